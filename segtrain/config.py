@@ -1,0 +1,176 @@
+"""The recipe of one trial: everything that changes its numbers, and nothing that does not. Standard library only."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+Arch = Literal["fcn32s", "fcn16s", "fcn8s"]
+Dataset = Literal["roads", "camvid", "scenes", "scenes_source"]
+Init = Literal["imagenet", "scratch", "parent"]
+Freeze = Literal["none", "encoder", "all_but_score"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+FREEZE_LABELS: dict[Freeze, str] = {"none": "unfreeze", "encoder": "freeze", "all_but_score": "score_only"}
+"""How the reports call the freeze settings; used in run names, trial ids and tables."""
+
+
+class ConfigError(ValueError):
+    """A field or a value that no trial can have; the message says what is allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig:
+    """One trial. Raises ConfigError on a value outside what is allowed.
+
+    Resources, paths and worker counts are absent on purpose: a trial is a function of this config and the data.
+    """
+
+    arch: Arch
+    dataset: Dataset
+    image_height: int = 192
+    image_width: int = 256
+    width_mult: float = 1.0  # scales every channel count of the encoder and of the head; 1 is the paper's network
+    init: Init = "imagenet"  # where the encoder's weights come from
+    parent: str | None = None  # id of the trial that gives the weights, exactly when init is "parent"
+    freeze: Freeze = "none"
+    epochs: int = 30
+    batch_size: int = 16
+    lr: float = 1e-3
+    lr_gamma: float = 0.98  # the learning rate is multiplied by this after every epoch
+    weight_decay: float = 0.01
+    flip: bool = True  # random horizontal flips of the training images
+    val_every: int = 2  # epochs between validations; the last epoch is always validated
+    test_every: int = 0  # epochs between drawn-only test evaluations; 0: the test set is seen once, at the end
+    precision: Precision = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _coerce(field.name, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+        for name, holds, allowed in (
+            ("image_height", self.image_height >= 32, "an integer >= 32"),
+            ("image_width", self.image_width >= 32, "an integer >= 32"),
+            ("width_mult", 0 < self.width_mult <= 4, "a number in (0, 4]"),
+            ("epochs", self.epochs >= 1, "an integer >= 1"),
+            ("batch_size", self.batch_size >= 1, "an integer >= 1"),
+            ("lr", 0 < self.lr < math.inf, "a number > 0"),
+            ("lr_gamma", 0 < self.lr_gamma <= 1, "a number in (0, 1]"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "a number >= 0"),
+            ("val_every", self.val_every >= 1, "an integer >= 1"),
+            ("test_every", self.test_every >= 0, "an integer >= 0"),
+            ("seed", 0 <= self.seed < 2**32, "an integer in [0, 2^32)"),
+        ):
+            if not holds:
+                raise _value_error(name, getattr(self, name), allowed)
+        if (self.init == "parent") != (self.parent is not None):
+            raise ConfigError(
+                f"init is {self.init!r} and parent is {self.parent!r}; a parent trial's id goes with init='parent' "
+                "and with nothing else"
+            )
+        if self.init == "imagenet" and self.width_mult != 1:
+            raise ConfigError(
+                f"init is 'imagenet' and width_mult is {self.width_mult:g}; the ImageNet weights fit width_mult=1 only: "
+                "set width_mult=1, or init=scratch"
+            )
+        if self.init == "scratch" and self.freeze == "all_but_score":
+            raise ConfigError(
+                "freeze is 'all_but_score' and init is 'scratch'; that would train one layer on random features: "
+                "set init=imagenet or init=parent, or freeze=none"
+            )
+
+    @property
+    def trial_id(self) -> str:
+        """`fcn8s-roads-freeze-lr0.001-s0-3f9a2c1b`: a readable slug and a hash of every field that is not at its
+        default. A field added later at a default that keeps the old behaviour leaves old ids alone."""
+        edits = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        digest = hashlib.sha256(json.dumps(edits, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.arch}-{self.dataset}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}-s{self.seed}-{digest}"
+
+    @property
+    def run_name(self) -> str:
+        """`fcn8s-unfreeze-lr0.001`, with `-s1` behind it for every seed but the first."""
+        name = f"{self.arch}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}"
+        return name if self.seed == 0 else f"{name}-s{self.seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrialConfig":
+        """The inverse of `to_dict`; absent fields take their defaults. Raises ConfigError on unknown or missing fields."""
+        for name in values:
+            check_field(name)
+        missing = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING and f.name not in values]
+        if missing:
+            raise ConfigError(f"the config lacks {', '.join(missing)}; give a value to each")
+        return cls(**values)
+
+    def edit(self, **changes: Any) -> "TrialConfig":
+        for name in changes:
+            check_field(name)
+        return dataclasses.replace(self, **changes)
+
+
+_HINTS = get_type_hints(TrialConfig)
+
+
+def check_field(name: str) -> None:
+    """Raises ConfigError when TrialConfig has no such field, naming the near matches."""
+    if name not in _HINTS:
+        raise ConfigError(f"{name!r} is not a field of a trial; {_did_you_mean(name, list(_HINTS))}")
+
+
+def parse_value(name: str, text: str) -> Any:
+    """The value of field `name` written as on a command line. Raises ConfigError on an unknown field or a bad value."""
+    check_field(name)
+    kind = _HINTS[name]
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if kind is int:
+            return int(text)
+        if kind is float:
+            return float(text)
+    except (ValueError, KeyError):
+        raise _value_error(name, text, _allowed(kind)) from None
+    return _coerce(name, text)
+
+
+def _coerce(name: str, value: Any) -> Any:
+    """`value` as the type that the field declares; an int is a fine float, nothing else is converted."""
+    kind = _HINTS[name]
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            near = _did_you_mean(str(value), list(get_args(kind)))
+            raise ConfigError(f"{name} is {value!r}; {near}")
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    if not (type(value) is kind or (kind == str | None and (value is None or isinstance(value, str)))):
+        raise _value_error(name, value, _allowed(kind))
+    return value
+
+
+def _value_error(name: str, value: Any, allowed: str) -> ConfigError:
+    return ConfigError(f"{name} is {value!r}; allowed: {allowed}")
+
+
+def _allowed(kind: Any) -> str:
+    names = {int: "an integer", float: "a number", bool: "true or false"}
+    return names.get(kind, "text")
+
+
+def _did_you_mean(got: str, allowed: list[str]) -> str:
+    near = difflib.get_close_matches(got, allowed, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{hint}allowed: {', '.join(allowed)}"
