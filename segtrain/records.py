@@ -12,10 +12,11 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, BinaryIO, Literal, TypeVar, get_args
 
 TRIALS_DIR = "trials"
 STUDIES_DIR = "studies"
@@ -29,6 +30,7 @@ BEST_FILE = "best.safetensors"
 TEST_FILE = "test.json"
 CONFUSION_FILE = "confusion.npy"
 LOCK_FILE = ".lock"
+TEMPORARY_SUFFIX = ".tmp"
 PANELS_DIR = "panels"
 PANEL_KINDS = ("image", "truth", "prediction")
 """Each panel is three PNGs of one size, named by `panel_file`; truth and prediction carry the dataset's palette."""
@@ -109,15 +111,21 @@ def study_dir(out: Path, name: str) -> Path:
     return out / STUDIES_DIR / name
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Writes under a unique temporary name, flushes to the disk, then renames: readers see the old file or
-    the new one, and a process killed here leaves at most a stray temporary file."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write under a unique temporary name, which is flushed to the disk and then renamed: readers see
+    the old file or the new one, and a process killed here leaves at most a stray temporary file."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
     with open(temporary, "wb") as file:
-        file.write(content)
+        yield file
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    with atomic_file(path) as file:
+        file.write(content)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -156,6 +164,12 @@ def read_status(folder: Path) -> Status | None:
     if not path.exists():
         return None
     return _record(Status, path)
+
+
+def failed(before: Status | None, epochs: int, reason: str) -> Status:
+    """The status of a trial that an error ended, keeping how far it had come."""
+    epoch, runtime_s = (0, 0.0) if before is None else (before.epoch, before.runtime_s)
+    return Status(state="failed", epoch=epoch, epochs=epochs, runtime_s=runtime_s, reason=reason)
 
 
 def write_test_scores(folder: Path, scores: TestScores) -> None:

@@ -1,0 +1,13 @@
+"""Datasets by the name that a TrialConfig gives them."""
+
+from segtrain import config
+from segtrain.data.camvid import CAMVID
+from segtrain.data.roads import ROADS, SCENES, SCENES_SOURCE
+from segtrain.data.spec import Dataset
+
+DATASETS: dict[config.Dataset, Dataset] = {
+    "roads": ROADS,
+    "camvid": CAMVID,
+    "scenes": SCENES,
+    "scenes_source": SCENES_SOURCE,
+}

@@ -1,0 +1,71 @@
+"""What a dataset file has to say: which (image, mask) pairs a split has, and how a mask becomes train ids."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Split: TypeAlias = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+IGNORE = 255
+"""The train id of pixels that enter neither loss nor metric, in every dataset."""
+
+
+class DataError(ValueError):
+    """The data on disk cannot be trained on. `problems` names every bad file, not only the first."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True)
+class Pair:
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset with its classes in train-id order and their colours.
+
+    `list_pairs(data_root)` gives the pairs of every split in a stable order and raises DataError.
+    `decode_mask(mask)` gives train ids, (H, W) uint8 with IGNORE; ids that are no class are left in and found
+    by the cache. `prepare(data_root)`, where present, writes the data that the program itself makes.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    list_pairs: Callable[[Path], Mapping[Split, list[Pair]]]
+    decode_mask: Callable[[Image.Image], npt.NDArray[np.uint8]]
+    prepare: Callable[[Path], None] | None = None
+
+
+def require_folder(folder: Path, name: str, layout: str) -> None:
+    if not folder.is_dir():
+        raise DataError(
+            [f"{folder} is not a folder; dataset {name!r} expects {layout} there: pass the folder with --data-root"]
+        )
+
+
+def require_pairs(pairs: Mapping[Split, list[Pair]], folder: Path, name: str, layout: str) -> None:
+    """Raises DataError when a split is empty or a file of a pair is missing."""
+    empty = [split for split in SPLITS if not pairs[split]]
+    if empty:
+        raise DataError(
+            [f"{folder} has no image and mask pairs for {', '.join(empty)}; dataset {name!r} expects {layout}"]
+        )
+    problems = [
+        f"{missing}: no such {kind}, wanted by {other}"
+        for split in SPLITS
+        for pair in pairs[split]
+        for missing, kind, other in ((pair.image, "image", pair.mask), (pair.mask, "mask", pair.image))
+        if not missing.is_file()
+    ]
+    if problems:
+        raise DataError(problems)

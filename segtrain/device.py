@@ -1,0 +1,72 @@
+"""What a trial runs on: the device, the precision that its hardware has, and how memory is read off it."""
+
+import os
+import platform
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from segtrain.config import Precision
+
+RESET_PEAK = "5"  # written to clear_refs, resets the peak resident set; see proc(5)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    device: torch.device
+    precision: Precision  # resolved: never "auto"
+    threads: int  # of one CPU operation; the order of additions, and so the last bits, depend on it
+
+
+def pick_hardware(precision: Precision, threads: int | None = None) -> Hardware:
+    """The GPU if there is one, else the CPU; `auto` becomes bfloat16 only where the processor has it in hardware:
+    emulated, it is slower than float32."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if precision == "auto":
+        precision = "bfloat16" if has_bfloat16(device) else "float32"
+    return Hardware(device, precision, threads or torch.get_num_threads())
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Ampere and later on GPUs; AVX512_BF16 or AMX on CPUs."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def make_deterministic(hardware: Hardware) -> None:
+    """Process-wide settings under which equal inputs give equal bits."""
+    torch.set_num_threads(hardware.threads)
+    # cuBLAS is deterministic only with a fixed workspace, and reads this when CUDA starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+
+
+def device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return str(torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine())
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text(RESET_PEAK)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Since the last reset: allocated on the GPU, or resident in this process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,43 @@
+"""Provenance of a trial: what it ran on and with, as plain values for env.json."""
+
+import platform
+import socket
+import subprocess
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segtrain.device import Hardware, device_name
+
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors")
+
+
+def describe(hardware: Hardware, data_fingerprint: str) -> dict[str, Any]:
+    return {
+        "host": socket.gethostname(),
+        "device": str(hardware.device),
+        "device_name": device_name(hardware.device),
+        "precision": hardware.precision,
+        "threads": hardware.threads,
+        "data_fingerprint": data_fingerprint,
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+        "cuda": torch.version.cuda if hardware.device.type == "cuda" else None,
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+@cache
+def _git(*arguments: str) -> str | None:
+    """What git says of this source tree; None where it is no checkout or git is missing."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

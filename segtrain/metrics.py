@@ -1,0 +1,74 @@
+"""Segmentation metrics from one confusion matrix per split (Long et al. 2015, section 5).
+
+C[i, j] counts the pixels of class i that were predicted as class j, over the whole split: a mean IoU averaged
+over images or batches is another number, and not this one.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Fractions in [0, 1]. A class with neither truth nor prediction has IoU NaN and is left out of the mean;
+    `counted_classes` says how many are in it. Mean accuracy leaves out the classes without truth."""
+
+    pixel_accuracy: float
+    mean_accuracy: float
+    mean_iou: float
+    frequency_weighted_iou: float
+    iou: tuple[float, ...]
+    counted_classes: int
+
+
+def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int, ignore: int) -> Tensor:
+    """prediction, target: integer tensors of one shape -> (K, K) int64 on their device.
+
+    Raises ValueError on a target that is neither a class nor `ignore`.
+    """
+    valid = target != ignore
+    target, prediction = target[valid].long(), prediction[valid].long()
+    if target.numel() and not (0 <= int(target.min()) and int(target.max()) < num_classes):
+        stray = sorted(int(label) for label in target.unique() if not 0 <= label < num_classes)
+        raise ValueError(f"target has label {stray}; allowed: 0 to {num_classes - 1}, and {ignore} for ignored pixels")
+    counts = torch.bincount(target * num_classes + prediction, minlength=num_classes**2)
+    return counts.view(num_classes, num_classes)
+
+
+def scores(confusion: Tensor) -> Scores:
+    """confusion: (K, K) counts, rows are truth."""
+    counts = confusion.cpu().double()
+    hits, truth, predicted = counts.diag(), counts.sum(1), counts.sum(0)
+    union = truth + predicted - hits
+    iou = hits / union  # 0 / 0 is NaN, as it should be
+    seen = truth > 0
+    return Scores(
+        pixel_accuracy=float(hits.sum() / truth.sum()),
+        mean_accuracy=float((hits / truth)[seen].mean()),
+        mean_iou=float(iou[union > 0].mean()),
+        frequency_weighted_iou=float((truth * iou)[seen].sum() / truth.sum()),
+        iou=tuple(iou.tolist()),
+        counted_classes=int((union > 0).sum()),
+    )
+
+
+class SegMetric:
+    """Adds up the confusion matrix of a split, batch by batch, on the device of the predictions."""
+
+    def __init__(self, num_classes: int, ignore: int) -> None:
+        self.num_classes = num_classes
+        self.ignore = ignore
+        self.reset()
+
+    def reset(self) -> None:
+        self.confusion = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64)
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """prediction, target: (N, H, W) integer class ids. Raises ValueError on a stray label."""
+        batch = confusion_matrix(prediction, target, self.num_classes, self.ignore)
+        self.confusion = self.confusion.to(batch.device) + batch
+
+    def mean_iou(self) -> float:
+        return scores(self.confusion).mean_iou

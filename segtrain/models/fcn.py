@@ -1,0 +1,125 @@
+"""FCN-32s, FCN-16s and FCN-8s on VGG16 (Long, Shelhamer, Darrell, "Fully Convolutional Networks for Semantic
+Segmentation", CVPR 2015, section 4 and figure 3).
+
+    VGG16Encoder   the convolutions of VGG16; features pool3, pool4, pool5 at stride 8, 16, 32
+    FCNDecoder     fc6 and fc7 as convolutions, 1x1 scores of fc7 and of the skips, learned 2x upsampling, fusion
+
+Shapes: N images, K classes, H x W pixels.
+
+Deviations from the paper:
+- Sizes are padded to a multiple of 32 and the maps have "same" padding, instead of pad 100 and crop offsets: no
+  pixel of the score maps is thrown away, and small images fit.
+- The last upsampling, which the paper fixes at bilinear weights, is F.interpolate: the same numbers except
+  within half a stride of the border, where a deconvolution would fade the logits to zero.
+- All layers train at one learning rate in one stage; the paper doubles it for biases and trains 16s from 32s.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models import VGG16_Weights
+from torchvision.models.vgg import cfgs, make_layers
+
+STRIDE = 32
+VGG16_WEIGHTS = VGG16_Weights.IMAGENET1K_V1
+
+
+class VGG16Encoder(nn.Module):
+    """x: (N, 3, H, W) -> {"pool3": (N, C3, H/8, W/8), "pool4": (N, C4, H/16, W/16), "pool5": (N, C5, H/32, W/32)},
+    H and W rounded up to multiples of 32. `width_mult` scales every channel count."""
+
+    TAPS = {16: "pool3", 23: "pool4", 30: "pool5"}  # index in torchvision's `features` of the poolings we use
+
+    def __init__(self, width_mult: float) -> None:
+        super().__init__()
+        channels = [c if c == "M" else scaled(int(c), width_mult) for c in cfgs["D"]]
+        self.features = make_layers(channels)
+        self.out_channels = {"pool3": channels[8], "pool4": channels[12], "pool5": channels[16]}
+        for layer in self.features:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        height, width = x.shape[-2:]
+        x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE))
+        taps = {}
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self.TAPS:
+                taps[self.TAPS[index]] = x
+        return taps
+
+
+class FCNDecoder(nn.Module):
+    """features of VGG16Encoder, size (H, W) -> logits (N, K, H, W). `skips` names the poolings that are fused."""
+
+    def __init__(
+        self, in_channels: dict[str, int], num_classes: int, skips: tuple[str, ...], width_mult: float
+    ) -> None:
+        super().__init__()
+        hidden = scaled(4096, width_mult)
+        self.fc6 = nn.Conv2d(in_channels["pool5"], hidden, kernel_size=7, padding=3)
+        self.fc7 = nn.Conv2d(hidden, hidden, kernel_size=1)
+        self.dropout = nn.Dropout(0.5)
+        self.score = nn.Conv2d(hidden, num_classes, kernel_size=1)
+        self.skips = skips
+        self.score_skips = nn.ModuleDict({skip: nn.Conv2d(in_channels[skip], num_classes, 1) for skip in skips})
+        self.upscore2 = nn.ModuleDict(
+            {skip: nn.ConvTranspose2d(num_classes, num_classes, 4, stride=2, padding=1, bias=False) for skip in skips}
+        )
+        for layer in (self.fc6, self.fc7):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+        for layer in self.score_layers():
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        for upscore in self.upscore2.values():
+            upscore.weight = nn.Parameter(bilinear_kernel(num_classes, factor=2))
+
+    def score_layers(self) -> list[nn.Conv2d]:
+        """The layers that give class scores: what the paper trains in FCN-32s-fixed."""
+        return [self.score, *self.score_skips.values()]
+
+    def forward(self, features: dict[str, Tensor], size: tuple[int, int]) -> Tensor:
+        x = self.dropout(F.relu(self.fc6(features["pool5"])))
+        x = self.dropout(F.relu(self.fc7(x)))
+        x = self.score(x)
+        for skip in self.skips:
+            x = self.upscore2[skip](x) + self.score_skips[skip](features[skip])
+        padded = [side * STRIDE for side in features["pool5"].shape[-2:]]
+        # In float32 whatever the precision: bfloat16 logits tie often enough to leave blocks in the argmax.
+        logits = F.interpolate(x.float(), size=padded, mode="bilinear", align_corners=False)
+        return logits[..., : size[0], : size[1]]
+
+
+class FCN(nn.Module):
+    """x: (N, 3, H, W) normalised image -> logits (N, K, H, W)."""
+
+    def __init__(self, num_classes: int, skips: tuple[str, ...], width_mult: float = 1.0) -> None:
+        super().__init__()
+        self.encoder = VGG16Encoder(width_mult)
+        self.decoder = FCNDecoder(self.encoder.out_channels, num_classes, skips, width_mult)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        logits: Tensor = self.decoder(self.encoder(x), (height, width))
+        return logits
+
+    def load_imagenet(self, state: dict[str, Tensor]) -> None:
+        """Takes the weights of torchvision's VGG16 classifier, fc6 and fc7 included (section 4.1 of the paper)."""
+        self.encoder.load_state_dict({k: v for k, v in state.items() if k.startswith("features.")})
+        for layer, name in ((self.decoder.fc6, "classifier.0"), (self.decoder.fc7, "classifier.3")):
+            layer.load_state_dict(
+                {"weight": state[f"{name}.weight"].view_as(layer.weight), "bias": state[f"{name}.bias"]}
+            )
+
+
+def scaled(channels: int, width_mult: float) -> int:
+    return max(1, round(channels * width_mult))
+
+
+def bilinear_kernel(num_classes: int, factor: int) -> Tensor:
+    """(K, K, 2f, 2f) weights of a deconvolution of stride f that upsamples each class bilinearly."""
+    taps = 1 - (torch.arange(2 * factor) - (factor - 0.5)).abs() / factor
+    return torch.eye(num_classes)[:, :, None, None] * torch.outer(taps, taps)
