@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 from segtrain import records
-from segtrain.config import ConfigError, TrialConfig
-from segtrain.data.spec import DataError
-from segtrain.models.weights import WeightsError
-from segtrain.train import TrialLocked, train
+from segtrain.config import TrialConfig
+from segtrain.errors import UserError
+from segtrain.train import train
 
 
 def main() -> int:
@@ -23,7 +22,7 @@ def main() -> int:
         folder = records.trial_dir(arguments.out, config.trial_id)
         for record in train(config, folder, arguments.data_root):
             print(json.dumps(records.nan_to_none(record)), flush=True)
-    except (ConfigError, records.RecordError, DataError, WeightsError, TrialLocked, OSError) as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     status = records.read_status(folder)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from segtrain.errors import UserError
+
 Arch = Literal["fcn32s", "fcn16s", "fcn8s"]
 Dataset = Literal["roads", "camvid", "scenes", "scenes_source"]
 Init = Literal["imagenet", "scratch", "parent"]
@@ -19,7 +21,7 @@ FREEZE_LABELS: dict[Freeze, str] = {"none": "unfreeze", "encoder": "freeze", "al
 """How the reports call the freeze settings; used in run names, trial ids and tables."""
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A field or a value that no trial can have; the message says what is allowed."""
 
 

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, get_args
 
+from segtrain.errors import UserError
+
 TRIALS_DIR = "trials"
 STUDIES_DIR = "studies"
 
@@ -29,6 +31,7 @@ LAST_FILE = "last.pt"
 BEST_FILE = "best.safetensors"
 TEST_FILE = "test.json"
 CONFUSION_FILE = "confusion.npy"
+ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
 TEMPORARY_SUFFIX = ".tmp"
 PANELS_DIR = "panels"
@@ -55,7 +58,7 @@ State = Literal["running", "finished", "failed", "diverged", "skipped"]
 STATES: tuple[State, ...] = get_args(State)
 
 
-class RecordError(ValueError):
+class RecordError(UserError):
     """A file of a trial or study folder is missing, torn, or not what its name says."""
 
 
@@ -166,10 +169,10 @@ def read_status(folder: Path) -> Status | None:
     return _record(Status, path)
 
 
-def failed(before: Status | None, epochs: int, reason: str) -> Status:
-    """The status of a trial that an error ended, keeping how far it had come."""
+def ended(state: State, before: Status | None, epochs: int, reason: str) -> Status:
+    """The status of a trial that something outside its training ended, keeping how far it had come."""
     epoch, runtime_s = (0, 0.0) if before is None else (before.epoch, before.runtime_s)
-    return Status(state="failed", epoch=epoch, epochs=epochs, runtime_s=runtime_s, reason=reason)
+    return Status(state=state, epoch=epoch, epochs=epochs, runtime_s=runtime_s, reason=reason)
 
 
 def write_test_scores(folder: Path, scores: TestScores) -> None:

@@ -1,6 +1,7 @@
 """One trial: `train` is a generator that yields a record per epoch, each already on disk when it is yielded."""
 
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.cache import DataCache, SplitArrays, open_cache
 from segtrain.device import Hardware, make_deterministic, peak_memory_bytes, pick_hardware, reset_peak_memory
+from segtrain.errors import UserError
 from segtrain.evaluate import Evaluation, autocast, cross_entropy_sum, evaluate, save_panels, save_test_results
 from segtrain.models import build_model, load_parent, set_train_mode, set_trainable, weights
 from segtrain.models.fcn import FCN, VGG16_WEIGHTS
@@ -26,7 +28,7 @@ LOCK_PATIENCE_S = 10.0
 """How long to wait for a trial's lock: an owner that was just killed lets go of it within this."""
 
 
-class TrialLocked(RuntimeError):
+class TrialLocked(UserError):
     """Another living process runs this trial."""
 
 
@@ -71,7 +73,7 @@ def train(config: TrialConfig, folder: Path, data_root: Path, threads: int | Non
 
     How it ended stands in the folder's status: finished, with the test scores of the best weights, or diverged. A
     finished trial yields nothing. Raises TrialLocked while another process runs the trial. Any other exception
-    leaves the status failed, with the reason, and goes through.
+    leaves the status failed, with the reason, and a traceback, and goes through.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / records.LOCK_FILE, thread_local=False)
@@ -88,7 +90,8 @@ def train(config: TrialConfig, folder: Path, data_root: Path, threads: int | Non
             yield from train_epochs(run)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            records.write_status(folder, records.failed(records.read_status(folder), config.epochs, reason))
+            records.write_status(folder, records.ended("failed", records.read_status(folder), config.epochs, reason))
+            (folder / records.ERROR_FILE).write_text(traceback.format_exc())
             raise
     finally:
         lock.release()

@@ -47,15 +47,20 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "segtrain"
 
 
+def list_pairs(dataset: Dataset, data_root: Path) -> Mapping[Split, list[Pair]]:
+    """The pairs of every split, writing the embedded scenes first where `dataset` is made of them."""
+    if dataset.prepare is not None:
+        dataset.prepare(data_root)
+    return dataset.list_pairs(data_root)
+
+
 def open_cache(dataset: Dataset, data_root: Path, height: int, width: int) -> DataCache:
     """Opens the cache of `dataset` at `height` x `width`, building it first when it is not there.
 
     Concurrent callers build it once. Raises DataError naming every file that cannot be used: unreadable,
     a mask of another size than its image, a label that is no class.
     """
-    if dataset.prepare is not None:
-        dataset.prepare(data_root)
-    pairs = dataset.list_pairs(data_root)
+    pairs = list_pairs(dataset, data_root)
     fingerprint = _fingerprint(data_root, pairs)
     folder = cache_root() / f"{dataset.name}-{width}x{height}-{fingerprint}"
     if not folder.is_dir():
@@ -89,7 +94,7 @@ def _build(folder: Path, dataset: Dataset, pairs: Mapping[Split, list[Pair]], he
     try:
         problems = _fill(temporary, dataset, pairs, height, width)
         if problems:
-            raise DataError(problems)
+            raise DataError(*problems)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -23,14 +23,14 @@ def list_pairs(data_root: Path) -> dict[Split, list[Pair]]:
 def _read_list(folder: Path, split: Split) -> list[Pair]:
     path = folder / f"{split}.txt"
     if not path.is_file():
-        raise DataError([f"{path}: no such list; dataset 'camvid' expects {LAYOUT}"])
+        raise DataError(f"{path}: no such list; dataset 'camvid' expects {LAYOUT}")
     pairs = []
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         names = line.split()
         if not names:
             continue
         if len(names) != 2:
-            raise DataError([f"{path}, line {number} is {line!r}; expected an image and a mask, separated by a space"])
+            raise DataError(f"{path}, line {number} is {line!r}; expected an image and a mask, separated by a space")
         # The tutorial's own lists carry the absolute path of its author's machine: only folder and file count.
         image, mask = (folder / Path(*Path(name).parts[-2:]) for name in names)
         pairs.append(Pair(image, mask))

@@ -44,7 +44,7 @@ def list_pairs(data_root: Path, name: str, subfolder: str) -> dict[Split, list[P
         pairs["test"] += drive_pairs[val_end:]
     require_pairs(pairs, folder, name, LAYOUT)
     if orphans:
-        raise DataError(orphans)
+        raise DataError(*orphans)
     return pairs
 
 

@@ -8,6 +8,7 @@ World, in metres: x to the right of the road's middle, y up from the ground, z a
 Shapes: images and labels are (H, W), the canvas is (2H, 2W).
 """
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,14 +25,12 @@ from PIL import Image, ImageDraw, ImageFilter
 Style = Literal["target", "source"]
 
 # CARLA's class ids; the sky is unlabelled.
-_NONE, _BUILDING, _FENCE, _OTHER, _PEDESTRIAN, _POLE, _ROAD_LINE, _ROAD, _SIDEWALK, _VEGETATION, _VEHICLE, _WALL, _SIGN = (
-    range(13)
-)
+_NONE, _BUILDING, _FENCE, _OTHER, _PEDESTRIAN, _POLE, _ROAD_LINE = range(7)
+_ROAD, _SIDEWALK, _VEGETATION, _VEHICLE, _WALL, _SIGN = range(7, 13)
 
 _SUPERSAMPLING = 2
 _VIEW_M = 60.0  # nothing but the skyline stands beyond
 _BY_ROW = -1.0  # a surface whose distance follows from the image row: the ground and the sky
-_SCENES_PER_FOLDER = {"dataA": 160, "dataB": 160, "dataC": 160}
 
 _Range = tuple[float, float]
 _Colour = tuple[float, float, float]
@@ -160,7 +159,8 @@ class _Scene:
 
     def strip(self, x: _Range, z: _Range) -> list[_Point]:
         """The outline of the ground between two lines along the road; it follows the bend."""
-        steps = np.geomspace(z[0], z[1], 2 + int(6 * np.log(z[1] / z[0]))).tolist()
+        pieces = 1 + int(6 * math.log(z[1] / z[0]))
+        steps = [z[0] * (z[1] / z[0]) ** (piece / pieces) for piece in range(pieces + 1)]
         return [self.project(x[0], 0, step) for step in steps] + [self.project(x[1], 0, step) for step in steps[::-1]]
 
     def upright(self, a: _Point, b: _Point, top: float, box: _Box = (0, 1, 0, 1)) -> list[_Point]:
@@ -225,7 +225,8 @@ def _draw_skyline(scene: _Scene) -> None:
 def _draw_road_lines(scene: _Scene) -> None:
     rng, edge = scene.rng, scene.kerb_x
     half, paint = rng.uniform(0.07, 0.14), scene.surface(scene.paint(_ROAD_LINE, 0.1), _ROAD_LINE)
-    solid, dashes = [(1.0, _VIEW_M)], [(z, z + 3.0) for z in np.arange(rng.uniform(1, 4), 45, rng.uniform(5, 9)).tolist()]
+    solid = [(1.0, _VIEW_M)]
+    dashes = [(z, z + 3.0) for z in np.arange(rng.uniform(1, 4), 45, rng.uniform(5, 9)).tolist()]
     lines = {0.0: solid if rng.random() < 0.35 else dashes}
     if edge > 5.0:
         lines |= {-edge / 2: dashes, edge / 2: dashes}
@@ -258,20 +259,21 @@ def _draw_building(scene: _Scene, x: float, near: float, far: float) -> None:
 
 def _draw_wall(scene: _Scene, x: float, near: float, far: float) -> None:
     """Courses of stone with staggered joints, under a coping."""
-    top, colour, length = scene.rng.uniform(1.4, 3.0), scene.paint(_WALL), far - near
+    top, colour, length = scene.rng.uniform(1.6, 3.4), scene.paint(_WALL), far - near
     course, stone = scene.rng.uniform(0.3, 0.5) / top, scene.rng.uniform(0.7, 1.4) / length
-    joints = []
+    joints: list[_Box] = []
     for row, low in enumerate(np.arange(0.0, 1.0, course).tolist()):
-        joints.append((0.0, 1.0, low, low + 0.04 / top))
-        for left in np.arange(stone * (row % 2) / 2, min(1.0, 20 / near), stone).tolist():
+        joints.append((0, 1, low, low + 0.04 / top))
+        for left in np.arange(stone * (row % 2) / 2, 1.0, stone).tolist():
             joints.append((left, left + 0.04 / length, low, min(low + course, 1.0)))
-    layers = (colour, [(0.0, 1.0, 0.0, 1.0)]), (_shade(colour, 0.72), joints), (_shade(colour, 1.2), [(0, 1, 0.94, 1.05)])
+    coping = _shade(colour, 1.2), [(0.0, 1.0, 0.94, 1.05)]
+    layers = (colour, [(0.0, 1.0, 0.0, 1.0)]), (_shade(colour, 0.72), joints), coping
     scene.panel(_WALL, (x, near), (x, far), top, *layers)
 
 
 def _draw_fence(scene: _Scene, x: float, near: float, far: float) -> None:
     """Bars and rails that show what stands behind; the label is the whole panel's, as in CARLA."""
-    a, b, top, length = (x, near), (x, far), scene.rng.uniform(1.2, 2.4), far - near
+    a, b, top, length = (x, near), (x, far), scene.rng.uniform(1.3, 2.6), far - near
     bar, gap = scene.rng.uniform(0.05, 0.12) / length, scene.rng.uniform(0.22, 0.45) / length
     bars = [(left, left + bar, 0.0, 1.0) for left in np.arange(0.0, 1.0, gap).tolist()]
     scene.label_pen.polygon(scene.upright(a, b, top), fill=_FENCE)
@@ -284,20 +286,15 @@ def _draw_tree(scene: _Scene, x: float, z: float) -> None:
     bark = _shade((84, 64, 52), scene.rng.uniform(0.7, 1.3))
     scene.shadow((x - radius, x + radius), (max(1.0, z - radius), z + radius))
     scene.panel(_VEGETATION, (x - half, z), (x + half, z), stem, (bark, [(0, 1, 0, 1.3)]))
-    _draw_leaves(scene, x, stem + radius, z, radius)
+    _draw_leaves(scene, x, z, stem + radius, radius)
 
 
-def _draw_bush(scene: _Scene, x: float, z: float) -> None:
-    radius = scene.rng.uniform(0.4, 1.1)
-    _draw_leaves(scene, x, 0.7 * radius, z, radius)
-
-
-def _draw_leaves(scene: _Scene, x: float, y: float, z: float, radius: float) -> None:
-    """A ragged heap of blobs, darker below and lighter above."""
+def _draw_leaves(scene: _Scene, x: float, z: float, y: float, radius: float) -> None:
+    """A bush or a crown around the height `y`: a ragged heap of blobs, darker below and lighter above."""
     colour = scene.paint(_VEGETATION, 0.2)
-    offsets = scene.rng.normal(0.0, 0.5 * radius, (14, 2))
+    offsets = scene.rng.normal(0.0, 0.42 * radius, (14, 2))
     offsets = offsets[offsets[:, 1].argsort()]
-    sizes = scene.rng.uniform(0.22, 0.62, 14) * radius
+    sizes = scene.rng.uniform(0.25, 0.62, 14) * radius
     for tone, (dx, dy), size in zip(np.linspace(0.7, 1.25, 14), offsets.tolist(), sizes.tolist(), strict=True):
         scene.ellipse(x + dx, y + dy, z, size, scene.surface(_shade(colour, tone), _VEGETATION, z), _VEGETATION)
 
@@ -355,7 +352,7 @@ def _draw_sign(scene: _Scene, x: float, z: float) -> None:
     corners = int(scene.rng.choice([3, 4, 12]))
     angles = np.pi / 2 + np.pi / corners * (corners == 4) + np.linspace(0, 2 * np.pi, corners, endpoint=False)
     for reach, colour in ((radius, scene.paint(_SIGN, 0.1)), (0.55 * radius, (232, 230, 224))):
-        points = [scene.project(x + reach * np.cos(angle), top + reach * np.sin(angle), z) for angle in angles.tolist()]
+        points = [scene.project(x + reach * math.cos(a), top + reach * math.sin(a), z) for a in angles.tolist()]
         scene.polygon(points, scene.surface(colour, _SIGN, z), _SIGN)
 
 
@@ -390,9 +387,13 @@ def _frontage(scene: _Scene) -> Iterator[_Item]:
             if (draw := _FRONTAGE[kind]) is not None:
                 yield far, partial(draw, scene, x, near, far)
             for _ in range(rng.poisson({"building": 0.0, "green": 2.5}.get(kind, 1.0))):
-                plant = _draw_tree if rng.random() < 0.6 else _draw_bush
-                behind = x + side * rng.uniform(1.0, 6.0)
-                yield far + 0.1, partial(plant, scene, behind, rng.uniform(max(near, 4.0), far))
+                behind, z, radius = (
+                    x + side * rng.uniform(1.0, 6.0),
+                    rng.uniform(max(near, 4.0), far),
+                    rng.uniform(0.4, 1.1),
+                )
+                bush = partial(_draw_leaves, scene, behind, z, 0.7 * radius, radius)
+                yield far + 0.1, bush if rng.random() < 0.4 else partial(_draw_tree, scene, behind, z)
             near = far
 
 
@@ -410,7 +411,7 @@ def _street(scene: _Scene) -> Iterator[_Item]:
             yield z, partial(_draw_lamp_post, scene, x, z)
     for kind, draw in _STREET.items():
         for _ in range(rng.poisson(scene.look.street[kind])):
-            z = float(np.exp(rng.uniform(np.log(5.0), np.log(28.0))))
+            z = math.exp(rng.uniform(math.log(5.0), math.log(28.0)))
             x = (kerb + rng.uniform(0.3, scene.sidewalk_m)) * (1 if rng.random() < 0.5 else -1)
             if kind == "pedestrian" and rng.random() < 0.2:
                 x = rng.uniform(-kerb, kerb)
@@ -466,14 +467,7 @@ def render_scene(
     return _develop(scene), labels.copy()
 
 
-def write_scenes(
-    root: Path,
-    style: Style,
-    counts: Mapping[str, int] = _SCENES_PER_FOLDER,
-    height: int = 96,
-    width: int = 128,
-    seed: int = 0,
-) -> None:
+def write_scenes(root: Path, style: Style, counts: Mapping[str, int], height: int, width: int, seed: int) -> None:
     """Writes `counts[folder]` scenes to `<root>/<folder>/<folder>/{CameraRGB,CameraSeg}/000000.png` and so on.
 
     Masks are RGB with the class id in red and nothing else, as CARLA's. Scene i, counted over all folders, is a

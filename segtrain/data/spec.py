@@ -1,6 +1,6 @@
 """What a dataset file has to say: which (image, mask) pairs a split has, and how a mask becomes train ids."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -9,18 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from segtrain.errors import UserError
+
 Split: TypeAlias = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 IGNORE = 255
 """The train id of pixels that enter neither loss nor metric, in every dataset."""
 
 
-class DataError(ValueError):
+class DataError(UserError):
     """The data on disk cannot be trained on. `problems` names every bad file, not only the first."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,8 @@ class Dataset:
 def require_folder(folder: Path, name: str, layout: str) -> None:
     if not folder.is_dir():
         raise DataError(
-            [f"{folder} is not a folder; dataset {name!r} expects {layout} there: pass the folder with --data-root"]
+            f"{folder} is not a folder; dataset {name!r} expects {layout} under the data root: "
+            "name the folder that holds it with --data-root"
         )
 
 
@@ -58,7 +57,7 @@ def require_pairs(pairs: Mapping[Split, list[Pair]], folder: Path, name: str, la
     empty = [split for split in SPLITS if not pairs[split]]
     if empty:
         raise DataError(
-            [f"{folder} has no image and mask pairs for {', '.join(empty)}; dataset {name!r} expects {layout}"]
+            f"{folder} has no image and mask pairs for {', '.join(empty)}; dataset {name!r} expects {layout}"
         )
     problems = [
         f"{missing}: no such {kind}, wanted by {other}"
@@ -68,4 +67,4 @@ def require_pairs(pairs: Mapping[Split, list[Pair]], folder: Path, name: str, la
         if not missing.is_file()
     ]
     if problems:
-        raise DataError(problems)
+        raise DataError(*problems)

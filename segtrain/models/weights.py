@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torchvision.models import WeightsEnum
 
+from segtrain.errors import UserError
+
 WEIGHTS_FOLDER = "weights"
 
 
-class WeightsError(RuntimeError):
+class WeightsError(UserError):
     """Pretrained weights that were asked for can neither be found nor downloaded."""
 
 

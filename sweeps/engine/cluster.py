@@ -1,0 +1,99 @@
+"""The machines: a Ray of our own, or one that runs already; and how many trials they hold at once."""
+
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import ray
+import torch
+
+from segtrain.errors import UserError
+
+Nodes: TypeAlias = Sequence[Mapping[str, float]]
+"""Per node {"CPU": number, "GPU": number}; an absent one is 0."""
+
+
+class ResourceError(UserError):
+    """More was asked for than there is."""
+
+
+@dataclass(frozen=True)
+class TrialResources:
+    """What one trial takes. `num_gpus` caps the GPUs that a sweep uses; 0 keeps it on CPUs."""
+
+    cpus: float
+    gpus: float
+    num_gpus: int
+
+    def slots(self, nodes: Nodes) -> int:
+        """How many trials fit on nodes with {"CPU": ..., "GPU": ...} at once."""
+        fitting = sum(self._slots_on(node) for node in nodes)
+        return min(fitting, self._slots_on_gpus(self.num_gpus)) if self.gpus else fitting
+
+    def _slots_on(self, node: Mapping[str, float]) -> int:
+        by_cpu = math.floor(node.get("CPU", 0) / self.cpus)
+        return min(by_cpu, self._slots_on_gpus(node.get("GPU", 0))) if self.gpus else by_cpu
+
+    def _slots_on_gpus(self, gpus: float) -> int:
+        # A trial never straddles GPUs, so what is left of each is lost: three trials of 0.4 need two GPUs.
+        return int(gpus) * math.floor(1 / self.gpus + 1e-9) if self.gpus < 1 else math.floor(gpus / self.gpus)
+
+
+def local_node() -> dict[str, float]:
+    return {"CPU": len(os.sched_getaffinity(0)), "GPU": torch.cuda.device_count()}
+
+
+def check_gpus(num_gpus: int | None, nodes: Nodes) -> int:
+    """The number of GPUs on `nodes`. Raises ResourceError when `num_gpus` is more than that."""
+    present = int(sum(node.get("GPU", 0) for node in nodes))
+    if num_gpus is not None and num_gpus > present:
+        instead = f"--num-gpus {present}" if present else "the command without --num-gpus to train on the CPUs"
+        raise ResourceError(f"--num-gpus is {num_gpus} but {present} GPUs were found; type {instead}")
+    return present
+
+
+def pick_resources(
+    nodes: Nodes, num_gpus: int | None, gpus_per_trial: float | None, cpus_per_trial: float
+) -> TrialResources:
+    """Fills in what was not given: all GPUs there are, one for each trial. Raises ResourceError."""
+    present = check_gpus(num_gpus, nodes)
+    num_gpus = present if num_gpus is None else num_gpus
+    if num_gpus == 0 and gpus_per_trial:
+        raise ResourceError(f"--gpus-per-trial is {gpus_per_trial:g} but there is no GPU to share; leave it out")
+    gpus = (1.0 if gpus_per_trial is None else gpus_per_trial) if num_gpus else 0.0
+    resources = TrialResources(cpus_per_trial, gpus, num_gpus)
+    if resources.slots(nodes) == 0:
+        found = "; ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
+        raise ResourceError(
+            f"a trial takes {cpus_per_trial:g} CPUs and {gpus:g} GPUs, and no machine has that (found: {found}); "
+            "lower --cpus-per-trial or --gpus-per-trial"
+        )
+    return resources
+
+
+@contextmanager
+def ray_session(address: str | None, num_gpus: int | None) -> Iterator[Callable[[], Nodes]]:
+    """Connects to the cluster at `address`, or starts a Ray on this machine that ends with this process. Gives a
+    function that returns the resources of the nodes that are alive. Raises ResourceError."""
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # the trial folders have it all
+    # Tune prints a traceback for every worker that dies; the table says it in a line, and the queue tries again.
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    quiet = {"log_to_driver": False, "logging_level": "error"}
+    if address is None:
+        node = local_node()
+        check_gpus(num_gpus, [node])
+        ray.init("local", num_cpus=int(node["CPU"]), num_gpus=int(node["GPU"]), include_dashboard=False, **quiet)
+    else:
+        try:
+            ray.init(address, **quiet)
+        except ConnectionError as error:
+            raise ResourceError(f"--address {address}: no Ray cluster answers there ({error}); see `ray status`") from None
+    try:
+        yield lambda: [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    finally:
+        ray.shutdown()

@@ -1,0 +1,175 @@
+"""What a running sweep shows: a live table on a terminal, one line an event elsewhere."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial as TuneTrial
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from segtrain import records
+from sweeps.engine.cost import makespan
+from sweeps.engine.plan import PlannedTrial
+
+REFRESH_S = 0.5
+
+
+@dataclass
+class Row:
+    planned: PlannedTrial
+    epoch_flops: float
+    state: str
+    epoch: int
+    val_mean_iou: float | None = None  # the best so far
+    images_per_s: float | None = None
+    flops_per_s: float | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.state in ("pending", "running", "waiting")
+
+
+class SweepTable(Callback):
+    """Follows a sweep through Tune's callbacks. `slots()` is how many trials run at once."""
+
+    def __init__(
+        self,
+        console: Console,
+        plan: Sequence[PlannedTrial],
+        epoch_flops: Mapping[str, float],
+        slots: Callable[[], int],
+        read_status: Callable[[str], records.Status | None],
+    ) -> None:
+        self.console, self.slots, self.read_status = console, slots, read_status
+        self.rows = {
+            planned.trial.trial_id: Row(planned, epoch_flops[planned.trial.trial_id], _first_state(planned), planned.epoch)
+            for planned in plan
+        }
+        self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self.refreshed = 0.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles this into a snapshot that nobody restores
+
+    def __enter__(self) -> "SweepTable":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.live:
+            self.live.update(self.render(), refresh=True)
+            self.live.stop()
+
+    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        row = self._row(trial)
+        row.state = "running"
+        self._line(row, f"running on {trial.config['cpus']:g} CPUs, {trial.config['gpus']:g} GPUs")
+
+    def on_trial_result(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
+    ) -> None:
+        row = self._row(trial)
+        if records.EPOCH not in result or result.get("done"):
+            return
+        row.epoch, row.images_per_s = result[records.EPOCH], result[records.IMAGES_PER_S]
+        row.flops_per_s = row.epoch_flops / result[records.EPOCH_S]
+        val = result.get(records.VAL_MEAN_IOU)
+        if val is not None:
+            row.val_mean_iou = max(val, row.val_mean_iou or 0.0)
+        self._line(
+            row,
+            f"epoch {row.epoch}/{row.planned.trial.config.epochs}  val mIoU {_percent(val)}  "
+            f"{row.images_per_s:.0f} images/s  ETA {duration(self.eta_s())}",
+        )
+
+    def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        row = self._row(trial)
+        status = self.read_status(row.planned.trial.trial_id)
+        row.state = status.state if status else "pending"
+        self._line(row, row.state + (f": {status.reason}" if status and status.reason else ""))
+
+    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        row = self._row(trial)
+        status = self.read_status(row.planned.trial.trial_id)
+        row.state = "failed" if status and status.state == "failed" else "pending"
+        self._line(row, "its process died" + ("; tried too often, failed" if row.state == "failed" else "; trying again"))
+
+    def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
+        if self.live and time.monotonic() - self.refreshed > REFRESH_S:
+            self.refreshed = time.monotonic()
+            self.live.update(self.render(), refresh=True)
+
+    def eta_s(self) -> float | None:
+        """Seconds until the last trial ends, at the rates that trials have shown; None before the first epoch."""
+        rates = [row.flops_per_s for row in self.rows.values() if row.flops_per_s]
+        if not rates:
+            return None
+        rate = sum(rates) / len(rates)
+        return makespan(
+            [
+                (
+                    trial_id,
+                    (row.planned.trial.config.epochs - row.epoch) * row.epoch_flops / (row.flops_per_s or rate),
+                    row.planned.trial.config.parent,
+                )
+                for trial_id, row in self.rows.items()
+                if row.open
+            ],
+            self.slots(),
+        )
+
+    def render(self) -> Table:
+        table = Table(title=f"{self._count('finished')} of {len(self.rows)} finished, ETA {duration(self.eta_s())}")
+        for name in ("run", "state", "epoch", "val mIoU %", "images/s"):
+            table.add_column(name, justify="left" if name in ("run", "state") else "right")
+        for row in self.rows.values():
+            table.add_row(
+                row.planned.trial.run_name,
+                row.state,
+                f"{row.epoch}/{row.planned.trial.config.epochs}",
+                _percent(row.val_mean_iou),
+                "" if row.images_per_s is None else f"{row.images_per_s:.0f}",
+            )
+        return table
+
+    def _count(self, state: str) -> int:
+        return sum(row.state == state for row in self.rows.values())
+
+    def _row(self, trial: TuneTrial) -> Row:
+        return self.rows[trial.config["trial_id"]]
+
+    def _line(self, row: Row, text: str) -> None:
+        if not self.live:
+            self.console.print(
+                f"[{self._count('finished')}/{len(self.rows)}] {row.planned.trial.run_name}  {text}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def _first_state(planned: PlannedTrial) -> str:
+    if planned.action == "skip" and planned.status is not None:
+        return planned.status.state
+    return "waiting" if planned.action == "wait" else "pending"
+
+
+def _percent(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{100 * fraction:.2f}"
+
+
+def duration(seconds: float | None) -> str:
+    """`45 s`, `3 min 20 s`, `2 h 05 min`; `unknown` for None."""
+    if seconds is None:
+        return "unknown"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

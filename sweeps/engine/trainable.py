@@ -1,0 +1,62 @@
+"""One trial as Ray Tune sees it: `step()` is `next()` on the training generator."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from ray import tune
+
+from segtrain import records
+from segtrain.config import TrialConfig
+from segtrain.train import TrialLocked, train
+from sweeps.engine.tracking import Tracker
+
+OUTCOME = "outcome"
+Outcome = Literal["ended", "locked"]
+"""Of a trial that is done: its status on disk says how it ended, unless another process has it locked."""
+
+
+class TrialTrainable(tune.Trainable):
+    """Runs one trial after another in one process, so that torch is imported and started once.
+
+    `config`: {"trial": TrialConfig fields, "run_name", "study", "out", "data_root", "wandb", "cpus", "gpus"}. Nothing
+    that happens in a trial is raised into Tune: only the death of the process is an error there.
+    """
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        return tune.PlacementGroupFactory([{"CPU": config["cpus"], "GPU": config["gpus"]}])
+
+    def setup(self, config: dict[str, Any]) -> None:
+        trial = TrialConfig.from_dict(config["trial"])
+        folder = records.trial_dir(Path(config["out"]), trial.trial_id)
+        self.epochs: Iterator[dict[str, Any]] = train(trial, folder, Path(config["data_root"]), max(1, int(config["cpus"])))
+        self.tracker = Tracker(config["wandb"], config["study"], config["run_name"], trial, folder)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        try:
+            record = next(self.epochs)
+        except StopIteration:
+            self.tracker.finish()
+            return _done("ended")
+        except TrialLocked:
+            return _done("locked")
+        except Exception:
+            # Whatever it was, `train` has left it in the status: the sweep goes on and reports it.
+            self.tracker.finish()
+            return _done("ended")
+        self.tracker.log(record)
+        return record
+
+    def cleanup(self) -> None:
+        self.epochs.close()  # type: ignore[attr-defined]  # a generator; closing lets go of the trial's lock
+        self.tracker.finish()
+
+
+def _done(outcome: Outcome) -> dict[str, Any]:
+    return {"done": True, OUTCOME: outcome}

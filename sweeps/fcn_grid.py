@@ -1,0 +1,53 @@
+"""Which FCN, frozen or fine-tuned, at which learning rate?
+
+Question   FCN-32s, FCN-16s and FCN-8s on VGG16, the encoder frozen or trained along, over learning rates, on road
+           scenes with 13 classes.
+Source     "Semantic Segmentation using FCNs" (January 2025), table 1: its `fcn8s freeze`, `fcn8s unfreeze` and so on;
+           and the grid FCN32s/16s/8s_vgg16_{freeze,finetune} of report 2021101058. Networks: Long et al. 2015.
+Expected   Test mean IoU there: 0.653, 0.723, 0.765 frozen and 0.789, 0.811, 0.825 unfrozen for 32s, 16s, 8s. Compare
+           the order; the level needs that report's resolution and split, which it does not give.
+Command    python sweeps/fcn_grid.py --num-gpus 8
+           python sweeps/fcn_grid.py --demo            (embedded scenes, minutes on two cores)
+           python sweeps/fcn_grid.py --plan            (what it would cost)
+"""
+
+import sys
+
+from segtrain.config import TrialConfig
+from sweeps.engine.cli import main
+from sweeps.engine.study import Study
+
+STUDY = Study(
+    name="fcn_grid",
+    title="FCN architecture x frozen or fine-tuned encoder x learning rate",
+    base=TrialConfig(arch="fcn8s", dataset="roads", init="imagenet"),
+    axes={
+        "arch": ("fcn32s", "fcn16s", "fcn8s"),
+        "freeze": ("encoder", "none"),
+        "lr": (1e-3, 3e-4, 1e-4),
+    },
+    claims=("fcn8s > fcn16s > fcn32s", "unfreeze > freeze"),
+)
+
+# ImageNet weights do not come with the program, so the demo trains its own stand-in on other scenes.
+DEMO = Study(
+    name=STUDY.name,
+    title=f"{STUDY.title}, small",
+    base=TrialConfig(
+        arch="fcn8s",
+        dataset="scenes",
+        init="scratch",
+        image_height=96,
+        image_width=128,
+        width_mult=0.25,
+        epochs=12,
+        batch_size=8,
+        val_every=2,
+    ),
+    axes={**STUDY.axes, "lr": (1e-3,)},
+    pretrain={"arch": "fcn32s", "dataset": "scenes_source", "epochs": 12},
+    claims=STUDY.claims,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(STUDY, DEMO))
