@@ -77,7 +77,7 @@ class TrialConfig:
             )
         if self.init == "imagenet" and self.width_mult != 1:
             raise ConfigError(
-                f"init is 'imagenet' and width_mult is {self.width_mult:g}; the ImageNet weights fit width_mult=1 only: "
+                f"init is 'imagenet' and width_mult is {self.width_mult:g}; those weights fit width_mult=1 only: "
                 "set width_mult=1, or init=scratch"
             )
         if self.init == "scratch" and self.freeze == "all_but_score":
@@ -109,7 +109,7 @@ class TrialConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrialConfig":
-        """The inverse of `to_dict`; absent fields take their defaults. Raises ConfigError on unknown or missing fields."""
+        """The inverse of `to_dict`; absent fields take their defaults. Raises ConfigError on unknown or missing ones."""
         for name in values:
             check_field(name)
         missing = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING and f.name not in values]

@@ -30,7 +30,7 @@ def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int, ignor
     """
     valid = target != ignore
     target, prediction = target[valid].long(), prediction[valid].long()
-    if target.numel() and not (0 <= int(target.min()) and int(target.max()) < num_classes):
+    if target.numel() and not (int(target.min()) >= 0 and int(target.max()) < num_classes):
         stray = sorted(int(label) for label in target.unique() if not 0 <= label < num_classes)
         raise ValueError(f"target has label {stray}; allowed: 0 to {num_classes - 1}, and {ignore} for ignored pixels")
     counts = torch.bincount(target * num_classes + prediction, minlength=num_classes**2)

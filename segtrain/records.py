@@ -140,7 +140,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
     except ValueError as error:
-        raise RecordError(f"{path} is not valid JSON ({error}); restore it or delete its folder to start over") from None
+        raise RecordError(
+            f"{path} is not valid JSON ({error}); restore it or delete its folder to start over"
+        ) from None
     if not isinstance(value, dict):
         raise RecordError(f"{path} holds a {type(value).__name__}, not an object; delete its folder to start over")
     return value
@@ -188,7 +190,9 @@ def _record(kind: type[R], path: Path) -> R:
     try:
         record = kind(**values)
     except TypeError as error:
-        raise RecordError(f"{path} does not hold a {kind.__name__} ({error}); delete its folder to start over") from None
+        raise RecordError(
+            f"{path} does not hold a {kind.__name__} ({error}); delete its folder to start over"
+        ) from None
     if isinstance(record, Status) and record.state not in STATES:
         raise RecordError(f"{path}: state is {record.state!r}; allowed: {', '.join(STATES)}")
     return record

@@ -117,7 +117,7 @@ def start_or_resume(config: TrialConfig, folder: Path, data_root: Path, threads:
     elif last is None and config.parent is not None:
         load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze)
     set_trainable(model, config.freeze)
-    model.to(hardware.device, memory_format=torch.channels_last)
+    model.to(hardware.device).to(memory_format=torch.channels_last)
     optimizer = build_optimizer(config, model)
     if last is None:
         progress = Progress(precision=hardware.precision, threads=hardware.threads)

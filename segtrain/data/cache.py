@@ -70,7 +70,8 @@ def open_cache(dataset: Dataset, data_root: Path, height: int, width: int) -> Da
                 _build(folder, dataset, pairs, height, width)
     splits = {
         split: SplitArrays(
-            np.load(folder / f"{split}_images.npy", mmap_mode="r"), np.load(folder / f"{split}_masks.npy", mmap_mode="r")
+            np.load(folder / f"{split}_images.npy", mmap_mode="r"),
+            np.load(folder / f"{split}_masks.npy", mmap_mode="r"),
         )
         for split in SPLITS
     }
@@ -100,9 +101,7 @@ def _build(folder: Path, dataset: Dataset, pairs: Mapping[Split, list[Pair]], he
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _fill(
-    folder: Path, dataset: Dataset, pairs: Mapping[Split, list[Pair]], height: int, width: int
-) -> list[str]:
+def _fill(folder: Path, dataset: Dataset, pairs: Mapping[Split, list[Pair]], height: int, width: int) -> list[str]:
     """Decodes all pairs into arrays under `folder` and returns what was wrong with the files."""
     problems: list[str] = []
     console = Console(stderr=True)

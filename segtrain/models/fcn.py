@@ -21,14 +21,13 @@ from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
 STRIDE = 32
+TAPS = {16: "pool3", 23: "pool4", 30: "pool5"}  # index in torchvision's `features` of the poolings that are used
 VGG16_WEIGHTS = VGG16_Weights.IMAGENET1K_V1
 
 
 class VGG16Encoder(nn.Module):
     """x: (N, 3, H, W) -> {"pool3": (N, C3, H/8, W/8), "pool4": (N, C4, H/16, W/16), "pool5": (N, C5, H/32, W/32)},
     H and W rounded up to multiples of 32. `width_mult` scales every channel count."""
-
-    TAPS = {16: "pool3", 23: "pool4", 30: "pool5"}  # index in torchvision's `features` of the poolings we use
 
     def __init__(self, width_mult: float) -> None:
         super().__init__()
@@ -38,7 +37,7 @@ class VGG16Encoder(nn.Module):
         for layer in self.features:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+                zero_bias(layer)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         height, width = x.shape[-2:]
@@ -46,8 +45,8 @@ class VGG16Encoder(nn.Module):
         taps = {}
         for index, layer in enumerate(self.features):
             x = layer(x)
-            if index in self.TAPS:
-                taps[self.TAPS[index]] = x
+            if index in TAPS:
+                taps[TAPS[index]] = x
         return taps
 
 
@@ -70,16 +69,16 @@ class FCNDecoder(nn.Module):
         )
         for layer in (self.fc6, self.fc7):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+            zero_bias(layer)
         for layer in self.score_layers():
             nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            zero_bias(layer)
         for upscore in self.upscore2.values():
             upscore.weight = nn.Parameter(bilinear_kernel(num_classes, factor=2))
 
     def score_layers(self) -> list[nn.Conv2d]:
         """The layers that give class scores: what the paper trains in FCN-32s-fixed."""
-        return [self.score, *self.score_skips.values()]
+        return [layer for layer in (self.score, *self.score_skips.values()) if isinstance(layer, nn.Conv2d)]
 
     def forward(self, features: dict[str, Tensor], size: tuple[int, int]) -> Tensor:
         x = self.dropout(F.relu(self.fc6(features["pool5"])))
@@ -117,6 +116,11 @@ class FCN(nn.Module):
 
 def scaled(channels: int, width_mult: float) -> int:
     return max(1, round(channels * width_mult))
+
+
+def zero_bias(layer: nn.Conv2d) -> None:
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 def bilinear_kernel(num_classes: int, factor: int) -> Tensor:

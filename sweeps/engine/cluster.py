@@ -92,7 +92,9 @@ def ray_session(address: str | None, num_gpus: int | None) -> Iterator[Callable[
         try:
             ray.init(address, **quiet)
         except ConnectionError as error:
-            raise ResourceError(f"--address {address}: no Ray cluster answers there ({error}); see `ray status`") from None
+            raise ResourceError(
+                f"--address {address}: no Ray cluster answers there ({error}); see `ray status`"
+            ) from None
     try:
         yield lambda: [node["Resources"] for node in ray.nodes() if node["Alive"]]
     finally:

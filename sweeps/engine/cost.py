@@ -65,10 +65,10 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
     threads_before = torch.get_num_threads()
     torch.set_num_threads(hardware.threads)
     channels = max(16, round(256 * config.width_mult))
-    layer = nn.Conv2d(channels, channels, 3, padding=1).to(hardware.device, memory_format=torch.channels_last)
+    layer = nn.Conv2d(channels, channels, 3, padding=1).to(hardware.device).to(memory_format=torch.channels_last)
     x = torch.randn(config.batch_size, channels, config.image_height // 4, config.image_width // 4)
     x = x.to(hardware.device, memory_format=torch.channels_last).requires_grad_()
-    flops_a_step = 3 * 2 * layer.weight.numel() * x.numel() // channels
+    flops_a_step = 3 * 2 * layer.weight.numel() * (x.numel() / channels)
     steps, started = -1, time.perf_counter()  # the first step warms up
     while steps < 1 or time.perf_counter() - started < CALIBRATION_S:
         with autocast(hardware):
@@ -81,7 +81,7 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
             started = time.perf_counter()
     elapsed = time.perf_counter() - started
     torch.set_num_threads(threads_before)
-    return flops_a_step * steps / elapsed
+    return float(flops_a_step * steps / elapsed)
 
 
 def makespan(durations: Sequence[tuple[str, float, str | None]], slots: int) -> float:

@@ -14,7 +14,7 @@ from sweeps.engine import cluster
 from sweeps.engine.cost import epoch_flops, makespan, measure_rate
 from sweeps.engine.options import Options
 from sweeps.engine.plan import PlannedTrial, make_plan
-from sweeps.engine.study import Study, Trial
+from sweeps.engine.study import Study
 from sweeps.engine.table import duration
 
 
@@ -37,8 +37,8 @@ def show_plan(study: Study, options: Options, console: Console) -> None:
     eta_s = makespan([(p.trial.trial_id, seconds[p.trial.trial_id], p.trial.config.parent) for p in plan], slots)
     console.print(_table(study, plan, seconds, unit, share))
     console.print(
-        f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials at "
-        f"once.\nPredicted: {sum(flops.values()) / 1e12:.1f} TFLOP at {rate / 1e9:.0f} GFLOP/s a trial, measured on "
+        f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
+        f"at once.\nPredicted: {sum(flops.values()) / 1e12:.1f} TFLOP at {rate / 1e9:.0f} GFLOP/s a trial, measured on "
         f"this machine for a second in {hardware.precision}. Nothing was started.",
         highlight=False,
         soft_wrap=True,
@@ -52,14 +52,13 @@ def _flops_left(plan: Sequence[PlannedTrial], data_root: Path) -> Mapping[str, f
         pairs = list_pairs(DATASETS[name], data_root)
         images[name] = {split: len(pairs[split]) for split in SPLITS}
     return {
-        planned.trial.trial_id: planned.epochs_left * epoch_flops(planned.trial.config, images[planned.trial.config.dataset])
+        planned.trial.trial_id: planned.epochs_left
+        * epoch_flops(planned.trial.config, images[planned.trial.config.dataset])
         for planned in plan
     }
 
 
-def _table(
-    study: Study, plan: Sequence[PlannedTrial], seconds: Mapping[str, float], unit: str, share: float
-) -> Table:
+def _table(study: Study, plan: Sequence[PlannedTrial], seconds: Mapping[str, float], unit: str, share: float) -> Table:
     table = Table(title=f"{study.title}: {len(plan)} trials")
     table.add_column("run", no_wrap=True)
     table.add_column("what would happen", no_wrap=True)

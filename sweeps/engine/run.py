@@ -10,7 +10,6 @@ from ray import tune
 from rich.console import Console
 
 from segtrain import records
-from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.cache import open_cache
 from segtrain.data.spec import SPLITS

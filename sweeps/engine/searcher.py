@@ -73,7 +73,7 @@ class TrialQueue(Searcher):
         self._skip_orphans()
         states = [entry.state for entry in self.entries.values()]
         if all(state == "ended" for state in states):
-            return Searcher.FINISHED
+            return str(Searcher.FINISHED)
         if states.count("running") >= self.slots():
             return None
         for entry in self.order:

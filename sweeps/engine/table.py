@@ -46,7 +46,9 @@ class SweepTable(Callback):
     ) -> None:
         self.console, self.slots, self.read_status = console, slots, read_status
         self.rows = {
-            planned.trial.trial_id: Row(planned, epoch_flops[planned.trial.trial_id], _first_state(planned), planned.epoch)
+            planned.trial.trial_id: Row(
+                planned, epoch_flops.get(planned.trial.trial_id, 0.0), _first_state(planned), planned.epoch
+            )
             for planned in plan
         }
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
@@ -97,7 +99,9 @@ class SweepTable(Callback):
         row = self._row(trial)
         status = self.read_status(row.planned.trial.trial_id)
         row.state = "failed" if status and status.state == "failed" else "pending"
-        self._line(row, "its process died" + ("; tried too often, failed" if row.state == "failed" else "; trying again"))
+        self._line(
+            row, "its process died; " + ("it has been tried often enough" if row.state == "failed" else "trying again")
+        )
 
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         if self.live and time.monotonic() - self.refreshed > REFRESH_S:

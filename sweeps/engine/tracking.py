@@ -3,7 +3,6 @@
 import logging
 import shutil
 from collections.abc import Callable, Mapping
-from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
@@ -18,8 +17,7 @@ P = ParamSpec("P")
 
 
 def _never_raises(method: Callable[Concatenate["Tracker", P], None]) -> Callable[Concatenate["Tracker", P], None]:
-    @wraps(method)
-    def guarded(self: "Tracker", *args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(self: "Tracker", /, *args: P.args, **kwargs: P.kwargs) -> None:
         if self.failed:
             return
         try:

@@ -30,7 +30,9 @@ class TrialTrainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         trial = TrialConfig.from_dict(config["trial"])
         folder = records.trial_dir(Path(config["out"]), trial.trial_id)
-        self.epochs: Iterator[dict[str, Any]] = train(trial, folder, Path(config["data_root"]), max(1, int(config["cpus"])))
+        self.epochs: Iterator[dict[str, Any]] = train(
+            trial, folder, Path(config["data_root"]), max(1, int(config["cpus"]))
+        )
         self.tracker = Tracker(config["wandb"], config["study"], config["run_name"], trial, folder)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

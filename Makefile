@@ -1,0 +1,36 @@
+# make demo: set up, then run the FCN grid on the embedded scenes and print its tables.
+# make test: set up, then lint, types and tests.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test lint lock clean
+
+setup: .venv/ready
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --requirement requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+demo: setup
+	$(BIN)/python sweeps/fcn_grid.py --demo
+	$(BIN)/python -m analysis runs/demo/studies/fcn_grid
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+# Exact versions for every platform, without addresses.
+lock: setup
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --upgrade --quiet --no-header --no-annotate \
+		--no-emit-index-url --output-file requirements.lock
+
+clean:
+	rm -rf .venv runs
