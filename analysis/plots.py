@@ -3,6 +3,7 @@
 A draw function returns None when the study has nothing to draw yet.
 """
 
+import textwrap
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +29,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 FREEZE_ORDER = ("unfreeze", "freeze", "score_only")
 # One more than FREEZE_ORDER: the last is for a label that is not in it.
 LINE_STYLES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+MARKERS = ("o", "s", "^", "D")  # of a line with a single point, which has no style to show
 FILLS = ((1.0, ""), (0.45, "//"), (0.2, ".."), (0.1, "xx"))
 """(how much of the architecture's colour, hatch) of a bar."""
 MAX_FACETS = 6
@@ -73,7 +75,7 @@ def draw_curves(study: Study, column: str, title: str) -> Figure | None:
         axes.set_visible(False)
     for index, axes in enumerate(list(grid.flat)[: len(parts)]):
         _style(axes, percent=column.endswith("iou"))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
         # The axes below this one may be hidden, and shared labels with it.
         lowest = index + columns >= len(parts)
         axes.tick_params(labelbottom=lowest)
@@ -81,7 +83,7 @@ def draw_curves(study: Study, column: str, title: str) -> Figure | None:
         if index % columns == 0:
             axes.set_ylabel(f"{column} [%]" if column.endswith("iou") else column)
     seeds = int(curves["n"].max())
-    figure.suptitle(f"{study.title}: {title}" + (f" (mean and range of {seeds} seeds)" if seeds > 1 else ""))
+    _title(figure, study, title + (f" (mean and range of up to {seeds} seeds)" if seeds > 1 else ""))
     handles = _legend(study, curves)
     if curves["diverged"].any():
         handles.append(Line2D([], [], color=_INK, marker="x", linestyle="", label="diverged"))
@@ -90,11 +92,19 @@ def draw_curves(study: Study, column: str, title: str) -> Figure | None:
 
 
 def _draw_lines(axes: Axes, curves: pd.DataFrame, colour: dict[str, str]) -> None:
+    width = 1.6 if curves["setting"].nunique() <= 12 else 0.9
     for _, line in curves.groupby("setting", sort=False):
         arch, freeze = line["arch"].iloc[0], line["freeze"].iloc[0]
         style: dict[str, Any] = {"color": colour[arch], "linestyle": LINE_STYLES[freeze_rank(freeze)]}
         x, mean = line[records.EPOCH].to_numpy(dtype=float), line["mean"].to_numpy()
-        axes.plot(x, mean, linewidth=1.6, marker="o" if len(line) == 1 else None, markersize=4, **style)
+        axes.plot(
+            x,
+            mean,
+            linewidth=width,
+            marker=MARKERS[freeze_rank(freeze)] if len(line) == 1 else None,
+            markersize=5,
+            **style,
+        )
         if (line["n"] > 1).any():
             axes.fill_between(x, line["low"], line["high"], color=colour[arch], alpha=0.15, linewidth=0)
         if line["diverged"].any():
@@ -128,7 +138,7 @@ def draw_test_bars(study: Study) -> Figure | None:
     axes.set_xlim(-0.6, len(archs) - 0.4)
     axes.set_xticks(range(len(archs)), archs)
     axes.set_ylabel("test mean IoU [%]")
-    axes.set_title(f"{study.title}: test mean IoU\nof the settings that validate best", fontsize=11)
+    _title(figure, study, "test mean IoU of the settings that validate best")
     _legend_below(figure, [Patch(label=freeze, **_fill(freeze, "#666666")) for freeze in freezes])
     return figure
 
@@ -162,9 +172,15 @@ def draw_class_iou(study: Study) -> Figure | None:
     axes.set_xlim(-0.6, len(classes) - 0.4)
     axes.set_xticks(range(len(classes)), classes, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_ylabel("test IoU [%]")
-    axes.set_title(f"{study.title}: IoU per class of each architecture's best model", fontsize=11)
+    _title(figure, study, "test IoU per class of each architecture's best model")
     _legend_below(figure, handles)
     return figure
+
+
+def _title(figure: Figure, study: Study, what: str) -> None:
+    """The study's title, in as many lines as it takes (about eleven letters go on an inch), and what is drawn."""
+    letters = int(11 * figure.get_figwidth())
+    figure.suptitle("\n".join(textwrap.wrap(study.title, letters) + textwrap.wrap(what, letters)), fontsize=11)
 
 
 def _style(axes: Axes, *, percent: bool) -> None:
@@ -172,7 +188,7 @@ def _style(axes: Axes, *, percent: bool) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if percent:
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     else:
         axes.set_yscale("log")
         axes.grid(axis="y", which="minor", color="#EEEEEE", linewidth=0.5)
@@ -188,9 +204,11 @@ def _log_label(value: float, low: float, high: float) -> str:
 def _legend(study: Study, curves: pd.DataFrame) -> list[Artist]:
     archs, freezes = set(curves["arch"]), set(curves["freeze"])
     handles: list[Artist] = [Patch(color=c, label=arch) for arch, c in colours(study).items() if arch in archs]
+    has_points = (curves["setting"].value_counts() == 1).any()
     for freeze in stats.order(study, "freeze"):
         if freeze in freezes:
-            handles.append(Line2D([], [], color=_INK, linestyle=LINE_STYLES[freeze_rank(freeze)], label=freeze))
+            style, marker = LINE_STYLES[freeze_rank(freeze)], MARKERS[freeze_rank(freeze)] if has_points else None
+            handles.append(Line2D([], [], color=_INK, linestyle=style, marker=marker, markersize=5, label=freeze))
     return handles
 
 
@@ -202,9 +220,9 @@ def _fill(freeze: str, colour: str) -> dict[str, Any]:
 
 
 def _legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
-    widest = max(len(str(handle.get_label())) for handle in handles)
-    inches_each = 0.75 + 0.075 * widest
-    columns = max(1, min(len(handles), int(figure.get_figwidth() / inches_each)))
+    inches = [0.7 + 0.07 * len(str(handle.get_label())) for handle in handles]
+    width = figure.get_figwidth()
+    columns = len(handles) if sum(inches) <= width else max(1, int(width / max(inches)))
     figure.legend(
         handles=list(handles), loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=2.8
     )

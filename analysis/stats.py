@@ -5,6 +5,7 @@ finished trials of the compared stage count, and `n` says how many seeds a numbe
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -43,12 +44,12 @@ def settings(study: Study) -> pd.DataFrame:
     (sample standard deviation, missing for one seed).
     """
     trials = usable(study)
-    planned = compared(study).groupby("setting").size()
+    planned: dict[Any, int] = compared(study).groupby("setting").size().to_dict()
     rows = []
     for (number, *labels), group in trials.groupby(_LABELS, sort=False):
         row = dict(zip(_LABELS, (number, *labels), strict=True))
         row |= {"seeds": ", ".join(str(seed) for seed in sorted(group["seed"]))}
-        row |= {"n": len(group), "planned": int(planned[number]), "score": group[study.metric].mean()}
+        row |= {"n": len(group), "planned": planned[number], "score": group[study.metric].mean()}
         for column in SCORES:
             row |= {column: group[column].mean(), f"{column}_std": group[column].std(ddof=1)}
         rows.append(row)

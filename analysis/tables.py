@@ -1,7 +1,7 @@
 """The report's tables: CSV files hold raw numbers (fractions, seconds), Markdown files hold percent and words."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ def architecture_by_freeze(study: Study) -> Table:
             row |= {f"{freeze}_{count}": cell.get(count) for count in ("settings_done", "settings_known")}
             text[freeze] = f"{_mean_std(cell, score)} ({_basis(cell)})" if cell else ""
         if has_difference:
-            pair = [by_cell.get((arch, freeze), {}).get(score) for freeze in ("unfreeze", "freeze")]
+            pair: list[Any] = [by_cell.get((arch, freeze), {}).get(score) for freeze in ("unfreeze", "freeze")]
             row[difference] = pair[0] - pair[1] if None not in pair else None
             text["unfreeze - freeze"] = "" if None in pair else f"{100 * row[difference]:+.2f}"
         rows.append(row)
@@ -159,7 +159,7 @@ def duration(seconds: float) -> str:
     return f"{minute}m {second:02d}s" if minute else f"{second}s"
 
 
-def _note(row: dict[str, Any]) -> str:
+def _note(row: Mapping[Any, Any]) -> str:
     """Where a trial that is not finished stands, and why; one line that cannot break the Markdown table."""
     place = {
         "running": lambda: f"{row['epoch']} of {row['epochs']} epochs",
@@ -183,12 +183,12 @@ def _number(value: float, *, percent: bool) -> str:
     return f"{100 * value:.2f}" if percent else f"{value:.5g}"
 
 
-def _mean_std(row: dict[str, Any], score: str) -> str:
+def _mean_std(row: Mapping[Any, Any], score: str) -> str:
     std = row[f"{score}_std"]
     return _number(row[score], percent=True) + ("" if pd.isna(std) else f" ± {100 * std:.2f}")
 
 
-def _basis(cell: dict[str, Any]) -> str:
+def _basis(cell: Mapping[Any, Any]) -> str:
     """`lr 0.001, n=3`, and what is not there yet: `lr 0.001, n=2 of 3, 1 of 3 settings done`."""
     done, known = cell["settings_done"], cell["settings_known"]
     seeds = f"n={cell['n']}" if cell["n"] == cell["planned"] else f"n={cell['n']} of {cell['planned']}"

@@ -25,7 +25,7 @@ class StudyBuilder:
 
     def config(self, **fields: Any) -> TrialConfig:
         base = {"arch": "fcn8s", "dataset": "scenes", "init": "scratch"}
-        return TrialConfig(**{**base, **fields})  # type: ignore[arg-type]
+        return TrialConfig(**{**base, **fields})
 
     def enter(self, config: TrialConfig, *, stage: str = "trial", parent: str | None = None) -> Path:
         """Names the trial in the study and writes nothing; its folder."""
@@ -54,8 +54,8 @@ class StudyBuilder:
         folder.mkdir(parents=True)
         records.write_json(folder / records.CONFIG_FILE, config.to_dict())
         for epoch, value in enumerate(val, start=1):
-            line = {"epoch": epoch, "lr": config.lr, "train/loss": 1 / epoch, "val/loss": 2 / epoch}
-            records.append_metrics(folder, line | {"val/mean_iou": value} | (extra or {}))
+            line: dict[str, Any] = {"epoch": epoch, "lr": config.lr, "train/loss": 1 / epoch, "val/loss": 2 / epoch}
+            records.append_metrics(folder, line | {"val/mean_iou": value} | dict(extra or {}))
         epochs = len(val) if state == "finished" else 10
         status = records.Status(
             state=state, epoch=len(val), epochs=epochs, runtime_s=runtime_s, reason=reason, step=step

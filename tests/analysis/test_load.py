@@ -172,6 +172,23 @@ def test_an_unreadable_trial_is_named_and_the_others_go_on(
     assert study.epochs["val/mean_iou"].tolist() == [0.3]
 
 
+def test_a_file_that_the_system_cannot_read_makes_a_trial_unreadable(builder: Any) -> None:
+    folder = builder.trial()
+    (folder / records.STATUS_FILE).unlink()
+    (folder / records.STATUS_FILE).mkdir()
+    study = load_study(builder.write())
+    assert study.trials["state"].tolist() == ["unreadable"]
+    assert "Is a directory" in study.problems[0]
+
+
+def test_a_skipped_trial_needs_no_config(builder: Any) -> None:
+    folder = builder.trial([], state="skipped", reason="its parent failed")
+    (folder / records.CONFIG_FILE).unlink()
+    study = load_study(builder.write())
+    assert study.trials["state"].tolist() == ["skipped"]
+    assert study.problems == []
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"iou": None}, {"iou": [0.5]}, {"iou": [0.5, "high"]}, {"classes": [["road"], "sky"]}, {"mean_iou": "high"}],

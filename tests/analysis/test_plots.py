@@ -3,11 +3,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis import plots, stats
 from analysis.load import load_study
+
+
+def drawn(figure: Figure | None) -> Any:
+    """Any, since matplotlib's types say less than is there (a bar is a Patch without a height)."""
+    assert figure is not None
+    return figure
 
 
 def legend_labels(figure: Any) -> list[str]:
@@ -19,8 +27,7 @@ def test_an_architecture_has_one_colour_whatever_has_results(builder: Any) -> No
     builder.trial(arch="fcn8s")
     study = load_study(builder.write(axes=axes))
     assert plots.colours(study) == dict(zip(axes["arch"], plots.COLOURS[:3], strict=True))
-    figure = plots.draw_test_bars(study)
-    assert figure is not None
+    figure = drawn(plots.draw_test_bars(study))
     assert [to_hex(bar.get_facecolor()).upper() for bar in figure.axes[0].patches] == [plots.COLOURS[2]]
 
 
@@ -41,31 +48,42 @@ def test_curves_draw_the_mean_in_the_colour_of_the_architecture_and_the_style_of
     for freeze in ("none", "encoder"):
         builder.trial([0.2, 0.4], freeze=freeze, seed=0)
         builder.trial([0.4, 0.8], freeze=freeze, seed=1)
-    figure = plots.draw_curves(load_study(builder.write()), "val/mean_iou", "validation mean IoU")
-    assert figure is not None
+    figure = drawn(plots.draw_curves(load_study(builder.write()), "val/mean_iou", "validation mean IoU"))
     unfreeze, freeze = figure.axes[0].lines
     np.testing.assert_allclose(unfreeze.get_xydata(), [[1, 0.3], [2, 0.6]])
     assert unfreeze.get_color() == freeze.get_color() == plots.COLOURS[0]
     assert (unfreeze.get_linestyle(), freeze.get_linestyle()) == ("-", "--")
     assert len(figure.axes[0].collections) == 2  # the bands
     assert legend_labels(figure) == ["fcn8s", "unfreeze", "freeze"]
-    assert figure.get_suptitle() == "A small grid: validation mean IoU (mean and range of 2 seeds)"
+    assert figure.get_suptitle() == "A small grid\nvalidation mean IoU (mean and range of up to 2 seeds)"
 
 
 def test_a_diverged_setting_ends_in_a_cross(builder: Any) -> None:
     builder.trial([0.2, 0.4], state="diverged")
-    figure = plots.draw_curves(load_study(builder.write()), "train/loss", "training loss")
-    assert figure is not None
+    figure = drawn(plots.draw_curves(load_study(builder.write()), "train/loss", "training loss"))
     _, cross = figure.axes[0].lines
     assert (cross.get_marker(), cross.get_xydata().tolist()) == ("x", [[2, 0.5]])
     assert legend_labels(figure)[-1] == "diverged"
 
 
-def test_a_single_point_is_visible(builder: Any) -> None:
+def test_a_long_title_is_wrapped_to_the_figure(builder: Any) -> None:
+    builder.trial()
+    study = load_study(builder.write(title="word " * 40))
+    for draw in (plots.draw_test_bars, plots.draw_class_iou, plots.FIGURES["val_loss.png"]):
+        figure = drawn(draw(study))
+        canvas: Any = FigureCanvasAgg(figure)
+        title = figure._suptitle.get_window_extent(canvas.get_renderer())
+        assert figure.get_suptitle().count("word") == 40
+        assert title.x0 > 0
+        assert title.x1 < figure.bbox.x1
+
+
+def test_a_single_point_is_visible_and_tells_its_freeze(builder: Any) -> None:
     builder.trial([0.2])
-    figure = plots.draw_curves(load_study(builder.write()), "val/mean_iou", "validation mean IoU")
-    assert figure is not None
-    assert figure.axes[0].lines[0].get_marker() == "o"
+    builder.trial([0.2], freeze="encoder")
+    figure = drawn(plots.draw_curves(load_study(builder.write()), "val/mean_iou", "validation mean IoU"))
+    assert [line.get_marker() for line in figure.axes[0].lines] == ["o", "s"]
+    assert [handle.get_marker() for handle in figure.legends[0].legend_handles[1:]] == ["o", "s"]
 
 
 def test_bars_are_the_cells_of_the_table(builder: Any) -> None:
@@ -73,8 +91,7 @@ def test_bars_are_the_cells_of_the_table(builder: Any) -> None:
     builder.trial([0.7], 0.5, lr=0.2, seed=0)
     builder.trial([0.7], 0.6, lr=0.2, seed=1)
     builder.trial([0.7], 0.4, lr=0.2, freeze="encoder")
-    figure = plots.draw_test_bars(load_study(builder.write()))
-    assert figure is not None
+    figure = drawn(plots.draw_test_bars(load_study(builder.write())))
     axes = figure.axes[0]
     bars = [patch for patch in axes.patches if patch.get_height()]
     assert [bar.get_height() for bar in bars] == pytest.approx([0.55, 0.4])
@@ -86,8 +103,7 @@ def test_bars_are_the_cells_of_the_table(builder: Any) -> None:
 
 def test_a_class_without_a_score_has_no_bar_and_says_so(builder: Any) -> None:
     builder.trial(iou=[0.4, None])
-    figure = plots.draw_class_iou(load_study(builder.write()))
-    assert figure is not None
+    figure = drawn(plots.draw_class_iou(load_study(builder.write())))
     axes = figure.axes[0]
     assert np.array([bar.get_height() for bar in axes.patches]) == pytest.approx([0.4, np.nan], nan_ok=True)
     assert [text.get_text() for text in axes.texts] == ["n/a"]
@@ -103,8 +119,7 @@ def test_nothing_is_drawn_without_data(builder: Any, name: str) -> None:
 
 def test_test_curves_are_drawn_when_they_were_recorded(builder: Any) -> None:
     builder.trial([0.2, 0.4], extra={"test/mean_iou": 0.3})
-    figure = plots.FIGURES["test_mean_iou_curves.png"](load_study(builder.write()))
-    assert figure is not None
+    figure = drawn(plots.FIGURES["test_mean_iou_curves.png"](load_study(builder.write())))
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [0.3, 0.3])
 
 
@@ -118,8 +133,7 @@ def test_log_labels_are_plain_and_few(value: float, low: float, high: float, lab
 
 def test_a_written_figure_is_a_picture(builder: Any, tmp_path: Path) -> None:
     builder.trial([0.2, 0.4])
-    figure = plots.draw_curves(load_study(builder.write()), "train/loss", "training loss")
-    assert figure is not None
+    figure = drawn(plots.draw_curves(load_study(builder.write()), "train/loss", "training loss"))
     plots.write_figure(figure, tmp_path / "a.png")
     pixels = np.asarray(Image.open(tmp_path / "a.png").convert("L"))
     assert pixels.shape[0] > 300

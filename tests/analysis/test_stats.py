@@ -5,6 +5,7 @@ import pytest
 
 from analysis import stats
 from analysis.load import load_study
+from segtrain import records
 
 
 def test_the_best_setting_is_chosen_by_validation_and_not_by_test(builder: Any) -> None:
@@ -62,6 +63,14 @@ def test_only_finished_trials_of_the_compared_stage_count(builder: Any) -> None:
     assert stats.settings(load_study(builder.write()))["lr"].tolist() == [0.5]
 
 
+def test_a_trial_that_was_tested_and_is_not_finished_does_not_count(builder: Any) -> None:
+    folder = builder.trial([0.9], 0.9)
+    records.write_status(folder, records.Status(state="running", epoch=1, epochs=1, runtime_s=1.0))
+    study = load_study(builder.write())
+    assert study.trials["test/mean_iou"].tolist() == [0.9]
+    assert stats.settings(study).empty
+
+
 def test_the_earlier_setting_wins_a_tie(builder: Any) -> None:
     for lr in (0.3, 0.1, 0.2):
         builder.trial([0.5], lr=lr)
@@ -91,13 +100,14 @@ def test_best_models_are_ranked_by_validation_with_the_best_seed_of_each(builder
 def test_curves_have_the_mean_and_the_range_of_the_seeds_that_got_there(builder: Any) -> None:
     builder.trial([0.1, 0.4], seed=0)
     builder.trial([0.3, 0.8, 0.9], seed=1)
+    builder.trial([0.8], seed=2)
     builder.trial([0.9], stage="pretrain", lr=0.5)
     curves = stats.curves(load_study(builder.write()), "val/mean_iou")
     assert curves["epoch"].tolist() == [1, 2, 3]
-    assert curves["mean"].tolist() == pytest.approx([0.2, 0.6, 0.9])
+    assert curves["mean"].tolist() == pytest.approx([0.4, 0.6, 0.9])
     assert curves["low"].tolist() == [0.1, 0.4, 0.9]
-    assert curves["high"].tolist() == [0.3, 0.8, 0.9]
-    assert curves["n"].tolist() == [2, 2, 1]
+    assert curves["high"].tolist() == [0.8, 0.8, 0.9]
+    assert curves["n"].tolist() == [3, 2, 1]
     assert not curves["diverged"].any()
 
 
