@@ -10,8 +10,6 @@ from segtrain.records import RecordError
 NOT_STARTED = "not started"
 UNREADABLE = "unreadable"
 
-FREEZE_LABELS = {"none": "unfreeze", "encoder": "freeze", "all_but_score": "score_only"}
-
 EPOCH_NUMBERS = (
     records.TRAIN_LOSS,
     records.VAL_LOSS,
@@ -36,16 +34,17 @@ def read_trial(out: Path, entry: Row, axes: Iterable[str]) -> tuple[Row, Row, li
     folder = records.trial_dir(out, entry["trial_id"])
     row: Row = {key: entry.get(key) for key in ("trial_id", "run", "stage", "parent")}
     row["folder"] = folder.relative_to(out).as_posix()
-    config: Row = {}
+    config: Row = entry.get("config") or {}
     try:
-        config = _read_config(folder)
+        stored = _read_config(folder)
+        config = stored or config
         if config:
             row |= {key: config[key] for key in ("arch", "dataset", "lr", "seed")}
             row |= {"freeze": freeze_label(config["freeze"]), "variant": _variant(config, axes)}
         status = records.read_status(folder)
         if status is None:
             return row | {"state": NOT_STARTED}, config, [], []
-        if not config and status.state != "skipped":
+        if not stored and status.state != "skipped":
             raise RecordError(f"{folder} is {status.state} but has no {records.CONFIG_FILE}; delete it to start over")
         outcome, epochs, classes = _read_outcome(folder, status)
     except (RecordError, OSError) as error:
@@ -56,7 +55,7 @@ def read_trial(out: Path, entry: Row, axes: Iterable[str]) -> tuple[Row, Row, li
 
 def freeze_label(freeze: str) -> str:
     """How the reports call a config's `freeze`; a value that is not known here is its own label."""
-    return FREEZE_LABELS.get(freeze, freeze)
+    return records.FREEZE_LABELS.get(freeze, freeze)
 
 
 def _read_config(folder: Path) -> Row:
@@ -126,8 +125,7 @@ def _read_epochs(folder: Path) -> dict[int, Row]:
     path = folder / records.METRICS_FILE
     epochs: dict[int, Row] = {}
     for number, line in enumerate(records.read_metrics(folder), start=1):
-        usable = isinstance(line, dict) and isinstance(line.get(records.EPOCH), int)
-        if not usable or not all(isinstance(line.get(key), int | float | None) for key in EPOCH_NUMBERS):
-            raise RecordError(f"{path}, line {number} is not the record of an epoch; delete its folder to start over")
+        if not all(isinstance(line.get(key), int | float | None) for key in EPOCH_NUMBERS):
+            raise RecordError(f"{path}, line {number} holds what is no number; delete its folder to start over")
         epochs[line[records.EPOCH]] = {key: line.get(key) for key in (records.EPOCH, *EPOCH_NUMBERS)}
     return dict(sorted(epochs.items()))

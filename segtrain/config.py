@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from segtrain.errors import UserError
+from segtrain.records import FREEZE_LABELS
 
 Arch = Literal["fcn32s", "fcn16s", "fcn8s"]
 Dataset = Literal["roads", "camvid", "scenes", "scenes_source"]
 Init = Literal["imagenet", "scratch", "parent"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Precision = Literal["auto", "float32", "bfloat16"]
-
-FREEZE_LABELS: dict[Freeze, str] = {"none": "unfreeze", "encoder": "freeze", "all_but_score": "score_only"}
-"""How the reports call the freeze settings; used in run names, trial ids and tables."""
 
 
 class ConfigError(UserError):
@@ -109,7 +107,7 @@ class TrialConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrialConfig":
-        """The inverse of `to_dict`; absent fields take their defaults. Raises ConfigError on unknown or missing ones."""
+        """The inverse of `to_dict`; absent fields take their defaults. Raises ConfigError on unknown or missing."""
         for name in values:
             check_field(name)
         missing = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING and f.name not in values]

@@ -1,5 +1,6 @@
 """Provenance of a trial: what it ran on and with, as plain values for env.json."""
 
+import os
 import platform
 import socket
 import subprocess
@@ -20,6 +21,7 @@ def describe(hardware: Hardware, data_fingerprint: str) -> dict[str, Any]:
         "host": socket.gethostname(),
         "device": str(hardware.device),
         "device_name": device_name(hardware.device),
+        "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "precision": hardware.precision,
         "threads": hardware.threads,
         "data_fingerprint": data_fingerprint,

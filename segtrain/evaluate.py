@@ -16,8 +16,6 @@ from segtrain.data.cache import SplitArrays
 from segtrain.data.spec import IGNORE, Dataset
 from segtrain.device import Hardware
 
-PANEL_COUNT = 8
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -81,7 +79,7 @@ def save_panels(
     """Image, truth and prediction of test images spread evenly over the split: the same ones in every trial."""
     panels = folder / records.PANELS_DIR
     panels.mkdir(exist_ok=True)
-    chosen = np.unique(np.linspace(0, len(arrays) - 1, PANEL_COUNT).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(arrays) - 1, records.PANEL_COUNT).round().astype(int))
     model.eval()
     predictions: list[np.ndarray] = []
     for batch in evaluation_batches(arrays, batch_size, hardware.device, chosen):

@@ -35,6 +35,7 @@ ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
 TEMPORARY_SUFFIX = ".tmp"
 PANELS_DIR = "panels"
+PANEL_COUNT = 8
 PANEL_KINDS = ("image", "truth", "prediction")
 """Each panel is three PNGs of one size, named by `panel_file`; truth and prediction carry the dataset's palette."""
 
@@ -53,6 +54,9 @@ LR = "lr"
 EPOCH_S = "epoch_s"
 IMAGES_PER_S = "images_per_s"
 PEAK_MEMORY_BYTES = "peak_memory_bytes"
+
+FREEZE_LABELS = {"none": "unfreeze", "encoder": "freeze", "all_but_score": "score_only"}
+"""How the reports call the freeze settings; used in run names, trial ids and tables."""
 
 State = Literal["running", "finished", "failed", "diverged", "skipped"]
 STATES: tuple[State, ...] = get_args(State)
@@ -195,6 +199,8 @@ def _record(kind: type[R], path: Path) -> R:
         ) from None
     if isinstance(record, Status) and record.state not in STATES:
         raise RecordError(f"{path}: state is {record.state!r}; allowed: {', '.join(STATES)}")
+    if type(record.epoch) is not int:
+        raise RecordError(f"{path}: epoch is {record.epoch!r}, not an integer; delete its folder to start over")
     return record
 
 
@@ -218,9 +224,12 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
         if number == len(lines):
             break
         try:
-            records.append(json.loads(line))
+            record = json.loads(line)
         except ValueError:
-            raise RecordError(f"{path}, line {number} is not valid JSON; delete its folder to start over") from None
+            record = None
+        if not isinstance(record, dict) or type(record.get(EPOCH)) is not int:
+            raise RecordError(f"{path}, line {number} is no record of an epoch; delete its folder to start over")
+        records.append(record)
     return records
 
 

@@ -41,11 +41,11 @@ DEMO = Study(
         image_width=128,
         width_mult=0.25,
         epochs=12,
-        batch_size=8,
+        batch_size=4,
         val_every=2,
     ),
     axes={**STUDY.axes, "lr": (1e-3,)},
-    pretrain={"arch": "fcn32s", "dataset": "scenes_source", "epochs": 12},
+    pretrain={"arch": "fcn8s", "dataset": "scenes_source"},
     claims=STUDY.claims,
 )
 

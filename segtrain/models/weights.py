@@ -30,7 +30,7 @@ def find_or_download(weights: WeightsEnum, data_root: Path) -> Path:
         weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except (OSError, urllib.error.URLError, RuntimeError) as error:
         raise WeightsError(
-            f"init is 'imagenet' but its weights {name} are neither in {data_root / WEIGHTS_FOLDER} nor in {cache}, and "
+            f"init is 'imagenet' but its weights {name} are neither in {data_root / WEIGHTS_FOLDER} nor in {cache}; "
             f"downloading {weights.url} failed ({error}). Put the file into one of these folders, or train "
             "without it: --set init=scratch"
         ) from None

@@ -89,7 +89,14 @@ class Study:
             "claims": list(self.claims),
             "command": command,
             "trials": [
-                {"trial_id": t.trial_id, "run": t.run_name, "stage": t.stage, "parent": t.config.parent} for t in trials
+                {
+                    "trial_id": t.trial_id,
+                    "run": t.run_name,
+                    "stage": t.stage,
+                    "parent": t.config.parent,
+                    "config": t.config.to_dict(),
+                }
+                for t in trials
             ],
         }
 

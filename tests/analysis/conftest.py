@@ -29,7 +29,8 @@ class StudyBuilder:
 
     def enter(self, config: TrialConfig, *, stage: str = "trial", parent: str | None = None) -> Path:
         """Names the trial in the study and writes nothing; its folder."""
-        entry = {"trial_id": config.trial_id, "run": config.run_name, "stage": stage, "parent": parent}
+        entry: dict[str, Any] = {"trial_id": config.trial_id, "run": config.run_name, "stage": stage, "parent": parent}
+        entry["config"] = config.to_dict()
         self.entries.append(entry)
         return records.trial_dir(self.out, config.trial_id)
 

@@ -1,0 +1,43 @@
+"""Small scenes, an empty home, and sweeps that are ended with their test."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from segtrain.data.scenes import write_scenes
+from tests.sweeps.harness import Sweep
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root whose embedded scenes are there already, and few."""
+    root = tmp_path_factory.mktemp("data")
+    write_scenes(root / "scenes", "target", {"dataA": 20, "dataB": 20}, 64, 64, seed=1)
+    write_scenes(root / "scenes_source", "source", {"dataA": 20}, 64, 64, seed=1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An empty home, and no variable that would change what a sweep does."""
+    home = tmp_path_factory.mktemp("home")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "WANDB_", "SEGTRAIN_", "XDG_", "TORCH_"))}
+    return {**kept, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def start(tmp_path: Path, data_root: Path, environment: dict[str, str]) -> Iterator[Callable[..., Sweep]]:
+    """Starts `python sweeps/fcn_grid.py <arguments>` with the small scenes; ends what is left of it afterwards."""
+    sweeps: list[Sweep] = []
+
+    def start_sweep(*arguments: str, **variables: str) -> Sweep:
+        log = tmp_path / f"sweep{len(sweeps)}.log"
+        sweeps.append(Sweep(log, {**environment, **variables}, [*arguments, "--data-root", str(data_root)]))
+        return sweeps[-1]
+
+    yield start_sweep
+    for sweep in sweeps:
+        if sweep.process.poll() is None:
+            sweep.kill_everything()

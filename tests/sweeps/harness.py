@@ -1,0 +1,83 @@
+"""Sweeps as a user runs them: `python sweeps/fcn_grid.py` in a process of its own, on scenes small enough for a test."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+REPOSITORY = Path(__file__).parents[2]
+TINY = (
+    "--demo", "--set", "width_mult=0.0625", "--set", "image_height=64", "--set", "image_width=64",
+    "--set", "epochs=3", "--set", "val_every=1", "--wandb", "disabled",
+)  # fmt: skip
+
+
+class Sweep:
+    """One running command; `out` and `data_root` are given to it, and its output goes to `log`."""
+
+    def __init__(self, log: Path, environment: dict[str, str], arguments: list[str]) -> None:
+        self.log = log
+        with open(log, "wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "sweeps/fcn_grid.py", *arguments],
+                cwd=REPOSITORY,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def wait(self) -> int:
+        return self.process.wait(timeout=300)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Watches closely; fails when the sweep ends before the condition holds."""
+        while not condition():
+            assert self.process.poll() is None, f"the sweep ended first:\n{self.text()}"
+
+    def text(self) -> str:
+        return self.log.read_text()
+
+    def epoch_lines(self) -> Counter[tuple[str, int]]:
+        """(run name, epoch) -> how often the sweep reported it."""
+        return Counter((run, int(epoch)) for run, epoch in re.findall(r"\] (\S+)  epoch (\d+)/", self.text()))
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that train, of this sweep alone."""
+        return [p for p in self.family() if "TrialTrainable" in p.name() + " ".join(cmdline(p))]
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def kill_driver(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=60)
+
+    def kill_everything(self) -> None:
+        """SIGKILL to the workers, then the driver, then all of Ray."""
+        workers, family = self.workers(), self.family()
+        for process in workers:
+            kill(process)
+        self.kill_driver()
+        for process in family:
+            kill(process)
+        psutil.wait_procs(family, timeout=60)
+
+
+def cmdline(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def kill(process: psutil.Process) -> None:
+    try:
+        process.send_signal(signal.SIGKILL)
+    except psutil.NoSuchProcess:
+        pass

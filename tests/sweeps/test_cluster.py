@@ -1,0 +1,95 @@
+"""A sweep on a Ray cluster: real raylets on this machine, logical CPUs and GPUs."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from filelock import FileLock
+from ray.cluster_utils import Cluster
+
+from segtrain import records
+from tests.sweeps.harness import TINY, Sweep
+
+CACHE = "SEGTRAIN_CACHE"
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    cluster = Cluster(shutdown_at_exit=False)
+    yield cluster
+    cluster.shutdown()
+
+
+def test_a_lost_node_moves_its_trials_to_the_others(
+    start: Callable[..., Sweep], cluster: Cluster, tmp_path: Path
+) -> None:
+    caches = [tmp_path / f"cache{index}" for index in range(3)]
+    nodes = [cluster.add_node(num_cpus=1, env_vars={CACHE: str(cache)}) for cache in caches]
+    cluster.wait_for_nodes()
+    raylets = [psutil.Process(node.all_processes["raylet"][0].process.pid) for node in nodes]
+    out = tmp_path / "out"
+    sweep = start(
+        *TINY, "--set", "epochs=20", "--set", "init=scratch", "--set", "arch=fcn8s,fcn32s", "--out", str(out),
+        "--address", cluster.address, **{CACHE: str(caches[0])},
+    )  # fmt: skip
+
+    def trains(raylet: psutil.Process) -> bool:
+        return any("TrialTrainable" in " ".join(p.cmdline()) for p in raylet.children())
+
+    def epochs_on_disk() -> dict[str, int]:
+        return {f.name: len(records.read_metrics(f)) for f in out.glob("trials/*")}
+
+    # One trial on each node, each with an epoch behind it: whichever node is lost was in the middle of one.
+    sweep.wait_until(lambda: all(trains(raylet) for raylet in raylets))
+    sweep.wait_until(lambda: sum(count > 0 for count in epochs_on_disk().values()) >= 3)
+    cluster.remove_node(nodes[2], allow_graceful=False)
+    assert sweep.wait() == 0, sweep.text()
+
+    assert "its process died; trying again" in sweep.text()
+    assert all(records.read_status(f).state == "finished" for f in out.glob("trials/*"))  # type: ignore[union-attr]
+    assert set(epochs_on_disk().values()) == {20}
+    # The moved trial went on: had it begun again, its first epochs would have been reported twice.
+    assert set(sweep.epoch_lines().values()) == {1}
+    # Each node decoded the dataset once, for itself.
+    assert [len(list(cache.glob("scenes-*/"))) for cache in caches] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "gpus_per_trial", "trials_per_gpu"), [(8, "1", 1), (4, "0.5", 2)], ids=["one each", "two to a GPU"]
+)
+def test_eight_trials_at_once_on_logical_gpus(
+    start: Callable[..., Sweep], cluster: Cluster, tmp_path: Path, gpus: int, gpus_per_trial: str, trials_per_gpu: int
+) -> None:
+    node_cache, own_cache, out = tmp_path / "node", tmp_path / "own", tmp_path / "out"
+    cluster.add_node(num_cpus=16, num_gpus=gpus, env_vars={CACHE: str(node_cache)})
+    sweep = start(
+        *TINY, "--set", "epochs=1", "--set", "init=scratch", "--set", "arch=fcn32s", "--set", "freeze=none",
+        "--seeds", "9", "--out", str(out), "--num-gpus", str(gpus), "--gpus-per-trial", gpus_per_trial,
+        "--address", cluster.address, **{CACHE: str(own_cache)},
+    )  # fmt: skip
+    # The trials cannot get past opening their cache while we hold its lock, so all that fit are there together.
+    sweep.wait_until(lambda: bool(list(own_cache.glob("scenes-*.lock"))))
+    (name,) = {path.name for path in own_cache.glob("scenes-*.lock")}
+    node_cache.mkdir()
+    with FileLock(node_cache / name):
+        sweep.wait_until(lambda: sweep.text().count("running on") >= 8)
+        assert sweep.text().count("running on") == 8
+        assert sweep.text().count("] fcn32s") == 8, "none ended, and the ninth waits"
+    assert sweep.wait() == 0, sweep.text()
+    environments = [records.read_json(path) for path in out.glob(f"trials/*/{records.ENV_FILE}")]
+    used = Counter(environment["visible_gpus"] for environment in environments)
+    assert len(environments) == 9
+    assert set(used) == {str(index) for index in range(gpus)}
+    assert sorted(used.values()) == sorted([trials_per_gpu] * (gpus - 1) + [trials_per_gpu + 1])
+
+
+def test_more_gpus_than_the_cluster_has_is_an_error(
+    start: Callable[..., Sweep], cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.add_node(num_cpus=1, num_gpus=2)
+    sweep = start(*TINY, "--num-gpus", "3", "--out", str(tmp_path / "out"), "--address", cluster.address)
+    assert sweep.wait() == 2
+    assert "error: --num-gpus is 3 but 2 GPUs were found; type --num-gpus 2" in sweep.text()
+    assert not list((tmp_path / "out").glob("trials/*"))
