@@ -50,6 +50,8 @@ def local_node() -> dict[str, float]:
 def check_gpus(num_gpus: int | None, nodes: Nodes) -> int:
     """The number of GPUs on `nodes`. Raises ResourceError when `num_gpus` is more than that."""
     present = int(sum(node.get("GPU", 0) for node in nodes))
+    if num_gpus is not None and num_gpus < 0:
+        raise ResourceError(f"--num-gpus is {num_gpus}; allowed: an integer from 0 to {present}")
     if num_gpus is not None and num_gpus > present:
         instead = f"--num-gpus {present}" if present else "the command without --num-gpus to train on the CPUs"
         raise ResourceError(f"--num-gpus is {num_gpus} but {present} GPUs were found; type {instead}")
@@ -61,6 +63,9 @@ def pick_resources(
 ) -> TrialResources:
     """Fills in what was not given: all GPUs there are, one for each trial. Raises ResourceError."""
     present = check_gpus(num_gpus, nodes)
+    for name, value in (("--gpus-per-trial", gpus_per_trial), ("--cpus-per-trial", cpus_per_trial)):
+        if value is not None and value <= 0:
+            raise ResourceError(f"{name} is {value:g}; allowed: a number > 0")
     num_gpus = present if num_gpus is None else num_gpus
     if num_gpus == 0 and gpus_per_trial:
         raise ResourceError(f"--gpus-per-trial is {gpus_per_trial:g} but there is no GPU to share; leave it out")

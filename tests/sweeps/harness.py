@@ -1,5 +1,6 @@
-"""Sweeps as a user runs them: `python sweeps/fcn_grid.py` in a process of its own, on scenes small enough for a test."""
+"""Sweeps as a user runs them: `python sweeps/fcn_grid.py` in a process of its own, on scenes made for tests."""
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -49,7 +50,7 @@ class Sweep:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that train, of this sweep alone."""
-        return [p for p in self.family() if "TrialTrainable" in p.name() + " ".join(cmdline(p))]
+        return [process for process in self.family() if is_worker(process)]
 
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -69,15 +70,14 @@ class Sweep:
         psutil.wait_procs(family, timeout=60)
 
 
-def cmdline(process: psutil.Process) -> list[str]:
+def is_worker(process: psutil.Process) -> bool:
+    """Whether it is a Ray worker that trains; it may end while we look."""
     try:
-        return process.cmdline()
+        return "TrialTrainable" in " ".join(process.cmdline())
     except psutil.Error:
-        return []
+        return False
 
 
 def kill(process: psutil.Process) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGKILL)
-    except psutil.NoSuchProcess:
-        pass

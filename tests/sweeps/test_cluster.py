@@ -10,7 +10,7 @@ from filelock import FileLock
 from ray.cluster_utils import Cluster
 
 from segtrain import records
-from tests.sweeps.harness import TINY, Sweep
+from tests.sweeps.harness import TINY, Sweep, is_worker
 
 CACHE = "SEGTRAIN_CACHE"
 
@@ -36,7 +36,7 @@ def test_a_lost_node_moves_its_trials_to_the_others(
     )  # fmt: skip
 
     def trains(raylet: psutil.Process) -> bool:
-        return any("TrialTrainable" in " ".join(p.cmdline()) for p in raylet.children())
+        return any(is_worker(process) for process in raylet.children())
 
     def epochs_on_disk() -> dict[str, int]:
         return {f.name: len(records.read_metrics(f)) for f in out.glob("trials/*")}
