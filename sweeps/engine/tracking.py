@@ -63,7 +63,7 @@ class Tracker:
                 {f"test/{k}": v for k, v in vars(scores).items() if isinstance(v, float)}
                 | {f"test/iou/{name}": iou for name, iou in zip(scores.classes, scores.iou, strict=True)}
             )
-        self.run.finish(quiet=True)
+        self.run.finish()
         self.run = None
 
     def _start(self) -> None:
