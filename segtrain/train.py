@@ -165,6 +165,8 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
     test_best_weights(run)
     progress.runtime_s += time.perf_counter() - started
     run.write_status("finished")
+    # Weights and three moments of each: four times the size of the best weights, and of no use any more.
+    (run.folder / records.LAST_FILE).unlink()
 
 
 def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:

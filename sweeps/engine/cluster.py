@@ -47,6 +47,14 @@ def local_node() -> dict[str, float]:
     return {"CPU": len(os.sched_getaffinity(0)), "GPU": torch.cuda.device_count()}
 
 
+def find_nodes(address: str | None) -> Nodes:
+    """The machines that a sweep would run on, without starting anything. Raises ResourceError."""
+    if address is None:
+        return [local_node()]
+    with ray_session(address, None) as nodes:
+        return nodes()
+
+
 def check_gpus(num_gpus: int | None, nodes: Nodes) -> int:
     """The number of GPUs on `nodes`. Raises ResourceError when `num_gpus` is more than that."""
     present = int(sum(node.get("GPU", 0) for node in nodes))

@@ -6,15 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.spec import Split
 from segtrain.device import Hardware
-from segtrain.evaluate import autocast
+from segtrain.evaluate import autocast, cross_entropy_sum
 from segtrain.models import build_model, set_trainable
+from segtrain.optim import build_optimizer
 
 CALIBRATION_S = 1.0
 
@@ -60,28 +60,37 @@ def _shape(config: TrialConfig) -> TrialConfig:
 
 
 def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
-    """Floating-point operations per second that this machine reaches in training, from about a second of one
-    convolution of `config`'s middle size, forward and backward, in the precision and threads of a trial."""
+    """Floating-point operations per second that this machine reaches in training `config`, from some steps on noise
+    in the precision and threads of a trial. On CPUs two images will do; a GPU is only busy with a whole batch."""
     threads_before = torch.get_num_threads()
     torch.set_num_threads(hardware.threads)
-    channels = max(16, round(256 * config.width_mult))
-    layer = nn.Conv2d(channels, channels, 3, padding=1).to(hardware.device).to(memory_format=torch.channels_last)
-    x = torch.randn(config.batch_size, channels, config.image_height // 4, config.image_width // 4)
-    x = x.to(hardware.device, memory_format=torch.channels_last).requires_grad_()
-    flops_a_step = 3 * 2 * layer.weight.numel() * (x.numel() / channels)
-    steps, started = -1, time.perf_counter()  # the first step warms up
-    while steps < 1 or time.perf_counter() - started < CALIBRATION_S:
+    num_classes = len(DATASETS[config.dataset].classes)
+    model = build_model(config, num_classes)
+    set_trainable(model, config.freeze)
+    model.to(hardware.device).to(memory_format=torch.channels_last)
+    optimizer = build_optimizer(config, model)
+    batch_size = 2 if hardware.device.type == "cpu" else config.batch_size
+    size = (batch_size, config.image_height, config.image_width)
+    images = torch.randn(size[0], 3, *size[1:], device=hardware.device).to(memory_format=torch.channels_last)
+    target = torch.randint(num_classes, size, device=hardware.device)
+
+    def step() -> None:
         with autocast(hardware):
-            y = layer(x)
-        y.float().sum().backward()
-        if hardware.device.type == "cuda":
-            torch.cuda.synchronize()
+            logits = model(images)
+        loss_sum, pixels = cross_entropy_sum(logits, target)
+        optimizer.zero_grad()
+        (loss_sum / pixels).backward()
+        optimizer.step()
+        loss_sum.item()  # waits for a GPU
+
+    step()  # the first one warms up
+    steps, started = 0, time.perf_counter()
+    while steps == 0 or time.perf_counter() - started < CALIBRATION_S:
+        step()
         steps += 1
-        if steps == 0:
-            started = time.perf_counter()
     elapsed = time.perf_counter() - started
     torch.set_num_threads(threads_before)
-    return float(flops_a_step * steps / elapsed)
+    return _flops_per_image(_shape(config))[0] * batch_size * steps / elapsed
 
 
 def makespan(durations: Sequence[tuple[str, float, str | None]], slots: int) -> float:

@@ -1,11 +1,13 @@
 """`--plan`: what a study would do and what it would cost, before anything is spent."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from segtrain import records
 from segtrain.data import DATASETS
 from segtrain.data.cache import list_pairs
 from segtrain.data.spec import SPLITS
@@ -23,39 +25,51 @@ def show_plan(study: Study, options: Options, console: Console) -> None:
 
     Raises what `run_study` raises, except for bad files inside the dataset: no image is decoded here.
     """
-    trials = study.expand()
-    plan = make_plan(trials, options.out)
-    nodes = [cluster.local_node()]
+    plan = make_plan(study.expand(), options.out)
+    nodes = cluster.find_nodes(options.address)
     resources = cluster.pick_resources(nodes, options.num_gpus, options.gpus_per_trial, options.cpus_per_trial)
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
 
-    flops = _flops_left(plan, options.data_root)
-    hardware = pick_hardware(study.base.precision, threads=max(1, int(resources.cpus)))
-    rate = measure_rate(hardware, study.base)
-    seconds = {trial_id: left / rate for trial_id, left in flops.items()}
+    flops = _epoch_flops(plan, options.data_root)
+    left = {p.trial.trial_id: p.epochs_left * flops[p.trial.trial_id] for p in plan}
+    rate, source = _rate(study, plan, flops, options.out, threads=max(1, int(resources.cpus)))
+    seconds = {trial_id: operations / rate for trial_id, operations in left.items()}
     eta_s = makespan([(p.trial.trial_id, seconds[p.trial.trial_id], p.trial.config.parent) for p in plan], slots)
     console.print(_table(study, plan, seconds, unit, share))
     console.print(
         f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
-        f"at once.\nPredicted: {sum(flops.values()) / 1e12:.1f} TFLOP at {rate / 1e9:.0f} GFLOP/s a trial, measured on "
-        f"this machine for a second in {hardware.precision}. Nothing was started.",
+        f"at once.\nPredicted from {sum(left.values()) / 1e12:.1f} TFLOP that are left, and {rate / 1e9:.0f} GFLOP/s "
+        f"of a trial {source}. Nothing was started.",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def _flops_left(plan: Sequence[PlannedTrial], data_root: Path) -> Mapping[str, float]:
-    """By trial id: floating-point operations of the epochs that are left."""
+def _epoch_flops(plan: Sequence[PlannedTrial], data_root: Path) -> dict[str, float]:
+    """By trial id: floating-point operations of an epoch."""
     images = {}
     for name in {planned.trial.config.dataset for planned in plan}:
         pairs = list_pairs(DATASETS[name], data_root)
         images[name] = {split: len(pairs[split]) for split in SPLITS}
-    return {
-        planned.trial.trial_id: planned.epochs_left
-        * epoch_flops(planned.trial.config, images[planned.trial.config.dataset])
+    configs = [planned.trial.config for planned in plan]
+    return {config.trial_id: epoch_flops(config, images[config.dataset]) for config in configs}
+
+
+def _rate(
+    study: Study, plan: Sequence[PlannedTrial], flops: Mapping[str, float], out: Path, threads: int
+) -> tuple[float, str]:
+    """Operations a second of one trial, and where the figure is from: epochs of this study if there are any."""
+    rates = [
+        flops[planned.trial.trial_id] / line[records.EPOCH_S]
         for planned in plan
-    }
+        for line in records.read_metrics(records.trial_dir(out, planned.trial.trial_id))
+    ]
+    if rates:
+        return statistics.median(rates), f"in the {len(rates)} epochs trained so far"
+    config = study.expand()[-1].config
+    hardware = pick_hardware(config.precision, threads)
+    return measure_rate(hardware, config), f"in a moment of training on this machine just now, in {hardware.precision}"
 
 
 def _table(study: Study, plan: Sequence[PlannedTrial], seconds: Mapping[str, float], unit: str, share: float) -> Table:

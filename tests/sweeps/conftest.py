@@ -32,9 +32,9 @@ def start(tmp_path: Path, data_root: Path, environment: dict[str, str]) -> Itera
     """Starts `python sweeps/fcn_grid.py <arguments>` with the small scenes; ends what is left of it afterwards."""
     sweeps: list[Sweep] = []
 
-    def start_sweep(*arguments: str, **variables: str) -> Sweep:
+    def start_sweep(*arguments: str, data: Path = data_root, **variables: str) -> Sweep:
         log = tmp_path / f"sweep{len(sweeps)}.log"
-        sweeps.append(Sweep(log, {**environment, **variables}, [*arguments, "--data-root", str(data_root)]))
+        sweeps.append(Sweep(log, {**environment, **variables}, [*arguments, "--data-root", str(data)]))
         return sweeps[-1]
 
     yield start_sweep

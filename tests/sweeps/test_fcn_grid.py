@@ -1,0 +1,154 @@
+"""`python sweeps/fcn_grid.py` on the command line: plans, mistakes, divergence, and what a run leaves behind."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from segtrain import records
+from tests.sweeps.harness import REPOSITORY, TINY, Sweep
+
+ONE = (*TINY, "--set", "init=scratch", "--set", "arch=fcn32s", "--set", "freeze=none")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--set", "arhc=fcn8s"],
+            "error: 'arhc' is not a field of a trial; did you mean arch? allowed: arch, dataset, ",
+        ),
+        (["--set", "arch=fcn9s"], "error: arch is 'fcn9s'; did you mean fcn8s or "),
+        (["--dataset", "camvit"], "error: dataset is 'camvit'; did you mean camvid? allowed: roads, camvid, scenes"),
+        (
+            ["--set", "width_mult=0.5"],
+            "error: init is 'imagenet' and width_mult is 0.5; those weights fit width_mult=1",
+        ),
+        (["--seeds", "0"], "error: --seeds is 0; allowed: an integer >= 1"),
+        ([*ONE, "--num-gpus", "99"], "error: --num-gpus is 99 but "),
+        ([*ONE, "--cpus-per-trial", "999"], "error: a trial takes 999 CPUs and 0 GPUs, and no machine has that"),
+        (
+            [*ONE, "--dataset", "roads"],
+            "has no image and mask pairs for train, val, test; dataset 'roads' expects data*/",
+        ),
+        ([*ONE, "--dataset", "camvid"], "camvid is not a folder; dataset 'camvid' expects camvid/{train,val,test}.txt"),
+        ([*ONE, "--out", "/proc/out"], "error: --out /proc/out cannot be written to ("),
+    ],
+)
+def test_a_mistake_is_said_in_a_line_and_nothing_starts(
+    start: Callable[..., Sweep], tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    sweep = start("--out", str(tmp_path / "out"), *arguments)
+    assert sweep.wait() == 2
+    assert message in sweep.text()
+    assert "Traceback" not in sweep.text()
+    assert not (tmp_path / "out" / records.TRIALS_DIR).exists()
+
+
+def test_imagenet_weights_that_cannot_be_had_name_the_file_and_the_ways_on(
+    start: Callable[..., Sweep], tmp_path: Path
+) -> None:
+    sweep = start("--dataset", "scenes", "--set", "image_height=64", "--set", "image_width=64", "--out", str(tmp_path))
+    assert sweep.wait() == 2
+    assert "error: init is 'imagenet' but its weights vgg16-397923af.pth are neither in " in sweep.text()
+    assert "--set init=scratch" in sweep.text()
+
+
+def test_every_bad_file_is_named_before_any_trial_starts(
+    start: Callable[..., Sweep], data_root: Path, tmp_path: Path
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    shutil.copytree(data_root, data)
+    images = sorted((data / "scenes").glob("dataA/dataA/CameraRGB/*.png"))
+    masks = [image.parent.with_name("CameraSeg") / image.name for image in images]
+    images[0].write_bytes(images[0].read_bytes()[:200])
+    Image.new("RGB", (9, 9)).save(masks[1])
+    Image.new("RGB", (64, 64), (200, 0, 0)).save(masks[2])
+    sweep = start(*ONE, "--out", str(out), data=data)
+    assert sweep.wait() == 2
+    lines = [line for line in sweep.text().splitlines() if line.startswith("error: ")]
+    assert len(lines) == 3
+    assert f"{images[0]}: cannot be read" in lines[0]
+    assert f"{masks[1]}: is 9x9 but its image {images[1]} is 64x64" in lines[1]
+    assert f"{masks[2]}: has label 200; dataset 'scenes' has classes 0 to 12" in lines[2]
+    assert not (out / records.TRIALS_DIR).exists()
+
+
+def test_the_plan_says_what_would_happen_and_changes_nothing(start: Callable[..., Sweep], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    grid = (*TINY, "--set", "arch=fcn32s", "--out", str(out))
+    before = start(*grid, "--plan")
+    assert before.wait() == 0
+    assert before.text().count("wait for parent") == 2
+    assert "Nothing was started." in before.text()
+    assert not out.exists()
+
+    assert start(*grid, "--set", "freeze=none").wait() == 0
+    seen = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    after = start(*grid, "--plan")
+    assert after.wait() == 0
+    assert after.text().count("skip, finished") == 2  # the pretraining and the unfrozen trial
+    assert after.text().count(" run ") == 2  # a heading, and the frozen trial: its parent is there now
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == seen
+
+
+def test_a_diverged_trial_is_an_outcome_and_the_sweep_goes_on(start: Callable[..., Sweep], tmp_path: Path) -> None:
+    command = (*ONE, "--set", "lr=1e-3,1e30", "--out", str(tmp_path))
+    assert start(*command).wait() == 0
+    states = {}
+    for folder in tmp_path.glob("trials/*"):
+        status = records.read_status(folder)
+        assert status is not None
+        states[folder.name.split("-")[3]] = status
+    assert states["lr0.001"].state == "finished"
+    assert states["lr1e+30"].state == "diverged"
+    assert states["lr1e+30"].step is not None
+    assert str(states["lr1e+30"].reason).startswith("epoch 1, the training loss is ")
+    # With --strict the same state of affairs is an error; and it is a result, so nothing is trained again.
+    strict = start(*command, "--strict")
+    assert strict.wait() == 1
+    assert not strict.epoch_lines()
+    assert "fcn32s-unfreeze-lr1e+30: diverged, epoch 1, the training loss is " in strict.text()
+    report = subprocess.run(
+        [sys.executable, "-m", "analysis", str(tmp_path / "studies/fcn_grid")],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True, env={**os.environ, "MPLCONFIGDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert "diverged" in report.stdout
+
+
+def test_when_every_trial_failed_the_exit_code_says_so(start: Callable[..., Sweep], tmp_path: Path) -> None:
+    sweep = start(*ONE, "--set", "lr=1e30", "--out", str(tmp_path))
+    assert sweep.wait() == 1
+    assert "0 of 1 trials finished" in sweep.text()
+
+
+def test_wandb_gets_a_run_a_trial_and_no_file_holds_the_key(
+    start: Callable[..., Sweep], environment: dict[str, str], tmp_path: Path
+) -> None:
+    key = "feedface" * 5
+    sweep = start(*ONE, "--wandb", "offline", "--out", str(tmp_path / "out"), WANDB_API_KEY=key)
+    assert sweep.wait() == 0, sweep.text()
+    (folder,) = tmp_path.glob("out/trials/*")
+    assert len(list(folder.glob(f"wandb/offline-run-*/run-{folder.name}.wandb"))) == 1
+    for root in (tmp_path, Path(environment["HOME"])):
+        assert not [p for p in root.rglob("*") if p.is_file() and key.encode() in p.read_bytes()]
+
+
+def test_one_trial_runs_without_ray_and_gives_the_same_bytes(
+    start: Callable[..., Sweep], environment: dict[str, str], data_root: Path, tmp_path: Path
+) -> None:
+    assert start(*ONE, "--out", str(tmp_path / "sweep")).wait() == 0
+    (folder,) = tmp_path.glob("sweep/trials/*")
+    subprocess.run(
+        [sys.executable, "-m", "segtrain", str(folder / records.CONFIG_FILE), "--data-root", str(data_root),
+         "--out", str(tmp_path / "alone")],
+        cwd=REPOSITORY, env={**environment, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True,
+    )  # fmt: skip
+    alone = tmp_path / "alone/trials" / folder.name
+    for name in (records.TEST_FILE, records.BEST_FILE):
+        assert (alone / name).read_bytes() == (folder / name).read_bytes()
