@@ -4,9 +4,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from segtrain import records
-from segtrain.config import TrialConfig
+from segtrain.config import ConfigError, TrialConfig
 from segtrain.errors import UserError
 from segtrain.train import train
 
@@ -18,7 +19,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where the trial folder goes (%(default)s)")
     arguments = parser.parse_args()
     try:
-        config = TrialConfig.from_dict(records.read_json(arguments.config))
+        config = TrialConfig.from_dict(read_config(arguments.config))
         folder = records.trial_dir(arguments.out, config.trial_id)
         for record in train(config, folder, arguments.data_root):
             print(json.dumps(records.nan_to_none(record)), flush=True)
@@ -29,6 +30,16 @@ def main() -> int:
     assert status is not None, "train leaves a status"
     print(f"{status.state}{': ' + status.reason if status.reason else ''}, {folder}")
     return 0 if status.state == "finished" else 1
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise ConfigError(f"{path} is not valid JSON ({error}); write an object with the fields of a trial") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds a {type(values).__name__}; write an object with the fields of a trial")
+    return values
 
 
 if __name__ == "__main__":

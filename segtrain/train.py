@@ -1,5 +1,6 @@
 """One trial: `train` is a generator that yields a record per epoch, each already on disk when it is yielded."""
 
+import math
 import time
 import traceback
 from collections.abc import Iterator
@@ -33,10 +34,10 @@ class TrialLocked(UserError):
 
 
 class Diverged(ArithmeticError):
-    """The training loss stopped being finite at optimiser step `step` (1-based) of the epoch."""
+    """A loss stopped being finite at, or right after, optimiser step `step` (1-based) of the epoch."""
 
-    def __init__(self, step: int, loss: float) -> None:
-        super().__init__(f"the training loss is {loss} at step {step}")
+    def __init__(self, split: str, loss: float, step: int) -> None:
+        super().__init__(f"the {split} loss is {loss} at step {step}")
         self.step = step
 
 
@@ -99,7 +100,7 @@ def train(config: TrialConfig, folder: Path, data_root: Path, threads: int | Non
 
 def start_or_resume(config: TrialConfig, folder: Path, data_root: Path, threads: int | None) -> Run:
     """Builds the trial as it was when `last.pt` was written, or at its beginning."""
-    for stray in folder.glob(f".*{records.TEMPORARY_SUFFIX}"):
+    for stray in folder.rglob(f".*{records.TEMPORARY_SUFFIX}"):
         stray.unlink()
     hardware = pick_hardware(config.precision, threads)
     last = checkpoint.load_last(folder)
@@ -140,15 +141,15 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
     for epoch in range(progress.epoch + 1, config.epochs + 1):
         started = time.perf_counter()
         reset_peak_memory(run.hardware.device)
+        last_epoch = epoch == config.epochs
         try:
             record = {records.EPOCH: epoch, **train_one_epoch(run, epoch)}
+            if epoch % config.val_every == 0 or last_epoch:
+                record |= validate(run, epoch)
         except Diverged as error:
             progress.runtime_s += time.perf_counter() - started
             run.write_status("diverged", reason=f"epoch {epoch}, {error}", step=error.step)
             return
-        last_epoch = epoch == config.epochs
-        if epoch % config.val_every == 0 or last_epoch:
-            record |= validate(run, epoch)
         if config.test_every and (epoch % config.test_every == 0 or last_epoch):
             # Drawn as a curve, never used to choose weights.
             test = run.evaluate(run.data.splits["test"])
@@ -194,7 +195,7 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     finite = losses.isfinite()
     if not finite.all():
         step = int((~finite).nonzero()[0])
-        raise Diverged(step + 1, losses[step].item())
+        raise Diverged("training", losses[step].item(), step + 1)
     return {
         records.TRAIN_LOSS: (losses.double().sum() / torch.stack(counts).sum()).item(),
         records.LR: lr,
@@ -203,8 +204,11 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
 
 
 def validate(run: Run, epoch: int) -> dict[str, Any]:
-    """Scores the validation split, and keeps the weights when its mean IoU has risen."""
+    """Scores the validation split, and keeps the weights when its mean IoU has risen. Raises Diverged."""
     validation = run.evaluate(run.data.splits["val"])
+    if validation.confusion.any() and not math.isfinite(validation.loss):
+        # The last step blew the weights up after its own loss had been fine.
+        raise Diverged("validation", validation.loss, -(-len(run.data.splits["train"]) // run.config.batch_size))
     found = metrics.scores(validation.confusion)
     if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
         run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou

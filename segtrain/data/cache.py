@@ -143,7 +143,7 @@ def _decode(
             with Image.open(path) as file:
                 file.load()
                 opened[path] = file
-        except (OSError, SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             yield f"{path}: cannot be read ({error})"
     if len(opened) < 2:
         return
@@ -152,6 +152,9 @@ def _decode(
         yield f"{pair.mask}: is {mask.width}x{mask.height} but its image {pair.image} is {image.width}x{image.height}"
         return
     labels = dataset.decode_mask(mask)
+    if labels.ndim != 2:
+        yield f"{pair.mask}: has {labels.shape[2]} channels; dataset {dataset.name!r} expects class ids in a single one"
+        return
     stray = [int(label) for label in np.unique(labels) if label >= len(dataset.classes) and label != IGNORE]
     if stray:
         yield (
@@ -159,4 +162,4 @@ def _decode(
             f"{len(dataset.classes) - 1} and {IGNORE} for ignored pixels"
         )
     image_out[:] = np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
-    mask_out[:] = np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
+    mask_out[:] = np.asarray(Image.fromarray(labels.astype(np.uint8)).resize((width, height), Image.Resampling.NEAREST))

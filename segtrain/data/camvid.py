@@ -37,8 +37,8 @@ def _read_list(folder: Path, split: Split) -> list[Pair]:
     return pairs
 
 
-def decode_mask(mask: Image.Image) -> npt.NDArray[np.uint8]:
-    labels = np.array(mask, dtype=np.uint8)
+def decode_mask(mask: Image.Image) -> npt.NDArray[np.integer]:
+    labels = np.array(mask)
     labels[labels == VOID] = IGNORE
     return labels
 

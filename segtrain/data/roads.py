@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from segtrain.data.scenes import Style, write_scenes
-from segtrain.data.spec import DataError, Dataset, Pair, Split, require_folder, require_pairs
+from segtrain.data.spec import Dataset, Pair, Split, require_folder, require_pairs
 
 LAYOUT = "data*/data*/CameraRGB/*.png with a mask of the same name in data*/data*/CameraSeg/"
 CLASSES = (
@@ -30,7 +30,7 @@ def list_pairs(data_root: Path, name: str, subfolder: str) -> dict[Split, list[P
     a random split would put copies of the training images into the test set."""
     folder = data_root / subfolder
     require_folder(folder, name, LAYOUT)
-    drives = sorted({path.parent for path in folder.glob("data*/data*/CameraRGB/*.png")})
+    drives = sorted({path.with_name("CameraRGB") for path in folder.glob("data*/data*/Camera*")})
     pairs: dict[Split, list[Pair]] = {"train": [], "val": [], "test": []}
     orphans: list[str] = []
     for drive in drives:
@@ -42,15 +42,13 @@ def list_pairs(data_root: Path, name: str, subfolder: str) -> dict[Split, list[P
         pairs["train"] += drive_pairs[:train_end]
         pairs["val"] += drive_pairs[train_end:val_end]
         pairs["test"] += drive_pairs[val_end:]
-    require_pairs(pairs, folder, name, LAYOUT)
-    if orphans:
-        raise DataError(*orphans)
+    require_pairs(pairs, folder, name, LAYOUT, orphans)
     return pairs
 
 
-def decode_mask(mask: Image.Image) -> npt.NDArray[np.uint8]:
+def decode_mask(mask: Image.Image) -> npt.NDArray[np.integer]:
     """The class id is the red channel; a mask of one channel is taken as it is."""
-    labels = np.asarray(mask, dtype=np.uint8)
+    labels = np.asarray(mask)
     return labels[..., 0] if labels.ndim == 3 else labels
 
 

@@ -1,6 +1,6 @@
 """What a dataset file has to say: which (image, mask) pairs a split has, and how a mask becomes train ids."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -32,15 +32,16 @@ class Dataset:
     """A dataset with its classes in train-id order and their colours.
 
     `list_pairs(data_root)` gives the pairs of every split in a stable order and raises DataError.
-    `decode_mask(mask)` gives train ids, (H, W) uint8 with IGNORE; ids that are no class are left in and found
-    by the cache. `prepare(data_root)`, where present, writes the data that the program itself makes.
+    `decode_mask(mask)` gives train ids with IGNORE, (H, W) integers as wide as the file has them; ids that are no
+    class are left in and found by the cache. `prepare(data_root)`, where present, writes the data that the program
+    itself makes.
     """
 
     name: str
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     list_pairs: Callable[[Path], Mapping[Split, list[Pair]]]
-    decode_mask: Callable[[Image.Image], npt.NDArray[np.uint8]]
+    decode_mask: Callable[[Image.Image], npt.NDArray[np.integer]]
     prepare: Callable[[Path], None] | None = None
 
 
@@ -52,13 +53,10 @@ def require_folder(folder: Path, name: str, layout: str) -> None:
         )
 
 
-def require_pairs(pairs: Mapping[Split, list[Pair]], folder: Path, name: str, layout: str) -> None:
-    """Raises DataError when a split is empty or a file of a pair is missing."""
-    empty = [split for split in SPLITS if not pairs[split]]
-    if empty:
-        raise DataError(
-            f"{folder} has no image and mask pairs for {', '.join(empty)}; dataset {name!r} expects {layout}"
-        )
+def require_pairs(
+    pairs: Mapping[Split, list[Pair]], folder: Path, name: str, layout: str, orphans: Sequence[str] = ()
+) -> None:
+    """Raises DataError when a file of a pair is missing or a split is empty; `orphans` are problems found before."""
     problems = [
         f"{missing}: no such {kind}, wanted by {other}"
         for split in SPLITS
@@ -66,5 +64,10 @@ def require_pairs(pairs: Mapping[Split, list[Pair]], folder: Path, name: str, la
         for missing, kind, other in ((pair.image, "image", pair.mask), (pair.mask, "mask", pair.image))
         if not missing.is_file()
     ]
-    if problems:
-        raise DataError(*problems)
+    if problems or orphans:
+        raise DataError(*problems, *orphans)
+    empty = [split for split in SPLITS if not pairs[split]]
+    if empty:
+        raise DataError(
+            f"{folder} has no image and mask pairs for {', '.join(empty)}; dataset {name!r} expects {layout}"
+        )

@@ -10,6 +10,7 @@ from functools import partial
 from torch import Tensor
 
 from segtrain.config import Arch, Freeze, TrialConfig
+from segtrain.errors import UserError
 from segtrain.models.fcn import FCN
 
 MODELS: dict[Arch, Callable[..., FCN]] = {
@@ -17,6 +18,10 @@ MODELS: dict[Arch, Callable[..., FCN]] = {
     "fcn16s": partial(FCN, skips=("pool4",)),
     "fcn8s": partial(FCN, skips=("pool4", "pool3")),
 }
+
+
+class ParentError(UserError):
+    """The weights of a parent trial do not fit the trial that is to start from them."""
 
 
 def build_model(config: TrialConfig, num_classes: int) -> FCN:
@@ -44,7 +49,7 @@ def load_parent(model: FCN, state: dict[str, Tensor], freeze: Freeze) -> None:
     """Takes the encoder of a parent trial. The decoder stays new, except that `all_but_score` takes everything
     but the score layers: layers that are never trained must have been trained before.
 
-    Raises ValueError when the parent's layers do not fit.
+    Raises ParentError when the parent's layers do not fit.
     """
     taken = {name for name in model.state_dict() if name.startswith("encoder.")}
     if freeze == "all_but_score":
@@ -53,8 +58,9 @@ def load_parent(model: FCN, state: dict[str, Tensor], freeze: Freeze) -> None:
     own = model.state_dict()
     wrong = sorted(name for name in taken if name not in state or state[name].shape != own[name].shape)
     if wrong:
-        raise ValueError(
-            f"the parent's weights do not fit: {', '.join(wrong[:3])} and {len(wrong) - 1} more are missing there or "
-            "have another shape; give the parent the same encoder and width_mult"
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ParentError(
+            f"the parent's weights do not fit: {', '.join(wrong[:3])}{more} are missing there or have another shape; "
+            "give the parent the same encoder and width_mult"
         )
     model.load_state_dict({name: state[name] for name in taken}, strict=False)

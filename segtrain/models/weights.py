@@ -1,6 +1,6 @@
 """Pretrained weights through torchvision's own loader, from a local folder first."""
 
-import urllib.error
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def find_or_download(weights: WeightsEnum, data_root: Path) -> Path:
             return folder / name
     try:
         weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    except (OSError, urllib.error.URLError, RuntimeError) as error:
+    except (OSError, HTTPException, RuntimeError) as error:
         raise WeightsError(
             f"init is 'imagenet' but its weights {name} are neither in {data_root / WEIGHTS_FOLDER} nor in {cache}; "
             f"downloading {weights.url} failed ({error}). Put the file into one of these folders, or train "

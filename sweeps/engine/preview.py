@@ -19,6 +19,8 @@ from sweeps.engine.plan import PlannedTrial, make_plan
 from sweeps.engine.study import Study
 from sweeps.engine.table import duration
 
+WIDTH_FOR_IDS = 120  # columns of a terminal
+
 
 def show_plan(study: Study, options: Options, console: Console) -> None:
     """Prints every trial with what would happen to it and its predicted cost, and the total. Starts nothing.
@@ -36,7 +38,7 @@ def show_plan(study: Study, options: Options, console: Console) -> None:
     rate, source = _rate(study, plan, flops, options.out, threads=max(1, int(resources.cpus)))
     seconds = {trial_id: operations / rate for trial_id, operations in left.items()}
     eta_s = makespan([(p.trial.trial_id, seconds[p.trial.trial_id], p.trial.config.parent) for p in plan], slots)
-    console.print(_table(study, plan, seconds, unit, share))
+    console.print(_table(study, plan, seconds, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
     console.print(
         f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
         f"at once.\nPredicted from {sum(left.values()) / 1e12:.1f} TFLOP that are left, and {rate / 1e9:.0f} GFLOP/s "
@@ -72,13 +74,17 @@ def _rate(
     return measure_rate(hardware, config), f"in a moment of training on this machine just now, in {hardware.precision}"
 
 
-def _table(study: Study, plan: Sequence[PlannedTrial], seconds: Mapping[str, float], unit: str, share: float) -> Table:
+def _table(
+    study: Study, plan: Sequence[PlannedTrial], seconds: Mapping[str, float], unit: str, share: float, with_ids: bool
+) -> Table:
     table = Table(title=f"{study.title}: {len(plan)} trials")
     table.add_column("run", no_wrap=True)
     table.add_column("what would happen", no_wrap=True)
     table.add_column(f"{unit}-hours", justify="right", no_wrap=True)
-    table.add_column("trial id", overflow="fold")
+    if with_ids:
+        table.add_column("trial id", no_wrap=True)
     for planned in plan:
         hours = seconds[planned.trial.trial_id] * share / 3600
-        table.add_row(planned.trial.run_name, planned.describe(), f"{hours:.3f}", planned.trial.trial_id)
+        ids = [planned.trial.trial_id] if with_ids else []
+        table.add_row(planned.trial.run_name, planned.describe(), f"{hours:.3f}", *ids)
     return table

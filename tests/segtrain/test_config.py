@@ -1,0 +1,256 @@
+"""The recipe: what it accepts, what it says about the rest, and the id that everything on disk hangs on."""
+
+import dataclasses
+import json
+import math
+import re
+from typing import Any, get_args
+
+import pytest
+
+from segtrain import config as config_module
+from segtrain.config import Arch, ConfigError, Dataset, Freeze, TrialConfig, check_field, parse_value
+from segtrain.data import DATASETS
+from segtrain.models import MODELS
+from segtrain.records import FREEZE_LABELS
+
+FIELDS = [field.name for field in dataclasses.fields(TrialConfig)]
+# A value other than the base's for every field; `parent` and `init` have to go together.
+EDITS: dict[str, dict[str, Any]] = {
+    "arch": {"arch": "fcn32s"},
+    "dataset": {"dataset": "camvid"},
+    "image_height": {"image_height": 224},
+    "image_width": {"image_width": 224},
+    "width_mult": {"width_mult": 0.5, "init": "scratch"},
+    "init": {"init": "scratch"},
+    "parent": {"parent": "fcn8s-scenes-freeze-lr0.001-s0-00000000", "init": "parent"},
+    "freeze": {"freeze": "encoder"},
+    "epochs": {"epochs": 31},
+    "batch_size": {"batch_size": 8},
+    "lr": {"lr": 1e-4},
+    "lr_gamma": {"lr_gamma": 0.9},
+    "weight_decay": {"weight_decay": 0.0},
+    "flip": {"flip": False},
+    "val_every": {"val_every": 1},
+    "test_every": {"test_every": 2},
+    "precision": {"precision": "float32"},
+    "seed": {"seed": 1},
+}
+
+
+def base(**edits: Any) -> TrialConfig:
+    return TrialConfig(**{"arch": "fcn8s", "dataset": "roads", **edits})
+
+
+def says(sentence: str) -> str:
+    """A pattern for pytest.raises that holds the whole sentence."""
+    return f"^{re.escape(sentence)}$"
+
+
+def test_every_name_in_the_literals_has_its_object() -> None:
+    assert tuple(MODELS) == get_args(Arch)
+    assert tuple(DATASETS) == get_args(Dataset)
+    assert tuple(FREEZE_LABELS) == get_args(Freeze)
+    assert all(DATASETS[name].name == name for name in DATASETS)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_json_both_ways(field: str) -> None:
+    config = base(**EDITS[field])
+    assert TrialConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_absent_fields_take_their_defaults() -> None:
+    assert TrialConfig.from_dict({"arch": "fcn8s", "dataset": "roads"}) == base()
+
+
+def test_integers_are_fine_numbers() -> None:
+    config = base(lr=1, weight_decay=0, width_mult=1)
+    assert (type(config.lr), type(config.weight_decay), type(config.width_mult)) == (float, float, float)
+    assert config.trial_id == base(lr=1.0, weight_decay=0.0).trial_id
+
+
+def test_a_config_does_not_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        base().lr = 1.0  # type: ignore[misc]
+
+
+def test_the_trial_id_is_a_slug_and_a_hash() -> None:
+    """Written out, because folders that exist carry these very names."""
+    assert base().trial_id == "fcn8s-roads-unfreeze-lr0.001-s0-53560ea5"
+    config = base(arch="fcn32s", dataset="camvid", freeze="encoder", lr=1e-4, seed=7, epochs=3)
+    assert config.trial_id == "fcn32s-camvid-freeze-lr0.0001-s7-58082d53"
+
+
+def test_every_field_changes_the_trial_id() -> None:
+    assert list(EDITS) == FIELDS, "a new field needs an edit here"
+    ids = {base().trial_id} | {base(**edit).trial_id for edit in EDITS.values()}
+    assert len(ids) == 1 + len(FIELDS)
+
+
+def test_the_parent_is_in_the_trial_id() -> None:
+    assert base(init="parent", parent="a").trial_id != base(init="parent", parent="b").trial_id
+
+
+def test_the_order_of_the_keys_does_not_change_the_trial_id() -> None:
+    values = base(**EDITS["lr"], **EDITS["seed"]).to_dict()
+    assert TrialConfig.from_dict(dict(reversed(values.items()))).trial_id == TrialConfig.from_dict(values).trial_id
+
+
+def test_a_field_added_later_leaves_old_trial_ids_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Later(TrialConfig):
+        label_smoothing: float = 0.0
+
+    monkeypatch.setitem(config_module._HINTS, "label_smoothing", float)
+    assert Later(arch="fcn8s", dataset="roads").trial_id == base().trial_id
+    assert Later(arch="fcn8s", dataset="roads", label_smoothing=0.1).trial_id != base().trial_id
+
+
+def test_run_names() -> None:
+    assert base().run_name == "fcn8s-unfreeze-lr0.001"
+    assert base(freeze="encoder", lr=1e-5, seed=2).run_name == "fcn8s-freeze-lr1e-05-s2"
+    assert base(freeze="all_but_score").run_name == "fcn8s-score_only-lr0.001"
+
+
+def test_edit_leaves_the_original_alone() -> None:
+    config = base()
+    assert config.edit(lr=0.1, seed=3) == base(lr=0.1, seed=3)
+    assert config == base()
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"arch": "fcn8"}, "arch is 'fcn8'; did you mean fcn8s or fcn32s or fcn16s? allowed: fcn32s, fcn16s, fcn8s"),
+        ({"arch": "unet"}, "arch is 'unet'; allowed: fcn32s, fcn16s, fcn8s"),
+        ({"arch": ["unet"]}, "arch is ['unet']; allowed: fcn32s, fcn16s, fcn8s"),
+        (
+            {"dataset": "road"},
+            "dataset is 'road'; did you mean roads? allowed: roads, camvid, scenes, scenes_source",
+        ),
+        ({"init": "scratsh"}, "init is 'scratsh'; did you mean scratch? allowed: imagenet, scratch, parent"),
+        ({"freeze": True}, "freeze is True; allowed: none, encoder, all_but_score"),
+        ({"precision": "float16"}, "precision is 'float16'; did you mean bfloat16 or float32? "
+                                   "allowed: auto, float32, bfloat16"),
+        ({"image_height": 31}, "image_height is 31; allowed: an integer >= 32"),
+        ({"image_width": 0}, "image_width is 0; allowed: an integer >= 32"),
+        ({"image_width": 64.0}, "image_width is 64.0; allowed: an integer"),
+        ({"width_mult": 0.0}, "width_mult is 0.0; allowed: a number in (0, 4]"),
+        ({"width_mult": 4.5}, "width_mult is 4.5; allowed: a number in (0, 4]"),
+        ({"epochs": 0}, "epochs is 0; allowed: an integer >= 1"),
+        ({"batch_size": 0}, "batch_size is 0; allowed: an integer >= 1"),
+        ({"batch_size": "16"}, "batch_size is '16'; allowed: an integer"),
+        ({"lr": 0}, "lr is 0.0; allowed: a number > 0"),
+        ({"lr": math.inf}, "lr is inf; allowed: a number > 0"),
+        ({"lr": math.nan}, "lr is nan; allowed: a number > 0"),
+        ({"lr": "0.1"}, "lr is '0.1'; allowed: a number"),
+        ({"lr": True}, "lr is True; allowed: a number"),
+        ({"lr_gamma": 1.5}, "lr_gamma is 1.5; allowed: a number in (0, 1]"),
+        ({"lr_gamma": 0}, "lr_gamma is 0.0; allowed: a number in (0, 1]"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1; allowed: a number >= 0"),
+        ({"weight_decay": math.inf}, "weight_decay is inf; allowed: a number >= 0"),
+        ({"flip": 1}, "flip is 1; allowed: true or false"),
+        ({"val_every": 0}, "val_every is 0; allowed: an integer >= 1"),
+        ({"test_every": -1}, "test_every is -1; allowed: an integer >= 0"),
+        ({"seed": -1}, "seed is -1; allowed: an integer in [0, 2^32)"),
+        ({"seed": 2**32}, "seed is 4294967296; allowed: an integer in [0, 2^32)"),
+        ({"seed": True}, "seed is True; allowed: an integer"),
+        ({"seed": None}, "seed is None; allowed: an integer"),
+        ({"init": "parent", "parent": 3}, "parent is 3; allowed: text"),
+        (
+            {"init": "parent"},
+            "init is 'parent' and parent is None; a parent trial's id goes with init='parent' and with nothing else",
+        ),
+        (
+            {"init": "scratch", "parent": "x"},
+            "init is 'scratch' and parent is 'x'; a parent trial's id goes with init='parent' and with nothing else",
+        ),
+        (
+            {"width_mult": 0.25},
+            "init is 'imagenet' and width_mult is 0.25; those weights fit width_mult=1 only: "
+            "set width_mult=1, or init=scratch",
+        ),
+        (
+            {"init": "scratch", "freeze": "all_but_score"},
+            "freeze is 'all_but_score' and init is 'scratch'; that would train one layer on random features: "
+            "set init=imagenet or init=parent, or freeze=none",
+        ),
+    ],
+)  # fmt: skip
+def test_what_no_trial_can_have(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=says(sentence)):
+        TrialConfig.from_dict({"arch": "fcn8s", "dataset": "roads", **values})
+    with pytest.raises(ConfigError, match=says(sentence)):
+        base().edit(**values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"image_height": 32, "image_width": 32},
+        {"width_mult": 4, "init": "scratch"},
+        {"epochs": 1, "batch_size": 1, "val_every": 1, "test_every": 0},
+        {"lr_gamma": 1, "weight_decay": 0},
+        {"seed": 2**32 - 1},
+        {"freeze": "all_but_score", "init": "parent", "parent": "x"},
+    ],
+)
+def test_the_ends_of_what_is_allowed(values: dict[str, Any]) -> None:
+    assert {name: getattr(base(**values), name) for name in values} == values
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("batchsize", "did you mean batch_size or dataset? "),
+        ("learning_rate", ""),
+        ("widht_mult", "did you mean width_mult? "),
+    ],
+)
+def test_unknown_fields_name_the_near_matches(name: str, hint: str) -> None:
+    sentence = says(f"{name!r} is not a field of a trial; {hint}allowed: {', '.join(FIELDS)}")
+    with pytest.raises(ConfigError, match=sentence):
+        check_field(name)
+    with pytest.raises(ConfigError, match=sentence):
+        TrialConfig.from_dict({"arch": "fcn8s", "dataset": "roads", name: 1})
+    with pytest.raises(ConfigError, match=sentence):
+        base().edit(**{name: 1})
+
+
+def test_missing_fields_are_named_together() -> None:
+    with pytest.raises(ConfigError, match=says("the config lacks arch, dataset; give a value to each")):
+        TrialConfig.from_dict({"lr": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("epochs", "12", 12),
+        ("lr", "1e-4", 1e-4),
+        ("lr", "1", 1.0),
+        ("flip", "False", False),
+        ("flip", "true", True),
+        ("arch", "fcn8s", "fcn8s"),
+        ("parent", "some-trial", "some-trial"),
+    ],
+)
+def test_values_from_the_command_line(name: str, text: str, value: Any) -> None:
+    parsed = parse_value(name, text)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("epochs", "1e3", "epochs is '1e3'; allowed: an integer"),
+        ("lr", "fast", "lr is 'fast'; allowed: a number"),
+        ("flip", "yes", "flip is 'yes'; allowed: true or false"),
+        ("init", "skratch", "init is 'skratch'; did you mean scratch? allowed: imagenet, scratch, parent"),
+        ("lrr", "1", f"'lrr' is not a field of a trial; did you mean lr? allowed: {', '.join(FIELDS)}"),
+    ],
+)
+def test_values_from_the_command_line_that_are_none(name: str, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=says(sentence)):
+        parse_value(name, text)

@@ -1,0 +1,33 @@
+"""Provenance: enough to say what made a number."""
+
+import json
+import platform
+from importlib.metadata import version
+
+import pytest
+import torch
+
+from segtrain import environment
+from segtrain.device import Hardware
+
+HARDWARE = Hardware(torch.device("cpu"), "bfloat16", threads=3)
+
+
+def test_what_env_json_says() -> None:
+    found = environment.describe(HARDWARE, "0123456789ab")
+    assert json.loads(json.dumps(found)) == found
+    assert (found["device"], found["precision"], found["threads"]) == ("cpu", "bfloat16", 3)
+    assert found["data_fingerprint"] == "0123456789ab"
+    assert found["python"] == platform.python_version()
+    assert found["packages"] == {
+        name: version(name) for name in ("torch", "torchvision", "numpy", "pillow", "safetensors")
+    }
+
+
+def test_a_tree_without_git_has_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment._git.cache_clear()
+    monkeypatch.setenv("PATH", "")
+    found = environment.describe(HARDWARE, "")
+    environment._git.cache_clear()
+    assert found["git_commit"] is None
+    assert found["git_dirty"] is False
