@@ -51,26 +51,20 @@ def find_nodes(address: str | None) -> Nodes:
     """The machines that a sweep would run on, without starting anything. Raises ResourceError."""
     if address is None:
         return [local_node()]
-    with ray_session(address, None) as nodes:
+    with ray_session(address) as nodes:
         return nodes()
-
-
-def check_gpus(num_gpus: int | None, nodes: Nodes) -> int:
-    """The number of GPUs on `nodes`. Raises ResourceError when `num_gpus` is more than that."""
-    present = int(sum(node.get("GPU", 0) for node in nodes))
-    if num_gpus is not None and num_gpus < 0:
-        raise ResourceError(f"--num-gpus is {num_gpus}; allowed: an integer from 0 to {present}")
-    if num_gpus is not None and num_gpus > present:
-        instead = f"--num-gpus {present}" if present else "the command without --num-gpus to train on the CPUs"
-        raise ResourceError(f"--num-gpus is {num_gpus} but {present} GPUs were found; type {instead}")
-    return present
 
 
 def pick_resources(
     nodes: Nodes, num_gpus: int | None, gpus_per_trial: float | None, cpus_per_trial: float
 ) -> TrialResources:
     """Fills in what was not given: all GPUs there are, one for each trial. Raises ResourceError."""
-    present = check_gpus(num_gpus, nodes)
+    present = int(sum(node.get("GPU", 0) for node in nodes))
+    if num_gpus is not None and num_gpus < 0:
+        raise ResourceError(f"--num-gpus is {num_gpus}; allowed: an integer from 0 to {present}")
+    if num_gpus is not None and num_gpus > present:
+        instead = f"--num-gpus {present}" if present else "the command without --num-gpus to train on the CPUs"
+        raise ResourceError(f"--num-gpus is {num_gpus} but {present} GPUs were found; type {instead}")
     for name, value in (("--gpus-per-trial", gpus_per_trial), ("--cpus-per-trial", cpus_per_trial)):
         if value is not None and value <= 0:
             raise ResourceError(f"{name} is {value:g}; allowed: a number > 0")
@@ -89,7 +83,7 @@ def pick_resources(
 
 
 @contextmanager
-def ray_session(address: str | None, num_gpus: int | None) -> Iterator[Callable[[], Nodes]]:
+def ray_session(address: str | None) -> Iterator[Callable[[], Nodes]]:
     """Connects to the cluster at `address`, or starts a Ray on this machine that ends with this process. Gives a
     function that returns the resources of the nodes that are alive. Raises ResourceError."""
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # the trial folders have it all
@@ -99,7 +93,6 @@ def ray_session(address: str | None, num_gpus: int | None) -> Iterator[Callable[
     quiet = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
         node = local_node()
-        check_gpus(num_gpus, [node])
         ray.init("local", num_cpus=int(node["CPU"]), num_gpus=int(node["GPU"]), include_dashboard=False, **quiet)
     else:
         try:

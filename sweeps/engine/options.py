@@ -20,3 +20,8 @@ class Options:
     wandb: WandbMode
     strict: bool
     command: str
+
+    @property
+    def resources(self) -> tuple[int | None, float | None, float]:
+        """What was asked for, as `cluster.pick_resources` takes it."""
+        return self.num_gpus, self.gpus_per_trial, self.cpus_per_trial

@@ -29,7 +29,7 @@ def show_plan(study: Study, options: Options, console: Console) -> None:
     """
     plan = make_plan(study.expand(), options.out)
     nodes = cluster.find_nodes(options.address)
-    resources = cluster.pick_resources(nodes, options.num_gpus, options.gpus_per_trial, options.cpus_per_trial)
+    resources = cluster.pick_resources(nodes, *options.resources)
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
 

@@ -26,17 +26,21 @@ from sweeps.engine.trainable import TrialTrainable
 
 RAY_DIR = ".ray"
 """Tune's scratch files, under `out` because every node of a cluster must see them; removed at the end."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 def run_study(study: Study, options: Options, console: Console) -> int:
     """Trains what is left of `study` and says how it went.
 
-    Returns the exit code: 1 when no trial of the study finished, or with `strict` when any did not. What can be
-    wrong with options, data, weights or trial folders is raised before any trial starts: ResourceError, DataError,
-    WeightsError, PlanError, OSError.
+    Returns the exit code: 1 when no trial of the study finished, or with `strict` when any did not, and INTERRUPTED
+    after Ctrl-C. What can be wrong with options, data, weights or trial folders is raised before any trial starts:
+    ResourceError, DataError, WeightsError, PlanError, OSError.
     """
     trials = study.expand()
     _require_writable(options.out)
+    if options.address is None:
+        cluster.pick_resources([cluster.local_node()], *options.resources)
     plan = make_plan(trials, options.out)
     left = [planned for planned in plan if planned.action != "skip"]
     if any(planned.action == "run" and planned.trial.config.init == "imagenet" for planned in left):
@@ -46,9 +50,12 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     folder = records.study_dir(options.out, study.name)
     folder.mkdir(parents=True, exist_ok=True)
     records.write_json(folder / records.STUDY_FILE, study.describe(trials, options.command))
-    if left:
-        _schedule(study, plan, flops, options, console)
-    return _summarise(study, trials, options, console)
+    complete = not left or _schedule(study, plan, flops, options, console)
+    code = _summarise(study, trials, options, console)
+    if complete:
+        return code
+    console.print("interrupted; the same command again goes on from here")
+    return INTERRUPTED
 
 
 def _require_writable(out: Path) -> None:
@@ -75,10 +82,10 @@ def _check_data(plan: Sequence[PlannedTrial], data_root: Path) -> dict[str, floa
 
 def _schedule(
     study: Study, plan: Sequence[PlannedTrial], flops: Mapping[str, float], options: Options, console: Console
-) -> None:
-    """One `Tuner.fit()` over everything that is left."""
-    with cluster.ray_session(options.address, options.num_gpus) as nodes:
-        resources = cluster.pick_resources(nodes(), options.num_gpus, options.gpus_per_trial, options.cpus_per_trial)
+) -> bool:
+    """One `Tuner.fit()` over everything that is left; whether it came to its end."""
+    with cluster.ray_session(options.address) as nodes:
+        resources = cluster.pick_resources(nodes(), *options.resources)
 
         def slots() -> int:
             return resources.slots(nodes())
@@ -125,6 +132,7 @@ def _schedule(
                 ).fit()
         finally:
             shutil.rmtree(session, ignore_errors=True)
+        return queue.complete
 
 
 def _summarise(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> int:
@@ -133,7 +141,8 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
     lines = [f"{len(trials) - len(unfinished)} of {len(trials)} trials finished"]
     for trial in unfinished:
         status = statuses[trial.trial_id]
-        lines.append(f"  {trial.run_name}: " + (f"{status.state}, {status.reason}" if status else "not started"))
+        parts = [status.state, status.reason] if status else ["not started"]
+        lines.append(f"  {trial.run_name}: " + ", ".join(part for part in parts if part))
     best = _best(study, [t for t in trials if t not in unfinished and t.stage == "trial"], options.out)
     if best is not None:
         trial, value = best

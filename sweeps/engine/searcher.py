@@ -66,15 +66,19 @@ class TrialQueue(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles this into a snapshot that nobody restores
 
+    @property
+    def complete(self) -> bool:
+        """Whether every trial has ended, one way or another."""
+        return all(entry.state == "ended" for entry in self.entries.values())
+
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         return True  # Tune asks; there is no search space to take over
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         self._skip_orphans()
-        states = [entry.state for entry in self.entries.values()]
-        if all(state == "ended" for state in states):
+        if self.complete:
             return str(Searcher.FINISHED)
-        if states.count("running") >= self.slots():
+        if sum(entry.state == "running" for entry in self.entries.values()) >= self.slots():
             return None
         for entry in self.order:
             if entry.state == "pending" and self._parent_outcome(entry) == "finished" and self._is_free(entry):

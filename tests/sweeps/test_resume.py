@@ -1,5 +1,7 @@
 """Resume is: type the same command again. Everything here is killed with SIGKILL, at chosen moments."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +86,28 @@ def test_killed_again_and_again_it_ends_with_the_bytes_of_an_undisturbed_run(
     assert results(out) == expected
     for folder in finished(out):
         assert [line[records.EPOCH] for line in records.read_metrics(folder)] == [1, 2, 3] or "source" in folder.name
+
+
+def test_ctrl_c_says_how_to_go_on(start: Callable[..., Sweep], tmp_path: Path) -> None:
+    command = (
+        *TINY,
+        "--set",
+        "init=scratch",
+        "--set",
+        "arch=fcn32s",
+        "--set",
+        "epochs=40",
+        "--out",
+        str(tmp_path / "o"),
+    )
+    sweep = start(*command)
+    sweep.wait_until(lambda: bool(sweep.epoch_lines()))
+    os.killpg(sweep.process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
+    assert sweep.wait() == 130
+    assert sweep.text().endswith("interrupted; the same command again goes on from here\n")
+    again = start(*command)
+    assert again.wait() == 0
+    assert set((sweep.epoch_lines() + again.epoch_lines()).values()) == {1}
 
 
 def test_a_grid_that_grew_trains_only_what_is_new(start: Callable[..., Sweep], tmp_path: Path) -> None:
