@@ -20,10 +20,10 @@ class Hardware:
     threads: int  # of one CPU operation; the order of additions, and so the last bits, depend on it
 
 
-def pick_hardware(precision: Precision, threads: int | None = None) -> Hardware:
-    """The GPU if there is one, else the CPU; `auto` becomes bfloat16 only where the processor has it in hardware:
-    emulated, it is slower than float32."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def pick_hardware(precision: Precision, threads: int | None = None, use_gpu: bool = True) -> Hardware:
+    """The GPU if there is one and it may be used, else the CPU; `auto` becomes bfloat16 only where the processor has
+    it in hardware: emulated, it is slower than float32."""
+    device = torch.device("cuda" if use_gpu and torch.cuda.is_available() else "cpu")
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16(device) else "float32"
     return Hardware(device, precision, threads or torch.get_num_threads())
@@ -40,11 +40,12 @@ def has_bfloat16(device: torch.device) -> bool:
 def make_deterministic(hardware: Hardware) -> None:
     """Process-wide settings under which equal inputs give equal bits."""
     torch.set_num_threads(hardware.threads)
-    # cuBLAS is deterministic only with a fixed workspace, and reads this when CUDA starts.
+    # cuBLAS is deterministic only with a fixed workspace, and reads this with its first handle.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # "float32" means float32
 
 
 def device_name(device: torch.device) -> str:

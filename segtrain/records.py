@@ -60,6 +60,8 @@ FREEZE_LABELS = {"none": "unfreeze", "encoder": "freeze", "all_but_score": "scor
 
 State = Literal["running", "finished", "failed", "diverged", "skipped"]
 STATES: tuple[State, ...] = get_args(State)
+FINAL_STATES: tuple[State, ...] = ("finished", "diverged")
+"""States that are results: such a trial is not run again."""
 
 
 class RecordError(UserError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from torch.optim import AdamW
@@ -69,25 +70,28 @@ class Run:
         records.write_status(self.folder, status)
 
 
-def train(config: TrialConfig, folder: Path, data_root: Path, threads: int | None = None) -> Iterator[dict[str, Any]]:
+def train(
+    config: TrialConfig, folder: Path, data_root: Path, threads: int | None = None, use_gpu: bool = True
+) -> Iterator[dict[str, Any]]:
     """Trains `config` in `folder`, going on from what is there, and yields one line of metrics.jsonl per epoch.
 
     How it ended stands in the folder's status: finished, with the test scores of the best weights, or diverged. A
-    finished trial yields nothing. Raises TrialLocked while another process runs the trial. Any other exception
+    trial that has ended so yields nothing. Raises TrialLocked while another process runs the trial. Any other exception
     leaves the status failed, with the reason, and a traceback, and goes through.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / records.LOCK_FILE, thread_local=False)
+    lock = FileLock(folder / records.LOCK_FILE, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire(timeout=LOCK_PATIENCE_S)
     except Timeout:
         raise TrialLocked(f"{folder} is being trained by another process; wait for it or stop it") from None
     try:
         before = records.read_status(folder)
-        if before is not None and before.state == "finished":
+        if before is not None and before.state in records.FINAL_STATES:
+            (folder / records.LAST_FILE).unlink(missing_ok=True)
             return
         try:
-            run = start_or_resume(config, folder, data_root, threads)
+            run = start_or_resume(config, folder, data_root, threads, use_gpu)
             yield from train_epochs(run)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
@@ -98,16 +102,21 @@ def train(config: TrialConfig, folder: Path, data_root: Path, threads: int | Non
         lock.release()
 
 
-def start_or_resume(config: TrialConfig, folder: Path, data_root: Path, threads: int | None) -> Run:
+def start_or_resume(
+    config: TrialConfig, folder: Path, data_root: Path, threads: int | None, use_gpu: bool = True
+) -> Run:
     """Builds the trial as it was when `last.pt` was written, or at its beginning."""
-    for stray in folder.rglob(f".*{records.TEMPORARY_SUFFIX}"):
-        stray.unlink()
-    hardware = pick_hardware(config.precision, threads)
+    for written in (folder, folder / records.PANELS_DIR):
+        for stray in written.glob(f".*{records.TEMPORARY_SUFFIX}"):
+            stray.unlink(missing_ok=True)
+    hardware = pick_hardware(config.precision, threads, use_gpu)
     last = checkpoint.load_last(folder)
     if last is not None:
         kept = Progress(**last["progress"])
         hardware = Hardware(hardware.device, kept.precision, kept.threads)
     make_deterministic(hardware)
+    if hardware.device.type == "cuda":
+        torch.cuda.empty_cache()  # of the trial before, in a process that runs several; a neighbour may need it
 
     dataset = DATASETS[config.dataset]
     data = open_cache(dataset, data_root, config.image_height, config.image_width)
@@ -149,6 +158,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         except Diverged as error:
             progress.runtime_s += time.perf_counter() - started
             run.write_status("diverged", reason=f"epoch {epoch}, {error}", step=error.step)
+            (run.folder / records.LAST_FILE).unlink(missing_ok=True)
             return
         if config.test_every and (epoch % config.test_every == 0 or last_epoch):
             # Drawn as a curve, never used to choose weights.
@@ -174,7 +184,7 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     """Forward, loss, backward, step, over the training split. Raises Diverged."""
     config, device = run.config, run.hardware.device
     started = time.perf_counter()
-    torch.manual_seed(epoch << 32 | config.seed)  # dropout; a function of (seed, epoch) like everything random here
+    torch.manual_seed(dropout_seed(config.seed, epoch))
     lr = learning_rate(config, epoch)
     for group in run.optimizer.param_groups:
         group["lr"] = lr
@@ -201,6 +211,12 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
         records.LR: lr,
         records.IMAGES_PER_S: len(arrays) / (time.perf_counter() - started),
     }
+
+
+def dropout_seed(seed: int, epoch: int) -> int:
+    """A function of (seed, epoch), like everything random here. Hashed into 32 bits: torch's CPU generator takes no
+    more, and would see the same seed in every epoch if the epoch stood above them."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
 
 
 def validate(run: Run, epoch: int) -> dict[str, Any]:

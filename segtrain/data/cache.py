@@ -65,7 +65,9 @@ def open_cache(dataset: Dataset, data_root: Path, height: int, width: int) -> Da
     folder = cache_root() / f"{dataset.name}-{width}x{height}-{fingerprint}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+        with FileLock(f"{folder}.lock", fallback_to_soft=False):
+            for stray in folder.parent.glob(f".{folder.name}.*.tmp"):
+                shutil.rmtree(stray)  # of a builder that was killed
             if not folder.is_dir():
                 _build(folder, dataset, pairs, height, width)
     splits = {

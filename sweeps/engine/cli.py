@@ -12,7 +12,7 @@ from rich.console import Console
 
 from segtrain.config import ConfigError
 from segtrain.errors import UserError
-from sweeps.engine.options import Options, WandbMode
+from sweeps.engine.options import INTERRUPTED, Options, WandbMode
 from sweeps.engine.study import Study, parse_settings
 
 MAX_PROBLEMS = 50
@@ -66,6 +66,9 @@ def main(study: Study, demo: Study, argv: list[str] | None = None) -> int:
         if len(problems) > MAX_PROBLEMS:
             print(f"error: and {len(problems) - MAX_PROBLEMS} more", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted before any trial was started", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _start(study: Study, options: Options, plan_only: bool) -> int:

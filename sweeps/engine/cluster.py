@@ -3,9 +3,11 @@
 import logging
 import math
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import ray
@@ -15,6 +17,8 @@ from segtrain.errors import UserError
 
 Nodes: TypeAlias = Sequence[Mapping[str, float]]
 """Per node {"CPU": number, "GPU": number}; an absent one is 0."""
+
+CGROUP_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # "max 100000" or "quota period"
 
 
 class ResourceError(UserError):
@@ -40,11 +44,17 @@ class TrialResources:
 
     def _slots_on_gpus(self, gpus: float) -> int:
         # A trial never straddles GPUs, so what is left of each is lost: three trials of 0.4 need two GPUs.
-        return int(gpus) * math.floor(1 / self.gpus + 1e-9) if self.gpus < 1 else math.floor(gpus / self.gpus)
+        return int(gpus) * math.floor(1 / self.gpus + 1e-9)
 
 
 def local_node() -> dict[str, float]:
-    return {"CPU": len(os.sched_getaffinity(0)), "GPU": torch.cuda.device_count()}
+    """What this process may use: containers often have fewer cores than their machine."""
+    cpus: float = len(os.sched_getaffinity(0))
+    if CGROUP_CPU_LIMIT.exists():
+        quota, period = CGROUP_CPU_LIMIT.read_text().split()
+        if quota != "max":
+            cpus = min(cpus, max(1, int(quota) // int(period)))
+    return {"CPU": cpus, "GPU": torch.cuda.device_count()}
 
 
 def find_nodes(address: str | None) -> Nodes:
@@ -53,6 +63,19 @@ def find_nodes(address: str | None) -> Nodes:
         return [local_node()]
     with ray_session(address) as nodes:
         return nodes()
+
+
+def check_address(address: str) -> None:
+    """Raises ResourceError when nothing listens at HOST:PORT: Ray would try for more than a minute, then exit."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=5):
+            pass
+    except (OSError, ValueError) as error:
+        raise ResourceError(
+            f"--address is {address!r} and no Ray cluster answers there ({error}); give the HOST:PORT that "
+            "`ray start --head` printed"
+        ) from None
 
 
 def pick_resources(
@@ -68,6 +91,8 @@ def pick_resources(
     for name, value in (("--gpus-per-trial", gpus_per_trial), ("--cpus-per-trial", cpus_per_trial)):
         if value is not None and value <= 0:
             raise ResourceError(f"{name} is {value:g}; allowed: a number > 0")
+    if gpus_per_trial is not None and gpus_per_trial > 1:
+        raise ResourceError(f"--gpus-per-trial is {gpus_per_trial:g}; allowed: at most 1, a trial trains on one GPU")
     num_gpus = present if num_gpus is None else num_gpus
     if num_gpus == 0 and gpus_per_trial:
         raise ResourceError(f"--gpus-per-trial is {gpus_per_trial:g} but there is no GPU to share; leave it out")
@@ -87,6 +112,7 @@ def ray_session(address: str | None) -> Iterator[Callable[[], Nodes]]:
     """Connects to the cluster at `address`, or starts a Ray on this machine that ends with this process. Gives a
     function that returns the resources of the nodes that are alive. Raises ResourceError."""
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # the trial folders have it all
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C may end it at once: nothing is lost
     # Tune prints a traceback for every worker that dies; the table says it in a line, and the queue tries again.
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
@@ -95,12 +121,8 @@ def ray_session(address: str | None) -> Iterator[Callable[[], Nodes]]:
         node = local_node()
         ray.init("local", num_cpus=int(node["CPU"]), num_gpus=int(node["GPU"]), include_dashboard=False, **quiet)
     else:
-        try:
-            ray.init(address, **quiet)
-        except ConnectionError as error:
-            raise ResourceError(
-                f"--address {address}: no Ray cluster answers there ({error}); see `ray status`"
-            ) from None
+        check_address(address)
+        ray.init(address, **quiet)
     try:
         yield lambda: [node["Resources"] for node in ray.nodes() if node["Alive"]]
     finally:

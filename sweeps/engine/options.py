@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 WandbMode = Literal["offline", "online", "disabled"]
 
 

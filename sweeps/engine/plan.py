@@ -57,11 +57,11 @@ def make_plan(trials: Sequence[Trial], out: Path) -> list[PlannedTrial]:
 def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: Path) -> PlannedTrial:
     status, parent = statuses[trial.trial_id], trial.config.parent
     # A diverged trial would diverge again at the same step: that is its result.
-    if status is not None and status.state in ("finished", "diverged"):
+    if status is not None and status.state in records.FINAL_STATES:
         return PlannedTrial(trial, "skip", status.epoch, status)
-    begun = (records.trial_dir(out, trial.trial_id) / records.LAST_FILE).exists()
-    if begun and status is not None and status.epoch > 0:
-        return PlannedTrial(trial, "resume", status.epoch, status)
+    if (records.trial_dir(out, trial.trial_id) / records.LAST_FILE).exists():
+        # Killed between the two writes, the status may still be behind the first checkpoint.
+        return PlannedTrial(trial, "resume", max(1, status.epoch if status else 0), status)
     if parent in statuses:
         parent_status = statuses[parent]
         if parent_status is None or parent_status.state != "finished":
@@ -74,7 +74,7 @@ def find_missing_parents(trials: Sequence[Trial], out: Path) -> list[str]:
     listed = {trial.trial_id for trial in trials}
     outside = {t.config.parent for t in trials if t.config.parent is not None} - listed
     return [
-        f"parent {parent} is no trial of this study and {records.trial_dir(out, parent)} has no {records.BEST_FILE}; "
+        f"parent {parent} is no trial of this study and {records.trial_dir(out, parent)} has not finished; "
         "train it first, or correct the id"
         for parent in sorted(outside)
         if not (records.trial_dir(out, parent) / records.TEST_FILE).exists()

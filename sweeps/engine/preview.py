@@ -24,6 +24,7 @@ WIDTH_FOR_IDS = 120  # columns of a terminal
 
 def show_plan(study: Study, options: Options, console: Console) -> None:
     """Prints every trial with what would happen to it and its predicted cost, and the total. Starts nothing.
+    Embedded scenes are written to the data root first where they are not there yet.
 
     Raises what `run_study` raises, except for bad files inside the dataset: no image is decoded here.
     """
@@ -35,7 +36,7 @@ def show_plan(study: Study, options: Options, console: Console) -> None:
 
     flops = _epoch_flops(plan, options.data_root)
     left = {p.trial.trial_id: p.epochs_left * flops[p.trial.trial_id] for p in plan}
-    rate, source = _rate(study, plan, flops, options.out, threads=max(1, int(resources.cpus)))
+    rate, source = _rate(study, plan, flops, options.out, resources)
     seconds = {trial_id: operations / rate for trial_id, operations in left.items()}
     eta_s = makespan([(p.trial.trial_id, seconds[p.trial.trial_id], p.trial.config.parent) for p in plan], slots)
     console.print(_table(study, plan, seconds, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
@@ -59,7 +60,11 @@ def _epoch_flops(plan: Sequence[PlannedTrial], data_root: Path) -> dict[str, flo
 
 
 def _rate(
-    study: Study, plan: Sequence[PlannedTrial], flops: Mapping[str, float], out: Path, threads: int
+    study: Study,
+    plan: Sequence[PlannedTrial],
+    flops: Mapping[str, float],
+    out: Path,
+    resources: cluster.TrialResources,
 ) -> tuple[float, str]:
     """Operations a second of one trial, and where the figure is from: epochs of this study if there are any."""
     rates = [
@@ -70,7 +75,7 @@ def _rate(
     if rates:
         return statistics.median(rates), f"in the {len(rates)} epochs trained so far"
     config = study.expand()[-1].config
-    hardware = pick_hardware(config.precision, threads)
+    hardware = pick_hardware(config.precision, max(1, int(resources.cpus)), use_gpu=resources.gpus > 0)
     return measure_rate(hardware, config), f"in a moment of training on this machine just now, in {hardware.precision}"
 
 

@@ -17,7 +17,7 @@ from segtrain.models import weights
 from segtrain.models.fcn import VGG16_WEIGHTS
 from sweeps.engine import cluster
 from sweeps.engine.cost import epoch_flops
-from sweeps.engine.options import Options
+from sweeps.engine.options import INTERRUPTED, Options
 from sweeps.engine.plan import PlannedTrial, make_plan
 from sweeps.engine.searcher import NewestFirst, TrialQueue
 from sweeps.engine.study import Study, Trial
@@ -26,8 +26,6 @@ from sweeps.engine.trainable import TrialTrainable
 
 RAY_DIR = ".ray"
 """Tune's scratch files, under `out` because every node of a cluster must see them; removed at the end."""
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 def run_study(study: Study, options: Options, console: Console) -> int:
@@ -50,7 +48,10 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     folder = records.study_dir(options.out, study.name)
     folder.mkdir(parents=True, exist_ok=True)
     records.write_json(folder / records.STUDY_FILE, study.describe(trials, options.command))
-    complete = not left or _schedule(study, plan, flops, options, console)
+    try:
+        complete = not left or _schedule(study, plan, flops, options, console)
+    except KeyboardInterrupt:
+        complete = False
     code = _summarise(study, trials, options, console)
     if complete:
         return code

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from ray.tune.search import Searcher
 from segtrain import records
 from sweeps.engine.plan import PlannedTrial
 from sweeps.engine.study import Trial
-from sweeps.engine.trainable import OUTCOME
+from sweeps.engine.trainable import OUTCOME, REASON
 
 MAX_DEATHS = 3
 """How often a trial's process may die (killed, out of memory, node lost) before the trial counts as failed."""
@@ -98,8 +99,10 @@ class TrialQueue(Searcher):
             entry.state, entry.not_before = "pending", time.monotonic() + ELSEWHERE_POLL_S
         else:
             status = self._status(entry.trial.trial_id)
-            ended = status is not None and status.state != "running"
-            entry.state, entry.outcome = "ended", status.state if status and ended else "failed"
+            if status is None or status.state == "running":
+                self._end(entry, "failed", str((result or {}).get(REASON) or "it left no status"))
+            else:
+                entry.state, entry.outcome = "ended", status.state
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the trial folders are the truth."""
@@ -129,14 +132,14 @@ class TrialQueue(Searcher):
         if time.monotonic() < entry.not_before:
             return False
         folder = records.trial_dir(self.out, entry.trial.trial_id)
-        folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(folder / records.LOCK_FILE, timeout=0):
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / records.LOCK_FILE, timeout=0, fallback_to_soft=False):
                 status = self._status(entry.trial.trial_id)
-        except Timeout:
+        except (Timeout, OSError):
             entry.not_before = time.monotonic() + ELSEWHERE_POLL_S
             return False
-        if status is not None and status.state in ("finished", "diverged"):
+        if status is not None and status.state in records.FINAL_STATES:
             entry.state, entry.outcome = "ended", status.state
             return False
         return True
@@ -144,15 +147,19 @@ class TrialQueue(Searcher):
     def _status(self, trial_id: str) -> records.Status | None:
         try:
             return records.read_status(records.trial_dir(self.out, trial_id))
-        except records.RecordError:
+        except (records.RecordError, OSError):
             return None
 
     def _end(self, entry: Entry, outcome: records.State, reason: str) -> None:
+        before = self._status(entry.trial.trial_id)
+        if before is not None and before.state in records.FINAL_STATES:
+            entry.state, entry.outcome = "ended", before.state  # its process died after the end, or another ran it
+            return
         entry.state, entry.outcome = "ended", outcome
         folder = records.trial_dir(self.out, entry.trial.trial_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        status = records.ended(outcome, self._status(entry.trial.trial_id), entry.trial.config.epochs, reason)
-        records.write_status(folder, status)
+        with suppress(OSError):  # the outcome in memory is what the sweep goes by
+            folder.mkdir(parents=True, exist_ok=True)
+            records.write_status(folder, records.ended(outcome, before, entry.trial.config.epochs, reason))
 
 
 class NewestFirst(FIFOScheduler):

@@ -12,6 +12,8 @@ from segtrain.config import ConfigError, TrialConfig, check_field, parse_value
 Stage = Literal["pretrain", "trial"]
 NAMED_AXES = ("arch", "freeze", "lr", "seed")  # a run's name carries these; any further axis is appended to it
 
+PARENT_FIELDS = ("init", "parent", "width_mult")  # what trials of one parent share
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -49,6 +51,12 @@ class Study:
             check_field(name)
             if not values:
                 raise ConfigError(f"axis {name!r} has no values; give it at least one, or leave it out")
+        clashing = [name for name in self.axes if name in PARENT_FIELDS]
+        if self.pretrain is not None and clashing:
+            raise ConfigError(
+                f"{', '.join(clashing)} cannot be an axis of a study that pretrains: all its trials start from one "
+                "parent; give it a single value, or drop the pretraining with --set init=scratch"
+            )
         self.expand()
 
     def expand(self) -> list[Trial]:

@@ -14,6 +14,7 @@ from rich.table import Table
 from segtrain import records
 from sweeps.engine.cost import makespan
 from sweeps.engine.plan import PlannedTrial
+from sweeps.engine.trainable import OUTCOME, TRACKING_PROBLEM
 
 REFRESH_S = 0.5
 
@@ -63,6 +64,7 @@ class SweepTable(Callback):
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._look()
         if self.live:
             self.live.update(self.render(), refresh=True)
             self.live.stop()
@@ -91,6 +93,12 @@ class SweepTable(Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         row = self._row(trial)
+        if trial.last_result.get(TRACKING_PROBLEM):
+            self.console.print(trial.last_result[TRACKING_PROBLEM], markup=False, highlight=False, soft_wrap=True)
+        if trial.last_result.get(OUTCOME) == "locked":
+            row.state = "pending"
+            self._line(row, "another process runs it")
+            return
         status = self.read_status(row.planned.trial.trial_id)
         row.state = status.state if status else "pending"
         self._line(row, row.state + (f": {status.reason}" if status and status.reason else ""))
@@ -98,15 +106,28 @@ class SweepTable(Callback):
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         row = self._row(trial)
         status = self.read_status(row.planned.trial.trial_id)
-        row.state = "failed" if status and status.state == "failed" else "pending"
+        again = status is None or status.state != "failed" or status == row.planned.status
+        row.state = "pending" if again else "failed"
         self._line(
             row, "its process died; " + ("it has been tried often enough" if row.state == "failed" else "trying again")
         )
 
+    def _look(self) -> None:
+        """Trials that ended without a worker of this sweep: skipped, or finished by another command."""
+        for trial_id, row in self.rows.items():
+            if row.state not in ("pending", "waiting"):
+                continue
+            status = self.read_status(trial_id)
+            if status is not None and status != row.planned.status and status.state != "running":
+                row.state, row.epoch = status.state, status.epoch
+                self._line(row, row.state + (f": {status.reason}" if status.reason else ""))
+
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
-        if self.live and time.monotonic() - self.refreshed > REFRESH_S:
+        if time.monotonic() - self.refreshed > REFRESH_S:
             self.refreshed = time.monotonic()
-            self.live.update(self.render(), refresh=True)
+            self._look()
+            if self.live:
+                self.live.update(self.render(), refresh=True)
 
     def eta_s(self) -> float | None:
         """Seconds until the last trial ends, at the rates that trials have shown; None before the first epoch."""

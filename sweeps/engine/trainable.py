@@ -1,5 +1,6 @@
 """One trial as Ray Tune sees it: `step()` is `next()` on the training generator."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from segtrain.train import TrialLocked, train
 from sweeps.engine.tracking import Tracker
 
 OUTCOME = "outcome"
+REASON = "reason"  # of an error
+TRACKING_PROBLEM = "tracking_problem"
 Outcome = Literal["ended", "locked"]
 """Of a trial that is done: its status on disk says how it ended, unless another process has it locked."""
 
@@ -31,12 +34,16 @@ class TrialTrainable(tune.Trainable):
         trial = TrialConfig.from_dict(config["trial"])
         folder = records.trial_dir(Path(config["out"]), trial.trial_id)
         self.epochs: Iterator[dict[str, Any]] = train(
-            trial, folder, Path(config["data_root"]), max(1, int(config["cpus"]))
+            trial, folder, Path(config["data_root"]), max(1, int(config["cpus"])), use_gpu=config["gpus"] > 0
         )
+        self.broken = False
         self.tracker = Tracker(config["wandb"], config["study"], config["run_name"], trial, folder)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
+        if self.broken:
+            os._exit(1)  # the queue hands the new trial to a new process
+        self.config = new_config
         self.setup(new_config)
         return True
 
@@ -45,20 +52,20 @@ class TrialTrainable(tune.Trainable):
             record = next(self.epochs)
         except StopIteration:
             self.tracker.finish()
-            return _done("ended")
+            return self._done("ended")
         except TrialLocked:
-            return _done("locked")
-        except Exception:
-            # Whatever it was, `train` has left it in the status: the sweep goes on and reports it.
-            self.tracker.finish()
-            return _done("ended")
+            return self._done("locked")
+        except Exception as error:
+            # Whatever it was, the sweep goes on and reports it. An error of CUDA stays with its process, though.
+            self.broken = self.config["gpus"] > 0
+            self.tracker.stop()
+            return self._done("ended", f"{type(error).__name__}: {error}")
         self.tracker.log(record)
         return record
 
     def cleanup(self) -> None:
         self.epochs.close()  # type: ignore[attr-defined]  # a generator; closing lets go of the trial's lock
-        self.tracker.finish()
+        self.tracker.stop()
 
-
-def _done(outcome: Outcome) -> dict[str, Any]:
-    return {"done": True, OUTCOME: outcome}
+    def _done(self, outcome: Outcome, reason: str | None = None) -> dict[str, Any]:
+        return {"done": True, OUTCOME: outcome, REASON: reason, TRACKING_PROBLEM: self.tracker.problem}

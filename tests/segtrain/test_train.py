@@ -16,7 +16,7 @@ from segtrain.config import TrialConfig
 from segtrain.data.roads import CLASSES
 from segtrain.data.spec import IGNORE
 from segtrain.evaluate import Evaluation
-from segtrain.train import Run, start_or_resume, train, train_one_epoch
+from segtrain.train import Run, dropout_seed, start_or_resume, train, train_one_epoch
 
 Tiny = Callable[..., TrialConfig]
 RunTrial = Callable[..., list[dict[str, Any]]]
@@ -260,3 +260,13 @@ def test_images_that_are_ignored_wholly_train_nothing(
     before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
     train_one_epoch(run, 1)
     assert all(torch.equal(tensor, before[name]) for name, tensor in run.model.state_dict().items())
+
+
+def test_dropout_differs_between_epochs_and_between_seeds() -> None:
+    """torch's CPU generator looks at 32 bits of a seed only, so different numbers are not enough."""
+    masks = set()
+    for seed, epoch in [(0, 1), (0, 2), (1, 1), (1, 2)]:
+        torch.manual_seed(dropout_seed(seed, epoch))
+        masks.add(tuple(torch.rand(8).tolist()))
+    assert len(masks) == 4
+    assert dropout_seed(3, 5) == dropout_seed(3, 5)

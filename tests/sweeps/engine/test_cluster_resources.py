@@ -19,7 +19,6 @@ SERVER = [{"CPU": 64.0, "GPU": 8.0}]
         (TrialResources(1, 1, 3), SERVER, 3),
         (TrialResources(1, 0.5, 8), SERVER, 16),
         (TrialResources(1, 0.4, 2), SERVER, 4),  # two to a GPU, the rest of each is lost
-        (TrialResources(1, 2, 8), SERVER, 4),
         (TrialResources(16, 1, 8), SERVER, 4),  # the CPUs are short
         (TrialResources(1, 1, 8), LAPTOP, 0),
         (TrialResources(1, 1, 3), SERVER + SERVER, 3),
@@ -46,6 +45,7 @@ def test_what_is_not_given_is_filled_in() -> None:
         ((SERVER, 9, None, 1), "--num-gpus is 9 but 8 GPUs were found; type --num-gpus 8"),
         ((SERVER, -1, None, 1), "--num-gpus is -1; allowed: an integer from 0 to 8"),
         ((LAPTOP, None, 0.5, 1), "--gpus-per-trial is 0.5 but there is no GPU to share; leave it out"),
+        ((SERVER, None, 2.0, 1), "--gpus-per-trial is 2; allowed: at most 1, a trial trains on one GPU"),
         ((SERVER, None, -1.0, 1), "--gpus-per-trial is -1; allowed: a number > 0"),
         ((LAPTOP, None, None, 0), "--cpus-per-trial is 0; allowed: a number > 0"),
         (

@@ -86,6 +86,13 @@ def test_a_bad_axis_is_found_when_the_study_is_made(axes: dict[str, tuple[object
         study(axes=axes)
 
 
+@pytest.mark.parametrize("axis", [{"width_mult": (0.5, 0.25)}, {"parent": ("a", "b")}])
+def test_trials_of_one_parent_share_what_it_gives_them(axis: dict[str, tuple[object, ...]]) -> None:
+    message = f"{next(iter(axis))} cannot be an axis of a study that pretrains: all its trials start from one parent"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        study(pretrain={"epochs": 3}).edit(axis)
+
+
 def test_settings_are_parsed_by_the_type_of_their_field() -> None:
     settings = parse_settings(["lr=1e-3,1e-4", "epochs=5", "flip=false", "arch=fcn8s"])
     assert settings == {"lr": (0.001, 0.0001), "epochs": (5,), "flip": (False,), "arch": ("fcn8s",)}
