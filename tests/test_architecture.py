@@ -112,7 +112,9 @@ def test_every_path_and_command_in_the_readme_exists() -> None:
     readme = (ROOT / "README.md").read_text()
     for path in re.findall(r"(?:sweeps|segtrain|analysis|tests|benchmarks|docs)/[\w/.]*\w", readme):
         assert (ROOT / path).exists(), path
-    for target in re.findall(r"`?make (\w+)", readme):
+    targets = re.findall(r"(?:^|`)make (\w+)(?:$|`)", readme, re.MULTILINE)
+    assert {"demo", "test"} <= set(targets)
+    for target in targets:
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
     for link in re.findall(r"\]\(([^)#]+)\)", readme):
         assert link.startswith("https://") or (ROOT / link).exists(), link

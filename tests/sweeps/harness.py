@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -31,6 +32,8 @@ class Sweep:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                # A test run started in the background of a shell ignores Ctrl-C, and so would its children.
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
 
     def wait(self) -> int:
@@ -39,6 +42,8 @@ class Sweep:
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Watches closely; fails when the sweep ends before the condition holds."""
         while not condition():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=0.002)  # leaves the cores to the sweep
             assert self.process.poll() is None, f"the sweep ended first:\n{self.text()}"
 
     def text(self) -> str:

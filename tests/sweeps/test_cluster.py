@@ -31,7 +31,7 @@ def test_a_lost_node_moves_its_trials_to_the_others(
     raylets = [psutil.Process(node.all_processes["raylet"][0].process.pid) for node in nodes]
     out = tmp_path / "out"
     sweep = start(
-        *TINY, "--set", "epochs=20", "--set", "init=scratch", "--set", "arch=fcn8s,fcn32s", "--out", str(out),
+        *TINY, "--set", "epochs=10", "--set", "init=scratch", "--set", "arch=fcn8s,fcn32s", "--out", str(out),
         "--address", cluster.address, **{CACHE: str(caches[0])},
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ def test_a_lost_node_moves_its_trials_to_the_others(
 
     assert "its process died; trying again" in sweep.text()
     assert all(records.read_status(f).state == "finished" for f in out.glob("trials/*"))  # type: ignore[union-attr]
-    assert set(epochs_on_disk().values()) == {20}
+    assert set(epochs_on_disk().values()) == {10}
     # The moved trial went on: had it begun again, its first epochs would have been reported twice.
     assert set(sweep.epoch_lines().values()) == {1}
     # Each node decoded the dataset once, for itself.
@@ -83,13 +83,3 @@ def test_as_many_trials_at_once_as_fit_on_logical_gpus(
     assert len(environments) == slots + 1
     assert set(used) == {str(index) for index in range(gpus)}
     assert sorted(used.values()) == sorted([trials_per_gpu] * (gpus - 1) + [trials_per_gpu + 1])
-
-
-def test_more_gpus_than_the_cluster_has_is_an_error(
-    start: Callable[..., Sweep], cluster: Cluster, tmp_path: Path
-) -> None:
-    cluster.add_node(num_cpus=1, num_gpus=2)
-    sweep = start(*TINY, "--num-gpus", "3", "--out", str(tmp_path / "out"), "--address", cluster.address)
-    assert sweep.wait() == 2
-    assert "error: --num-gpus is 3 but 2 GPUs were found; type --num-gpus 2" in sweep.text()
-    assert not list((tmp_path / "out").glob("trials/*"))

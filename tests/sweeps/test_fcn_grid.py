@@ -119,16 +119,14 @@ def test_a_diverged_trial_is_an_outcome_and_the_sweep_goes_on(start: Callable[..
         cwd=REPOSITORY, capture_output=True, text=True, check=True, env={**os.environ, "MPLCONFIGDIR": str(tmp_path)},
     )  # fmt: skip
     assert "diverged" in report.stdout
+    # Where nothing else is left in the grid, every trial failed, and the exit code says so without being asked.
+    alone = start(*ONE, "--set", "lr=1e30", "--out", str(tmp_path))
+    assert alone.wait() == 1
+    assert "0 of 1 trials finished" in alone.text()
 
 
-def test_when_every_trial_failed_the_exit_code_says_so(start: Callable[..., Sweep], tmp_path: Path) -> None:
-    sweep = start(*ONE, "--set", "lr=1e30", "--out", str(tmp_path))
-    assert sweep.wait() == 1
-    assert "0 of 1 trials finished" in sweep.text()
-
-
-def test_wandb_gets_a_run_a_trial_and_no_file_holds_the_key(
-    start: Callable[..., Sweep], environment: dict[str, str], tmp_path: Path
+def test_a_run_of_wandb_without_the_key_and_the_same_bytes_without_ray(
+    start: Callable[..., Sweep], environment: dict[str, str], data_root: Path, tmp_path: Path
 ) -> None:
     key = "feedface" * 5
     sweep = start(*ONE, "--wandb", "offline", "--out", str(tmp_path / "out"), WANDB_API_KEY=key)
@@ -138,12 +136,6 @@ def test_wandb_gets_a_run_a_trial_and_no_file_holds_the_key(
     for root in (tmp_path, Path(environment["HOME"])):
         assert not [p for p in root.rglob("*") if p.is_file() and key.encode() in p.read_bytes()]
 
-
-def test_one_trial_runs_without_ray_and_gives_the_same_bytes(
-    start: Callable[..., Sweep], environment: dict[str, str], data_root: Path, tmp_path: Path
-) -> None:
-    assert start(*ONE, "--out", str(tmp_path / "sweep")).wait() == 0
-    (folder,) = tmp_path.glob("sweep/trials/*")
     subprocess.run(
         [sys.executable, "-m", "segtrain", str(folder / records.CONFIG_FILE), "--data-root", str(data_root),
          "--out", str(tmp_path / "alone")],
