@@ -13,9 +13,8 @@ from PIL import Image
 
 from analysis import stats
 from analysis.load import Study
-from segtrain.records import PANEL_KINDS, PANELS_DIR, RecordError, panel_file
+from segtrain.records import PANEL_COUNT, PANEL_KINDS, PANELS_DIR, RecordError, panel_file
 
-MAX_IMAGES = 8
 IGNORED = 255
 
 Pixels = npt.NDArray[np.uint8]
@@ -35,7 +34,7 @@ class Panels:
 
 
 def read_panels(study: Study) -> Panels | None:
-    """The pictures of up to MAX_IMAGES test images; None when no best model has any.
+    """The pictures of up to PANEL_COUNT test images; None when no best model has any.
 
     Image and truth are those of the first model that has them. A model whose truth of an image is another one was
     tested on other data: its prediction is left out and named in `problems`.
@@ -47,7 +46,7 @@ def read_panels(study: Study) -> Panels | None:
     truths: dict[int, Pixels] = {}
     palette: list[int] = []
     problems = []
-    for row in range(MAX_IMAGES):
+    for row in range(PANEL_COUNT):
         if not any((folder / panel_file(row, "image")).exists() for folder in folders.values()):
             continue
         for title, folder in folders.items():

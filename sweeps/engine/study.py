@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from segtrain import records
@@ -44,7 +44,7 @@ class Study:
     pretrain: Mapping[str, Any] | None = None
     metric: str = records.VAL_MEAN_IOU
     mode: Literal["max", "min"] = "max"
-    claims: tuple[str, ...] = field(default=())
+    claims: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, values in self.axes.items():
