@@ -12,11 +12,24 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from segtrain.errors import UserError
 from segtrain.records import FREEZE_LABELS
 
-Arch = Literal["fcn32s", "fcn16s", "fcn8s"]
-Dataset = Literal["roads", "camvid", "scenes", "scenes_source"]
+Arch = Literal[
+    "fcn32s", "fcn16s", "fcn8s",
+    "fcn_resnet50",
+    "segformer_b0", "segformer_b1", "segformer_b2", "segformer_b3", "segformer_b4", "segformer_b5",
+    "unet", "unet_noskip", "unet_residual", "unet_attention_residual",
+]  # fmt: skip
+Dataset = Literal["roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets"]
 Init = Literal["imagenet", "scratch", "parent"]
 Freeze = Literal["none", "encoder", "all_but_score"]
+Gate = Literal["strided", "upsampled"]
 Precision = Literal["auto", "float32", "bfloat16"]
+
+SCALABLE = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_noskip", "unet_residual", "unet_attention_residual")
+"""Architectures that `width_mult` scales; the others have their sizes by name."""
+WITHOUT_IMAGENET = ("unet", "unet_noskip", "unet_residual", "unet_attention_residual")
+"""Architectures whose encoder nobody publishes ImageNet weights for."""
+WITH_IMAGENET_HEAD = ("fcn32s", "fcn16s", "fcn8s")
+"""Architectures whose decoder starts from ImageNet weights, too: fc6 and fc7 of VGG16."""
 
 
 class ConfigError(UserError):
@@ -35,6 +48,7 @@ class TrialConfig:
     image_height: int = 192
     image_width: int = 256
     width_mult: float = 1.0  # scales every channel count of the encoder and of the head; 1 is the paper's network
+    gate: Gate = "strided"  # where an attention U-Net's gating signal comes from: see models/unet.py
     init: Init = "imagenet"  # where the encoder's weights come from
     parent: str | None = None  # id of the trial that gives the weights, exactly when init is "parent"
     freeze: Freeze = "none"
@@ -77,6 +91,25 @@ class TrialConfig:
             raise ConfigError(
                 f"init is 'imagenet' and width_mult is {self.width_mult:g}; those weights fit width_mult=1 only: "
                 "set width_mult=1, or init=scratch"
+            )
+        if self.arch not in SCALABLE and self.width_mult != 1:
+            raise ConfigError(
+                f"width_mult is {self.width_mult:g} and arch is {self.arch!r}, whose size is fixed; set width_mult=1, "
+                f"or one of the architectures that it scales: {', '.join(SCALABLE)}"
+            )
+        if self.init == "imagenet" and self.arch in WITHOUT_IMAGENET:
+            raise ConfigError(
+                f"init is 'imagenet' and arch is {self.arch!r}, which has no ImageNet weights; set init=scratch"
+            )
+        if self.init == "imagenet" and self.freeze == "all_but_score" and self.arch not in WITH_IMAGENET_HEAD:
+            raise ConfigError(
+                f"freeze is 'all_but_score' and arch is {self.arch!r}, whose decoder has no ImageNet weights; that "
+                "would train one layer on random features: set freeze=encoder, or init=parent"
+            )
+        if self.gate != "strided" and self.arch != "unet_attention_residual":
+            raise ConfigError(
+                f"gate is {self.gate!r} and arch is {self.arch!r}, which has no attention gates; leave gate out, or "
+                "set arch=unet_attention_residual"
             )
         if self.init == "scratch" and self.freeze == "all_but_score":
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Provenance of a trial: what it ran on and with, as plain values for env.json."""
+"""Provenance of a trial: what it ran, on what and with what, as plain values for env.json."""
 
 import os
 import platform
@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from segtrain.device import Hardware, device_name
 
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors")
+PACKAGES = ("torch", "torchvision", "transformers", "numpy", "pillow", "safetensors")
 
 
-def describe(hardware: Hardware, data_fingerprint: str) -> dict[str, Any]:
+def describe(hardware: Hardware, data_fingerprint: str, model: nn.Module, flops: int) -> dict[str, Any]:
+    """`flops` are the operations of the model on one image."""
     return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "multiply_adds": flops // 2,
         "host": socket.gethostname(),
         "device": str(hardware.device),
         "device_name": device_name(hardware.device),

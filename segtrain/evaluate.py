@@ -1,8 +1,11 @@
-"""A model on a whole split: loss, confusion matrix, and what the trial folder keeps of the test set."""
+"""A model on a whole split: the loss and the confusion matrix; on the test set, all that the trial folder keeps."""
 
+import csv
 import io
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,15 +15,44 @@ from torch import Tensor, nn
 
 from segtrain import metrics, records
 from segtrain.batches import evaluation_batches
+from segtrain.boundary import BoundaryMetric
 from segtrain.data.cache import SplitArrays
 from segtrain.data.spec import IGNORE, Dataset
 from segtrain.device import Hardware
+from segtrain.metrics import mean_of_defined
+from segtrain.object_size import ObjectSizeMetric
+from segtrain.roc import RocCurves, RocMetric
 
 
 @dataclass(frozen=True)
 class Evaluation:
     loss: float  # cross-entropy in nats, mean over the pixels that count
     confusion: Tensor  # (K, K) int64 on the CPU, rows are truth
+
+
+@dataclass(frozen=True)
+class TestEvaluation:
+    __test__ = False  # not a pytest class
+
+    loss: float  # as in Evaluation
+    image_confusion: Tensor  # (N, K, K) int64 on the CPU, one matrix per image in the order of the split
+    roc: RocCurves
+    boundary_iou: list[float]  # per class, and in every list NaN where undefined
+    size_iou: dict[str, list[float]]  # object size -> per class
+
+
+class LossMean:
+    """The cross-entropy of a split, a mean over pixels and not over images or batches."""
+
+    def __init__(self) -> None:
+        self.sum, self.pixels = 0.0, 0
+
+    def update(self, logits: Tensor, target: Tensor) -> None:
+        loss, pixels = cross_entropy_sum(logits, target)
+        self.sum, self.pixels = self.sum + loss.item(), self.pixels + int(pixels)
+
+    def mean(self) -> float:
+        return self.sum / self.pixels if self.pixels else float("nan")
 
 
 def cross_entropy_sum(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,20 +66,43 @@ def cross_entropy_sum(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return loss, (target != IGNORE).sum()
 
 
-@torch.no_grad()
 def evaluate(
     model: nn.Module, arrays: SplitArrays, num_classes: int, batch_size: int, hardware: Hardware
 ) -> Evaluation:
+    loss, metric = LossMean(), metrics.SegMetric(num_classes, IGNORE)
+    for logits, target in predict(model, arrays, batch_size, hardware):
+        loss.update(logits, target)
+        metric.update(logits.argmax(1), target)
+    return Evaluation(loss.mean(), metric.confusion.cpu())
+
+
+def evaluate_test(
+    model: nn.Module, arrays: SplitArrays, num_classes: int, batch_size: int, hardware: Hardware
+) -> TestEvaluation:
+    """As `evaluate`, with the metrics that cost more than validation during training should."""
+    loss, confusions = LossMean(), []
+    roc, boundary = RocMetric(num_classes, IGNORE), BoundaryMetric(num_classes, IGNORE)
+    size = ObjectSizeMetric(num_classes, IGNORE)
+    for logits, target in predict(model, arrays, batch_size, hardware):
+        prediction = logits.argmax(1)
+        loss.update(logits, target)
+        confusions.append(metrics.confusion_matrices(prediction, target, num_classes, IGNORE).cpu())
+        roc.update(logits, target)
+        boundary.update(prediction, target)
+        size.update(prediction, target)
+    return TestEvaluation(loss.mean(), torch.cat(confusions), roc.curves(), boundary.iou(), size.iou())
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, arrays: SplitArrays, batch_size: int, hardware: Hardware, indices: np.ndarray | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of logits (N, K, H, W) and target (N, H, W), in the order of the split or of `indices`."""
     model.eval()
-    metric = metrics.SegMetric(num_classes, IGNORE)
-    loss_sum, pixels = 0.0, 0
-    for batch in evaluation_batches(arrays, batch_size, hardware.device):
+    for batch in evaluation_batches(arrays, batch_size, hardware.device, indices):
         with autocast(hardware):
             logits = model(batch.images)
-        batch_loss, batch_pixels = cross_entropy_sum(logits, batch.target)
-        loss_sum, pixels = loss_sum + batch_loss.item(), pixels + int(batch_pixels)
-        metric.update(logits.argmax(1), batch.target)
-    return Evaluation(loss_sum / pixels if pixels else float("nan"), metric.confusion.cpu())
+        yield logits, batch.target
 
 
 def autocast(hardware: Hardware) -> torch.autocast:
@@ -55,24 +110,46 @@ def autocast(hardware: Hardware) -> torch.autocast:
 
 
 def save_test_results(
-    folder: Path, evaluation: Evaluation, dataset: Dataset, images: int, best_epoch: int
+    folder: Path, evaluation: TestEvaluation, dataset: Dataset, best_epoch: int
 ) -> records.TestScores:
-    found = metrics.scores(evaluation.confusion)
+    """Writes the confusion matrices, the ROC curves and, last, the scores."""
+    confusion, auc = evaluation.image_confusion.sum(0), evaluation.roc.auc()
+    found = metrics.scores(confusion)
     scores = records.TestScores(
         epoch=best_epoch,
         loss=evaluation.loss,
         classes=list(dataset.classes),
-        images=images,
+        images=len(evaluation.image_confusion),
+        auc=[*auc],
+        mean_auc=mean_of_defined(auc),
+        boundary_iou=[*evaluation.boundary_iou],
+        mean_boundary_iou=mean_of_defined(evaluation.boundary_iou),
+        size_iou={size: [*iou] for size, iou in evaluation.size_iou.items()},
+        mean_size_iou={size: mean_of_defined(iou) for size, iou in evaluation.size_iou.items()},
         **{**asdict(found), "iou": list(found.iou)},
     )
-    buffer = io.BytesIO()
-    np.save(buffer, evaluation.confusion.numpy())
-    records.write_atomic(folder / records.CONFUSION_FILE, buffer.getvalue())
+    counts = confusion.numpy()
+    shares = [[f"{cell / row.sum():.6f}" if row.any() else "" for cell in row] for row in counts]
+    with records.atomic_file(folder / records.CONFUSION_FILE) as file:
+        np.save(file, counts)
+    _write_table(folder / records.CONFUSION_TABLE_FILE, dataset.classes, counts.tolist())
+    _write_table(folder / records.NORMALISED_TABLE_FILE, dataset.classes, shares)
+    with records.atomic_file(folder / records.IMAGE_CONFUSION_FILE) as file:
+        np.savez_compressed(file, confusion=evaluation.image_confusion.numpy())
+    with records.atomic_file(folder / records.ROC_FILE) as file:
+        np.savez_compressed(file, **vars(evaluation.roc))
     records.write_test_scores(folder, scores)
     return scores
 
 
-@torch.no_grad()
+def _write_table(path: Path, classes: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["truth \\ prediction", *classes])
+    writer.writerows([name, *row] for name, row in zip(classes, rows, strict=True))
+    records.write_atomic(path, text.getvalue().encode())
+
+
 def save_panels(
     folder: Path, model: nn.Module, arrays: SplitArrays, dataset: Dataset, batch_size: int, hardware: Hardware
 ) -> None:
@@ -80,11 +157,9 @@ def save_panels(
     panels = folder / records.PANELS_DIR
     panels.mkdir(exist_ok=True)
     chosen = np.unique(np.linspace(0, len(arrays) - 1, records.PANEL_COUNT).round().astype(int))
-    model.eval()
     predictions: list[np.ndarray] = []
-    for batch in evaluation_batches(arrays, batch_size, hardware.device, chosen):
-        with autocast(hardware):
-            predictions.extend(model(batch.images).argmax(1).byte().cpu().numpy())
+    for logits, _ in predict(model, arrays, batch_size, hardware, chosen):
+        predictions.extend(logits.argmax(1).byte().cpu().numpy())
     for panel, (index, prediction) in enumerate(zip(chosen, predictions, strict=True)):
         pictures = {
             "image": Image.fromarray(arrays.images[index]),

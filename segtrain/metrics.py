@@ -4,6 +4,8 @@ C[i, j] counts the pixels of class i that were predicted as class j, over the wh
 over images or batches is another number, and not this one.
 """
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -28,13 +30,20 @@ def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int, ignor
 
     Raises ValueError on a target that is neither a class nor `ignore`.
     """
+    return confusion_matrices(prediction[None], target[None], num_classes, ignore)[0]
+
+
+def confusion_matrices(prediction: Tensor, target: Tensor, num_classes: int, ignore: int) -> Tensor:
+    """As `confusion_matrix`, one for each image: (N, ...) -> (N, K, K)."""
     valid = target != ignore
+    image = torch.arange(len(target), device=target.device).view(-1, *[1] * (target.ndim - 1)).expand_as(target)[valid]
     target, prediction = target[valid].long(), prediction[valid].long()
     if target.numel() and not (int(target.min()) >= 0 and int(target.max()) < num_classes):
         stray = sorted(int(label) for label in target.unique() if not 0 <= label < num_classes)
         raise ValueError(f"target has label {stray}; allowed: 0 to {num_classes - 1}, and {ignore} for ignored pixels")
-    counts = torch.bincount(target * num_classes + prediction, minlength=num_classes**2)
-    return counts.view(num_classes, num_classes)
+    shape = (len(valid), num_classes, num_classes)
+    cells = (image * num_classes + target) * num_classes + prediction
+    return torch.bincount(cells, minlength=math.prod(shape)).view(shape)
 
 
 def scores(confusion: Tensor) -> Scores:
@@ -52,6 +61,12 @@ def scores(confusion: Tensor) -> Scores:
         iou=tuple(iou.tolist()),
         counted_classes=int((union > 0).sum()),
     )
+
+
+def mean_of_defined(values: Iterable[float]) -> float:
+    """The mean of those that are not NaN; NaN when none is."""
+    defined = [value for value in values if not math.isnan(value)]
+    return sum(defined) / len(defined) if defined else math.nan
 
 
 class SegMetric:

@@ -1,7 +1,8 @@
 """The names and the formats of everything that a trial or a study leaves on disk. Standard library only.
 
     <out>/trials/<trial_id>/   config.json env.json status.json metrics.jsonl last.pt best.safetensors
-                               test.json confusion.npy panels/*.png
+                               test.json confusion.npy confusion.csv confusion_normalised.csv
+                               image_confusion.npz roc.npz panels/*.png
     <out>/studies/<name>/      study.json report/
 
 Writers and readers share this module, so a name on disk is spelled once. Metrics are fractions in
@@ -30,16 +31,23 @@ METRICS_FILE = "metrics.jsonl"
 LAST_FILE = "last.pt"
 BEST_FILE = "best.safetensors"
 TEST_FILE = "test.json"
-CONFUSION_FILE = "confusion.npy"
+CONFUSION_FILE = "confusion.npy"  # (K, K) int64 pixels of the test split, rows are truth
+CONFUSION_TABLE_FILE = "confusion.csv"  # the same under the names of the classes
+NORMALISED_TABLE_FILE = "confusion_normalised.csv"  # each row over its sum; cells of a class without truth are empty
+IMAGE_CONFUSION_FILE = "image_confusion.npz"  # "confusion": (N, K, K) int64, one matrix per test image in split order
+ROC_FILE = "roc.npz"  # the fields of segtrain.roc.RocCurves
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
 TEMPORARY_SUFFIX = ".tmp"
+OBJECT_SIZES = ("small", "medium", "large")
 PANELS_DIR = "panels"
 PANEL_COUNT = 8
 PANEL_KINDS = ("image", "truth", "prediction")
 """Each panel is three PNGs of one size, named by `panel_file`; truth and prediction carry the dataset's palette."""
 
 STUDY_FILE = "study.json"
+SEARCH_FILE = "search.json"  # of a study that is a search: what each of its trials was asked and how it ended
+FOUND_FILE = "best.json"  # of a search: the best values of each architecture and freeze setting
 REPORT_DIR = "report"
 
 # Keys of one line of metrics.jsonl; the same names go to wandb.
@@ -58,7 +66,7 @@ PEAK_MEMORY_BYTES = "peak_memory_bytes"
 FREEZE_LABELS = {"none": "unfreeze", "encoder": "freeze", "all_but_score": "score_only"}
 """How the reports call the freeze settings; used in run names, trial ids and tables."""
 
-State = Literal["running", "finished", "failed", "diverged", "skipped"]
+State = Literal["running", "finished", "failed", "diverged", "skipped", "pruned"]
 STATES: tuple[State, ...] = get_args(State)
 FINAL_STATES: tuple[State, ...] = ("finished", "diverged")
 """States that are results: such a trial is not run again."""
@@ -88,7 +96,11 @@ class Status:
 @dataclass(frozen=True, kw_only=True)
 class TestScores:
     """`test.json`: the best weights on the test split. A function of the config and the data alone, so it
-    carries no times and is the same to the byte however often the trial was interrupted."""
+    carries no times and is the same to the byte however often the trial was interrupted.
+
+    Lists hold a value per class, in the order of `classes`. The means of AUC, boundary IoU and IoU by object size
+    are over the classes that have one. The keys of the two `size` fields are OBJECT_SIZES.
+    """
 
     __test__ = False  # not a pytest class
 
@@ -102,6 +114,12 @@ class TestScores:
     classes: list[str]
     counted_classes: int
     images: int
+    auc: list[float | None]
+    mean_auc: float | None
+    boundary_iou: list[float | None]
+    mean_boundary_iou: float | None
+    size_iou: dict[str, list[float | None]]
+    mean_size_iou: dict[str, float | None]
 
 
 R = TypeVar("R", Status, TestScores)

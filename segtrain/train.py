@@ -21,9 +21,18 @@ from segtrain.data import DATASETS
 from segtrain.data.cache import DataCache, SplitArrays, open_cache
 from segtrain.device import Hardware, make_deterministic, peak_memory_bytes, pick_hardware, reset_peak_memory
 from segtrain.errors import UserError
-from segtrain.evaluate import Evaluation, autocast, cross_entropy_sum, evaluate, save_panels, save_test_results
+from segtrain.evaluate import (
+    Evaluation,
+    autocast,
+    cross_entropy_sum,
+    evaluate,
+    evaluate_test,
+    save_panels,
+    save_test_results,
+)
+from segtrain.flops import flops_per_image
 from segtrain.models import build_model, load_parent, set_train_mode, set_trainable, weights
-from segtrain.models.fcn import FCN, VGG16_WEIGHTS
+from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.optim import build_optimizer, learning_rate
 
 LOCK_PATIENCE_S = 10.0
@@ -50,7 +59,7 @@ class Run:
     folder: Path
     data: DataCache
     hardware: Hardware
-    model: FCN
+    model: EncoderDecoder
     optimizer: AdamW
     progress: Progress
 
@@ -123,7 +132,7 @@ def start_or_resume(
     torch.manual_seed(config.seed)
     model = build_model(config, len(dataset.classes))
     if last is None and config.init == "imagenet":
-        model.load_imagenet(weights.load(VGG16_WEIGHTS, data_root))
+        weights.load(model, config.arch, data_root)
     elif last is None and config.parent is not None:
         load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze)
     set_trainable(model, config.freeze)
@@ -138,7 +147,8 @@ def start_or_resume(
         optimizer.load_state_dict(last["optimizer"])
     records.truncate_metrics(folder, progress.epoch)
     run = Run(config, folder, data, hardware, model, optimizer, progress)
-    records.write_json(folder / records.ENV_FILE, environment.describe(hardware, data.fingerprint))
+    _, flops = flops_per_image(config, len(dataset.classes))
+    records.write_json(folder / records.ENV_FILE, environment.describe(hardware, data.fingerprint, model, flops))
     run.write_status("running")
     return run
 
@@ -240,5 +250,7 @@ def test_best_weights(run: Run) -> None:
     """Everything that the folder keeps of the test set, from the weights that validation chose."""
     dataset, arrays = DATASETS[run.config.dataset], run.data.splits["test"]
     run.model.load_state_dict(checkpoint.load_best(run.folder))
-    save_panels(run.folder, run.model, arrays, dataset, run.config.batch_size, run.hardware)
-    save_test_results(run.folder, run.evaluate(arrays), dataset, len(arrays), run.progress.best_epoch)
+    batch_size, hardware = run.config.batch_size, run.hardware
+    save_panels(run.folder, run.model, arrays, dataset, batch_size, hardware)
+    evaluation = evaluate_test(run.model, arrays, len(dataset.classes), batch_size, hardware)
+    save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch)

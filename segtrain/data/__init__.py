@@ -2,12 +2,18 @@
 
 from segtrain import config
 from segtrain.data.camvid import CAMVID
+from segtrain.data.cityscapes import CITYSCAPES, STREETS
+from segtrain.data.pets import ANIMALS, PETS
 from segtrain.data.roads import ROADS, SCENES, SCENES_SOURCE
 from segtrain.data.spec import Dataset
 
 DATASETS: dict[config.Dataset, Dataset] = {
     "roads": ROADS,
     "camvid": CAMVID,
+    "pets": PETS,
+    "cityscapes": CITYSCAPES,
     "scenes": SCENES,
     "scenes_source": SCENES_SOURCE,
+    "animals": ANIMALS,
+    "streets": STREETS,
 }

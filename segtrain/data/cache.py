@@ -2,20 +2,18 @@
 
 import hashlib
 import os
-import shutil
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
 from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
+from segtrain.data.folder import write_once
 from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset, Pair, Split
 
 CACHE_VARIABLE = "SEGTRAIN_CACHE"
@@ -54,6 +52,16 @@ def list_pairs(dataset: Dataset, data_root: Path) -> Mapping[Split, list[Pair]]:
     return dataset.list_pairs(data_root)
 
 
+def download(dataset: Dataset, data_root: Path) -> None:
+    """Fetches the data of `dataset` into `data_root`. Raises DataError when that fails or cannot be done."""
+    if dataset.download is None:
+        raise DataError(
+            f"dataset {dataset.name!r} cannot be downloaded by this program; leave --download out, and name the "
+            "folder that holds the data with --data-root"
+        )
+    dataset.download(data_root)
+
+
 def open_cache(dataset: Dataset, data_root: Path, height: int, width: int) -> DataCache:
     """Opens the cache of `dataset` at `height` x `width`, building it first when it is not there.
 
@@ -63,13 +71,7 @@ def open_cache(dataset: Dataset, data_root: Path, height: int, width: int) -> Da
     pairs = list_pairs(dataset, data_root)
     fingerprint = _fingerprint(data_root, pairs)
     folder = cache_root() / f"{dataset.name}-{width}x{height}-{fingerprint}"
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock", fallback_to_soft=False):
-            for stray in folder.parent.glob(f".{folder.name}.*.tmp"):
-                shutil.rmtree(stray)  # of a builder that was killed
-            if not folder.is_dir():
-                _build(folder, dataset, pairs, height, width)
+    write_once(folder, lambda temporary: _fill(temporary, dataset, pairs, height, width))
     splits = {
         split: SplitArrays(
             np.load(folder / f"{split}_images.npy", mmap_mode="r"),
@@ -91,20 +93,8 @@ def _fingerprint(data_root: Path, pairs: Mapping[Split, list[Pair]]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _build(folder: Path, dataset: Dataset, pairs: Mapping[Split, list[Pair]], height: int, width: int) -> None:
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
-    temporary.mkdir()
-    try:
-        problems = _fill(temporary, dataset, pairs, height, width)
-        if problems:
-            raise DataError(*problems)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _fill(folder: Path, dataset: Dataset, pairs: Mapping[Split, list[Pair]], height: int, width: int) -> list[str]:
-    """Decodes all pairs into arrays under `folder` and returns what was wrong with the files."""
+def _fill(folder: Path, dataset: Dataset, pairs: Mapping[Split, list[Pair]], height: int, width: int) -> None:
+    """Decodes all pairs into arrays under `folder`. Raises DataError on what was wrong with the files."""
     problems: list[str] = []
     console = Console(stderr=True)
     # Threads suffice: Pillow lets go of the interpreter while it decodes and resizes.
@@ -122,46 +112,62 @@ def _fill(folder: Path, dataset: Dataset, pairs: Mapping[Split, list[Pair]], hei
                 folder / f"{split}_masks.npy", mode="w+", dtype=np.uint8, shape=(count, height, width)
             )
 
-            def decode(index: int, split: Split = split, images=images, masks=masks) -> list[str]:  # type: ignore[no-untyped-def]
-                found = list(_decode(dataset, pairs[split][index], images[index], masks[index]))
-                progress.advance(task)
-                return found
+            def decode(index: int, split: Split = split, images=images, masks=masks) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
+                try:
+                    image, labels = read_pair(dataset, pairs[split][index])
+                except DataError as error:
+                    return error.problems
+                finally:
+                    progress.advance(task)
+                size = width, height
+                images[index] = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+                masks[index] = np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
+                return ()
 
             for found in pool.map(decode, range(count)):
                 problems += found
             images.flush()
             masks.flush()
-    return problems
+    if problems:
+        raise DataError(*problems)
 
 
-def _decode(
-    dataset: Dataset, pair: Pair, image_out: npt.NDArray[np.uint8], mask_out: npt.NDArray[np.uint8]
-) -> Iterator[str]:
-    """Writes the resized pair into the two slices and yields what is wrong with it."""
-    height, width = mask_out.shape
-    opened = {}
+def read_pair(dataset: Dataset, pair: Pair) -> tuple[Image.Image, npt.NDArray[np.uint8]]:
+    """The image in RGB and its (H, W) train ids, at the size of the files.
+
+    Raises DataError naming every file of the two that cannot be used: unreadable, an image of 16 bits, a mask of
+    another size than its image, a label that the dataset does not have.
+    """
+    opened, problems = {}, []
     for path in (pair.image, pair.mask):
         try:
             with Image.open(path) as file:
                 file.load()
                 opened[path] = file
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            yield f"{path}: cannot be read ({error})"
-    if len(opened) < 2:
-        return
+            problems.append(f"{path}: cannot be read ({error})")
+    if problems:
+        raise DataError(*problems)
     image, mask = opened[pair.image], opened[pair.mask]
     if image.size != mask.size:
-        yield f"{pair.mask}: is {mask.width}x{mask.height} but its image {pair.image} is {image.width}x{image.height}"
-        return
+        size, wanted = f"{mask.width}x{mask.height}", f"{image.width}x{image.height}"
+        raise DataError(f"{pair.mask}: is {size} but its image {pair.image} is {wanted}")
+    if image.mode.startswith(("I", "F")):  # Pillow would cut it off at 255, which is nearly white everywhere
+        raise DataError(
+            f"{pair.image}: has wider pixels than a byte (mode {image.mode}); save it with 8 bits a channel"
+        )
     labels = dataset.decode_mask(mask)
     if labels.ndim != 2:
-        yield f"{pair.mask}: has {labels.shape[2]} channels; dataset {dataset.name!r} expects class ids in a single one"
-        return
-    stray = [int(label) for label in np.unique(labels) if label >= len(dataset.classes) and label != IGNORE]
-    if stray:
-        yield (
-            f"{pair.mask}: has label {', '.join(map(str, stray))}; dataset {dataset.name!r} has classes 0 to "
-            f"{len(dataset.classes) - 1} and {IGNORE} for ignored pixels"
+        raise DataError(
+            f"{pair.mask}: has {labels.shape[2]} channels; dataset {dataset.name!r} expects labels in a single one"
         )
-    image_out[:] = np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
-    mask_out[:] = np.asarray(Image.fromarray(labels.astype(np.uint8)).resize((width, height), Image.Resampling.NEAREST))
+    stray = [label for label in np.unique(labels).tolist() if label not in dataset.train_ids]
+    if stray:
+        raise DataError(
+            f"{pair.mask}: has label {', '.join(map(str, stray))}; dataset {dataset.name!r} has labels "
+            f"{', '.join(map(str, dataset.train_ids))}"
+        )
+    table = np.full(256, IGNORE, dtype=np.uint8)
+    for label, train_id in dataset.train_ids.items():
+        table[label] = train_id
+    return image.convert("RGB"), table[labels.astype(np.intp)]

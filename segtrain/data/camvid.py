@@ -2,10 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
-
 from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset, Pair, Split, require_folder, require_pairs
 
 LAYOUT = "camvid/{train,val,test}.txt (an image and a mask per line), camvid/{train,trainannot,...}/*"
@@ -37,12 +33,6 @@ def _read_list(folder: Path, split: Split) -> list[Pair]:
     return pairs
 
 
-def decode_mask(mask: Image.Image) -> npt.NDArray[np.integer]:
-    labels = np.array(mask)
-    labels[labels == VOID] = IGNORE
-    return labels
-
-
 CAMVID = Dataset(
     name="camvid",
     classes=(
@@ -53,5 +43,5 @@ CAMVID = Dataset(
         (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
     ),
     list_pairs=list_pairs,
-    decode_mask=decode_mask,
+    train_ids={label: label for label in range(VOID)} | {VOID: IGNORE, IGNORE: IGNORE},
 )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from segtrain.data.scenes import Style, write_scenes
-from segtrain.data.spec import Dataset, Pair, Split, require_folder, require_pairs
+from segtrain.data.spec import IGNORE, Dataset, Pair, Split, require_folder, require_pairs
 
 LAYOUT = "data*/data*/CameraRGB/*.png with a mask of the same name in data*/data*/CameraSeg/"
 CLASSES = (
@@ -58,6 +58,7 @@ def _carla(name: str, subfolder: str, style: Style | None = None) -> Dataset:
         classes=CLASSES,
         palette=PALETTE,
         list_pairs=partial(list_pairs, name=name, subfolder=subfolder),
+        train_ids={label: label for label in range(len(CLASSES))} | {IGNORE: IGNORE},
         decode_mask=decode_mask,
         prepare=None if style is None else partial(_write_embedded, subfolder=subfolder, style=style),
     )

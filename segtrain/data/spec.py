@@ -1,6 +1,7 @@
 """What a dataset file has to say: which (image, mask) pairs a split has, and how a mask becomes train ids."""
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -15,6 +16,9 @@ Split: TypeAlias = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 IGNORE = 255
 """The train id of pixels that enter neither loss nor metric, in every dataset."""
+
+SPLIT_SEED = 1
+"""Of the draws that cut a validation set from the training set. Another seed makes other datasets of the same name."""
 
 
 class DataError(UserError):
@@ -32,25 +36,34 @@ class Dataset:
     """A dataset with its classes in train-id order and their colours.
 
     `list_pairs(data_root)` gives the pairs of every split in a stable order and raises DataError.
-    `decode_mask(mask)` gives train ids with IGNORE, (H, W) integers as wide as the file has them; ids that are no
-    class are left in and found by the cache. `prepare(data_root)`, where present, writes the data that the program
-    itself makes.
+    `train_ids` is the train id, or IGNORE, of each label that a mask may hold; any other is an error.
+    `decode_mask(mask)` gives the labels, (H, W) integers as the file has them.
+    `prepare(data_root)`, where present, writes the data that the program itself makes; `download(data_root)` fetches
+    them from their publisher and raises DataError when it cannot.
     """
 
     name: str
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     list_pairs: Callable[[Path], Mapping[Split, list[Pair]]]
-    decode_mask: Callable[[Image.Image], npt.NDArray[np.integer]]
+    train_ids: Mapping[int, int]
+    decode_mask: Callable[[Image.Image], npt.NDArray[np.integer]] = np.asarray
     prepare: Callable[[Path], None] | None = None
+    download: Callable[[Path], None] | None = None
 
 
-def require_folder(folder: Path, name: str, layout: str) -> None:
+def require_folder(folder: Path, name: str, layout: str, remedy: str = "") -> None:
+    """Raises DataError when there is no `folder`; `remedy` is what else may help besides another data root."""
     if not folder.is_dir():
         raise DataError(
             f"{folder} is not a folder; dataset {name!r} expects {layout} under the data root: "
-            "name the folder that holds it with --data-root"
+            f"name the folder that holds it with --data-root{remedy}"
         )
+
+
+def held_out(names: Iterable[str], count: int) -> set[str]:
+    """`count` of the names, drawn by their hash: the same ones on every machine, in any order, for ever."""
+    return set(sorted(names, key=lambda name: hashlib.sha256(f"{SPLIT_SEED}/{name}".encode()).digest())[:count])
 
 
 def require_pairs(

@@ -17,12 +17,12 @@ Deviations from the paper:
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
+
+from segtrain.models.encoder_decoder import Decoder, EncoderDecoder, scaled
 
 STRIDE = 32
 TAPS = {16: "pool3", 23: "pool4", 30: "pool5"}  # index in torchvision's `features` of the poolings that are used
-VGG16_WEIGHTS = VGG16_Weights.IMAGENET1K_V1
 
 
 class VGG16Encoder(nn.Module):
@@ -50,7 +50,7 @@ class VGG16Encoder(nn.Module):
         return taps
 
 
-class FCNDecoder(nn.Module):
+class FCNDecoder(Decoder):
     """features of VGG16Encoder, size (H, W) -> logits (N, K, H, W). `skips` names the poolings that are fused."""
 
     def __init__(
@@ -92,30 +92,18 @@ class FCNDecoder(nn.Module):
         return logits[..., : size[0], : size[1]]
 
 
-class FCN(nn.Module):
-    """x: (N, 3, H, W) normalised image -> logits (N, K, H, W)."""
-
-    def __init__(self, num_classes: int, skips: tuple[str, ...], width_mult: float = 1.0) -> None:
-        super().__init__()
-        self.encoder = VGG16Encoder(width_mult)
-        self.decoder = FCNDecoder(self.encoder.out_channels, num_classes, skips, width_mult)
-
-    def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
-        logits: Tensor = self.decoder(self.encoder(x), (height, width))
-        return logits
-
-    def load_imagenet(self, state: dict[str, Tensor]) -> None:
-        """Takes the weights of torchvision's VGG16 classifier, fc6 and fc7 included (section 4.1 of the paper)."""
-        self.encoder.load_state_dict({k: v for k, v in state.items() if k.startswith("features.")})
-        for layer, name in ((self.decoder.fc6, "classifier.0"), (self.decoder.fc7, "classifier.3")):
-            layer.load_state_dict(
-                {"weight": state[f"{name}.weight"].view_as(layer.weight), "bias": state[f"{name}.bias"]}
-            )
+def build_fcn(num_classes: int, skips: tuple[str, ...], width_mult: float = 1.0) -> EncoderDecoder:
+    encoder = VGG16Encoder(width_mult)
+    return EncoderDecoder(encoder, FCNDecoder(encoder.out_channels, num_classes, skips, width_mult))
 
 
-def scaled(channels: int, width_mult: float) -> int:
-    return max(1, round(channels * width_mult))
+def load_vgg16(model: EncoderDecoder, state: dict[str, Tensor]) -> None:
+    """Takes the weights of torchvision's VGG16 classifier, fc6 and fc7 included (section 4.1 of the paper)."""
+    decoder = model.decoder
+    assert isinstance(decoder, FCNDecoder)
+    model.encoder.load_state_dict({name: tensor for name, tensor in state.items() if name.startswith("features.")})
+    for layer, name in ((decoder.fc6, "classifier.0"), (decoder.fc7, "classifier.3")):
+        layer.load_state_dict({"weight": state[f"{name}.weight"].view_as(layer.weight), "bias": state[f"{name}.bias"]})
 
 
 def zero_bias(layer: nn.Conv2d) -> None:

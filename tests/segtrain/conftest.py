@@ -120,7 +120,10 @@ def outcome() -> Callable[[Path], dict[str, Any]]:
     """outcome(folder) -> everything about a finished trial that a rerun has to give again, to the bit."""
 
     def read(folder: Path) -> dict[str, Any]:
-        names = (records.CONFIG_FILE, records.BEST_FILE, records.TEST_FILE, records.CONFUSION_FILE)
+        names = (
+            records.CONFIG_FILE, records.BEST_FILE, records.TEST_FILE, records.CONFUSION_FILE,
+            records.IMAGE_CONFUSION_FILE, records.ROC_FILE,
+        )  # fmt: skip
         found: dict[str, Any] = {name: (folder / name).read_bytes() for name in names}
         for path in (folder / records.PANELS_DIR).iterdir():
             found[path.name] = path.read_bytes()

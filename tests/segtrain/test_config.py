@@ -9,11 +9,12 @@ from typing import Any, get_args
 import pytest
 
 from segtrain import config as config_module
-from segtrain.config import Arch, ConfigError, Dataset, Freeze, TrialConfig, check_field, parse_value
+from segtrain.config import SCALABLE, Arch, ConfigError, Dataset, Freeze, TrialConfig, check_field, parse_value
 from segtrain.data import DATASETS
 from segtrain.models import MODELS
 from segtrain.records import FREEZE_LABELS
 
+ARCHS, DATASET_NAMES = ", ".join(get_args(Arch)), ", ".join(get_args(Dataset))
 FIELDS = [field.name for field in dataclasses.fields(TrialConfig)]
 # A value other than the base's for every field; `parent` and `init` have to go together.
 EDITS: dict[str, dict[str, Any]] = {
@@ -22,6 +23,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "image_height": {"image_height": 224},
     "image_width": {"image_width": 224},
     "width_mult": {"width_mult": 0.5, "init": "scratch"},
+    "gate": {"gate": "upsampled", "arch": "unet_attention_residual", "init": "scratch"},
     "init": {"init": "scratch"},
     "parent": {"parent": "fcn8s-scenes-freeze-lr0.001-s0-00000000", "init": "parent"},
     "freeze": {"freeze": "encoder"},
@@ -122,12 +124,12 @@ def test_edit_leaves_the_original_alone() -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"arch": "fcn8"}, "arch is 'fcn8'; did you mean fcn8s or fcn32s or fcn16s? allowed: fcn32s, fcn16s, fcn8s"),
-        ({"arch": "unet"}, "arch is 'unet'; allowed: fcn32s, fcn16s, fcn8s"),
-        ({"arch": ["unet"]}, "arch is ['unet']; allowed: fcn32s, fcn16s, fcn8s"),
+        ({"arch": "fcn8"}, f"arch is 'fcn8'; did you mean fcn8s or fcn32s or fcn16s? allowed: {ARCHS}"),
+        ({"arch": "deeplab"}, f"arch is 'deeplab'; allowed: {ARCHS}"),
+        ({"arch": ["fcn8s"]}, f"arch is ['fcn8s']; did you mean fcn8s or fcn32s or fcn16s? allowed: {ARCHS}"),
         (
             {"dataset": "road"},
-            "dataset is 'road'; did you mean roads? allowed: roads, camvid, scenes, scenes_source",
+            f"dataset is 'road'; did you mean roads? allowed: {DATASET_NAMES}",
         ),
         ({"init": "scratsh"}, "init is 'scratsh'; did you mean scratch? allowed: imagenet, scratch, parent"),
         ({"freeze": True}, "freeze is True; allowed: none, encoder, all_but_score"),
@@ -175,6 +177,25 @@ def test_edit_leaves_the_original_alone() -> None:
             {"init": "scratch", "freeze": "all_but_score"},
             "freeze is 'all_but_score' and init is 'scratch'; that would train one layer on random features: "
             "set init=imagenet or init=parent, or freeze=none",
+        ),
+        (
+            {"arch": "segformer_b0", "freeze": "all_but_score"},
+            "freeze is 'all_but_score' and arch is 'segformer_b0', whose decoder has no ImageNet weights; that would "
+            "train one layer on random features: set freeze=encoder, or init=parent",
+        ),
+        (
+            {"arch": "fcn_resnet50", "init": "scratch", "width_mult": 0.5},
+            "width_mult is 0.5 and arch is 'fcn_resnet50', whose size is fixed; set width_mult=1, or one of the "
+            f"architectures that it scales: {', '.join(SCALABLE)}",
+        ),
+        (
+            {"arch": "unet"},
+            "init is 'imagenet' and arch is 'unet', which has no ImageNet weights; set init=scratch",
+        ),
+        (
+            {"gate": "upsampled"},
+            "gate is 'upsampled' and arch is 'fcn8s', which has no attention gates; leave gate out, or set "
+            "arch=unet_attention_residual",
         ),
     ],
 )  # fmt: skip

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from segtrain import records
 from segtrain.__main__ import main
-from segtrain.config import TrialConfig
+from segtrain.config import Arch, TrialConfig
 
 Tiny = Callable[..., TrialConfig]
 Outcome = Callable[[Path], dict[str, Any]]
@@ -70,7 +70,7 @@ def test_the_four_ways_to_exit(tiny: Tiny, tmp_path: Path, roads_root: Path) -> 
     )
     assert output["bad config"] == (
         "",
-        "error: arch is 'fcn8'; did you mean fcn8s or fcn32s or fcn16s? allowed: fcn32s, fcn16s, fcn8s\n",
+        f"error: arch is 'fcn8'; did you mean fcn8s or fcn32s or fcn16s? allowed: {', '.join(get_args(Arch))}\n",
     )
     assert output["bad data"][0] == ""
     sentence = "error: empty has no image and mask pairs for train, val, test; dataset 'roads' expects data*/data*/"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassJaccardIndex
 
-from segtrain.metrics import SegMetric, confusion_matrix, scores
+from segtrain.metrics import SegMetric, confusion_matrices, confusion_matrix, mean_of_defined, scores
 
 IGNORE = 255
 
@@ -139,6 +139,24 @@ def test_the_sum_over_batches_is_the_whole(seed: int, batch: int) -> None:
     metric.reset()
     metric.update(prediction[:1], target[:1])
     assert torch.equal(metric.confusion, confusion_matrix(prediction[:1], target[:1], 6, IGNORE))
+
+
+def test_one_matrix_per_image() -> None:
+    prediction, target = random_labels(0, 6)
+    target[2] = IGNORE
+    images = confusion_matrices(prediction, target, 6, IGNORE)
+    assert images.shape == (4, 6, 6)
+    assert not images[2].any()
+    for image, pair in zip(images, zip(prediction, target, strict=True), strict=True):
+        assert torch.equal(image, confusion_matrix(*pair, 6, IGNORE))
+    assert torch.equal(images.sum(0), confusion_matrix(prediction, target, 6, IGNORE))
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"), [([0.25, 0.75], 0.5), ([0.25, math.nan], 0.25), ([math.nan], math.nan), ([], math.nan)]
+)
+def test_a_mean_leaves_out_what_is_not_defined(values: list[float], mean: float) -> None:
+    assert mean_of_defined(values) == pytest.approx(mean, nan_ok=True)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -15,7 +15,10 @@ from segtrain.records import RecordError, Status, TestScores
 
 SCORES = TestScores(
     epoch=3, loss=0.25, pixel_accuracy=0.5, mean_accuracy=0.5, mean_iou=0.25, frequency_weighted_iou=0.3,
-    iou=[0.25, None], classes=["road", "sky"], counted_classes=1, images=7,
+    iou=[0.25, None], classes=["road", "sky"], counted_classes=1, images=7, auc=[0.75, None], mean_auc=0.75,
+    boundary_iou=[0.125, None], mean_boundary_iou=0.125,
+    size_iou={"small": [None, None], "medium": [0.5, None], "large": [0.25, None]},
+    mean_size_iou={"small": None, "medium": 0.5, "large": 0.25},
 )  # fmt: skip
 
 
@@ -119,7 +122,7 @@ def test_status_both_ways(tmp_path: Path, state: records.State) -> None:
     ("change", "problem"),
     [
         ({"epoch": "2"}, "{path}: epoch is '2', not an integer; delete its folder to start over"),
-        ({"state": "done"}, "{path}: state is 'done'; allowed: running, finished, failed, diverged, skipped"),
+        ({"state": "done"}, "{path}: state is 'done'; allowed: running, finished, failed, diverged, skipped, pruned"),
         (
             {"colour": "red"},
             "{path} does not hold a Status (Status.__init__() got an unexpected keyword argument 'colour'); "

@@ -24,7 +24,8 @@ ReadStatus = Callable[[Path], records.Status]
 Outcome = Callable[[Path], dict[str, Any]]
 K = len(CLASSES)
 FILES = {"config.json", "env.json", "status.json", "metrics.jsonl", "best.safetensors", "test.json",
-         "confusion.npy", "panels", ".lock"}  # fmt: skip
+         "confusion.npy", "confusion.csv", "confusion_normalised.csv",
+         "image_confusion.npz", "roc.npz", "panels", ".lock"}  # fmt: skip
 
 
 # What a trial leaves

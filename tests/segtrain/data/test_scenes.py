@@ -1,4 +1,4 @@
-"""The embedded scenes: what the demo and the studies rely on, measured on the scenes themselves."""
+"""The embedded road scenes: what the demo and the studies rely on, measured on the scenes themselves."""
 
 import multiprocessing
 import time
@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from segtrain.data import scenes
-from segtrain.data.scenes import Style, render_scene, write_scenes
+from segtrain.data.scenes import Style, roads, write_scenes
+from segtrain.data.scenes.roads import render_scene
 
 CLASSES = 13
 PEDESTRIAN, POLE, ROAD_LINE, SIGN = 4, 5, 6, 12
@@ -171,7 +171,7 @@ def test_nothing_is_left_when_the_writing_fails(tmp_path: Path, monkeypatch: pyt
 
         return render
 
-    monkeypatch.setattr(scenes, "render_scene", failing_on_third(render_scene))
+    monkeypatch.setattr(roads, "render_scene", failing_on_third(render_scene))
     with pytest.raises(OSError, match="disk full"):
         write_scenes(tmp_path / "scenes", "target", {"dataA": 4}, HEIGHT, WIDTH, seed=0)
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == []

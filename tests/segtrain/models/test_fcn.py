@@ -7,11 +7,12 @@ import torchvision
 from torch import Tensor, nn
 
 from segtrain.config import Arch
-from segtrain.models import MODELS
-from segtrain.models.fcn import FCN, VGG16Encoder, bilinear_kernel, scaled
+from segtrain.models.encoder_decoder import EncoderDecoder, scaled
+from segtrain.models.fcn import VGG16Encoder, bilinear_kernel, build_fcn, load_vgg16
 
 TINY = 0.0625
 PARAMETERS: dict[Arch, int] = {"fcn32s": 134_313_805, "fcn16s": 134_320_474, "fcn8s": 134_323_815}
+SKIPS: dict[Arch, tuple[str, ...]] = {"fcn32s": (), "fcn16s": ("pool4",), "fcn8s": ("pool4", "pool3")}
 VGG16_CONVOLUTIONS = 14_714_688
 
 
@@ -19,7 +20,7 @@ def random_image(height: int, width: int) -> Tensor:
     return torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(1))
 
 
-def speaking(model: FCN) -> FCN:
+def speaking(model: EncoderDecoder) -> EncoderDecoder:
     """With scores other than zero."""
     for layer in model.decoder.score_layers():
         nn.init.normal_(layer.weight)
@@ -29,7 +30,7 @@ def speaking(model: FCN) -> FCN:
 @pytest.mark.parametrize("arch", PARAMETERS)
 def test_parameter_counts_of_the_paper(arch: Arch) -> None:
     with torch.device("meta"):
-        model = MODELS[arch](num_classes=13)
+        model = build_fcn(13, SKIPS[arch])
     deconvolutions = sum(p.numel() for p in model.decoder.upscore2.parameters())
     assert sum(p.numel() for p in model.parameters()) - deconvolutions == PARAMETERS[arch]
     assert sum(p.numel() for p in model.encoder.parameters()) == VGG16_CONVOLUTIONS
@@ -54,7 +55,7 @@ def test_features_stand_at_stride_8_16_and_32() -> None:
 
 def test_an_odd_size_is_padded_at_the_right_and_below() -> None:
     """Padding the image by hand and cutting the logits gives the same."""
-    model, x = speaking(MODELS["fcn8s"](num_classes=5, width_mult=TINY)), random_image(33, 70)
+    model, x = speaking(build_fcn(5, SKIPS["fcn8s"], TINY)), random_image(33, 70)
     padded = torch.zeros(1, 3, 64, 96)
     padded[..., :33, :70] = x
     assert torch.equal(model(x), model(padded)[..., :33, :70])
@@ -85,14 +86,14 @@ def test_a_bilinear_deconvolution_is_interpolation_inside(factor: int) -> None:
 
 @pytest.mark.parametrize("arch", PARAMETERS)
 def test_learned_upsampling_starts_bilinear(arch: Arch) -> None:
-    model = MODELS[arch](num_classes=5, width_mult=TINY)
-    assert list(model.decoder.upscore2) == {"fcn32s": [], "fcn16s": ["pool4"], "fcn8s": ["pool4", "pool3"]}[arch]
+    model = build_fcn(5, SKIPS[arch], TINY)
+    assert tuple(model.decoder.upscore2) == SKIPS[arch]
     assert all(torch.equal(u.weight, bilinear_kernel(5, 2)) for u in model.decoder.upscore2.values())
 
 
 def test_scores_are_fused_from_deep_to_shallow() -> None:
     """FCN-8s written out: each coarser score is upsampled twice and added to the score of the next pooling."""
-    model = speaking(MODELS["fcn8s"](num_classes=5, width_mult=TINY))
+    model = speaking(build_fcn(5, SKIPS["fcn8s"], TINY))
     decoder, features = model.decoder, model.encoder(random_image(64, 96))
     fc7 = F.relu(decoder.fc7(F.relu(decoder.fc6(features["pool5"]))))
     up_pool4 = F.conv_transpose2d(decoder.score(fc7), bilinear_kernel(5, 2), stride=2, padding=1)
@@ -104,7 +105,7 @@ def test_scores_are_fused_from_deep_to_shallow() -> None:
 
 
 def test_dropout_falls_on_fc6_and_fc7_in_training_only() -> None:
-    model, x = speaking(MODELS["fcn32s"](num_classes=5, width_mult=TINY)), random_image(32, 32)
+    model, x = speaking(build_fcn(5, SKIPS["fcn32s"], TINY)), random_image(32, 32)
     assert torch.equal(model(x), model(x))
     dropped: list[float] = []
     model.decoder.dropout.register_forward_hook(lambda _, __, out: dropped.append((out == 0).float().mean().item()))
@@ -115,10 +116,14 @@ def test_dropout_falls_on_fc6_and_fc7_in_training_only() -> None:
     assert min(dropped) > 0.5  # ReLU's zeros and half of the rest
 
 
-def test_logits_are_float32_under_bfloat16() -> None:
-    model = speaking(MODELS["fcn16s"](num_classes=5, width_mult=TINY))
-    with torch.autocast("cpu", torch.bfloat16):
-        assert model(random_image(32, 32)).dtype == torch.float32
+@pytest.mark.parametrize("arch", PARAMETERS)
+def test_at_the_start_every_class_is_equally_likely(arch: Arch) -> None:
+    """The score layers are zero (FCN paper, 4.1), and yet they get a gradient."""
+    model = build_fcn(5, SKIPS[arch], TINY).train()
+    logits = model(random_image(32, 48))
+    assert torch.equal(logits, torch.zeros(1, 5, 32, 48))
+    F.cross_entropy(logits, torch.zeros(1, 32, 48, dtype=torch.int64)).backward()
+    assert all(layer.weight.grad.abs().sum() > 0 for layer in model.decoder.score_layers())
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +150,8 @@ def test_imagenet_weights_compute_what_torchvisions_classifier_computes(vgg16_st
         reference = torchvision.models.vgg16()
     reference.load_state_dict(vgg16_state, assign=True)
     reference.eval()
-    model = MODELS["fcn32s"](num_classes=13)
-    model.load_imagenet(vgg16_state)
+    model = build_fcn(13, SKIPS["fcn32s"])
+    load_vgg16(model, vgg16_state)
     x = random_image(224, 224)
     pool5 = model.encoder(x)["pool5"]
     expected = reference.features(x)

@@ -1,18 +1,29 @@
-"""Where pretrained weights are looked for, in which order, and what is said when they are nowhere."""
+"""Where pretrained weights are looked for, in which order, what is said when they are nowhere, and what they do."""
 
+import logging
 import re
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+import torchvision
+from huggingface_hub import constants
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers.models.segformer.configuration_segformer import SegformerConfig
+from transformers.models.segformer.modeling_segformer import SegformerForImageClassification
 
-from segtrain.models import weights
-from segtrain.models.fcn import VGG16_WEIGHTS
+from segtrain.config import WITHOUT_IMAGENET, Arch
+from segtrain.models import MODELS, weights
+from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.weights import WeightsError
 
-NAME = "vgg16-397923af.pth"
-URL = f"https://download.pytorch.org/models/{NAME}"
+Build = Callable[..., EncoderDecoder]
+Noise = Callable[..., Tensor]
+
+FILES: dict[Arch, str] = {"fcn8s": "vgg16-397923af.pth", "fcn_resnet50": "resnet50-0676ba61.pth"}
 
 
 @pytest.fixture
@@ -28,47 +39,168 @@ def torch_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "torch" / "hub" / "checkpoints"
 
 
-def write(folder: Path, value: float) -> Path:
-    folder.mkdir(parents=True)
-    torch.save({"features.0.bias": torch.full((3,), value)}, folder / NAME)
-    return folder / NAME
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The Hugging Face cache, empty and the test's own."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
 
 
-def test_the_folder_under_the_data_root_comes_first(tmp_path: Path, torch_cache: Path) -> None:
-    local = write(tmp_path / "data" / "weights", 1.0)
-    write(torch_cache, 2.0)
-    assert weights.find_or_download(VGG16_WEIGHTS, tmp_path / "data") == local
-    loaded = weights.load(VGG16_WEIGHTS, tmp_path / "data")
-    assert {name: tensor.tolist() for name, tensor in loaded.items()} == {"features.0.bias": [1.0, 1.0, 1.0]}
+def write(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
 
 
-def test_torchs_cache_comes_second(tmp_path: Path, torch_cache: Path) -> None:
-    cached = write(torch_cache, 2.0)
-    assert weights.find_or_download(VGG16_WEIGHTS, tmp_path / "data") == cached
-    assert weights.load(VGG16_WEIGHTS, tmp_path / "data")["features.0.bias"].tolist() == [2.0, 2.0, 2.0]
+def write_mit_b0(folder: Path) -> SegformerForImageClassification:
+    """As nvidia/mit-b0 is published: a classifier, by transformers itself."""
+    model = SegformerForImageClassification(SegformerConfig(num_labels=10)).eval()
+    model.save_pretrained(folder)
+    return model
 
 
-def test_a_file_that_is_nowhere_and_does_not_come_is_named(tmp_path: Path, torch_cache: Path) -> None:
-    """A real download that really fails: the proxy it has to go through is a closed port."""
+def test_every_architecture_has_its_weights_or_none() -> None:
+    assert set(weights.IMAGENET) == set(MODELS) - set(WITHOUT_IMAGENET)
+
+
+@pytest.mark.parametrize("arch", FILES)
+def test_a_file_under_the_data_root_comes_first_and_torchs_cache_second(
+    tmp_path: Path, torch_cache: Path, arch: Arch
+) -> None:
+    cached = write(torch_cache / FILES[arch])
+    assert weights.find_or_download(arch, tmp_path / "data") == cached
+    local = write(tmp_path / "data" / "weights" / FILES[arch])
+    assert weights.find_or_download(arch, tmp_path / "data") == local
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_a_folder_under_the_data_root_comes_first_and_the_hub_cache_second(
+    tmp_path: Path, hub_cache: Path, file: str
+) -> None:
+    repository = hub_cache / "models--nvidia--mit-b3"
+    snapshot = repository / "snapshots" / ("a" * 40)
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("a" * 40)
+    write(snapshot / "config.json")
+    write(snapshot / file)
+    assert weights.find_or_download("segformer_b3", tmp_path / "data") == snapshot
+    local = write(tmp_path / "data" / "weights" / "mit-b3" / file).parent
+    assert weights.find_or_download("segformer_b3", tmp_path / "data") == snapshot, "half a folder is none"
+    write(local / "config.json")
+    assert weights.find_or_download("segformer_b3", tmp_path / "data") == local
+
+
+@pytest.mark.parametrize("arch", FILES)
+def test_a_file_that_is_nowhere_and_does_not_come_is_named(tmp_path: Path, torch_cache: Path, arch: Arch) -> None:
+    """A real download that really fails."""
+    url = f"https://download.pytorch.org/models/{FILES[arch]}"
     before, after = (
-        f"init is 'imagenet' but its weights {NAME} are neither in {tmp_path / 'data' / 'weights'} nor in "
-        f"{torch_cache}; downloading {URL} failed (",
+        f"init is 'imagenet' but its weights {FILES[arch]} are neither in {tmp_path / 'data' / 'weights'} nor in "
+        f"{torch_cache}; downloading {url} failed (",
         "). Put the file into one of these folders, or train without it: --set init=scratch",
     )
     with pytest.raises(WeightsError, match=f"^{re.escape(before)}<urlopen error .+>{re.escape(after)}$"):
-        weights.load(VGG16_WEIGHTS, tmp_path / "data")
+        weights.find_or_download(arch, tmp_path / "data")
     assert not list(torch_cache.glob("*")), "half a download is no weights"
 
 
-def test_weights_are_data_and_run_nothing(tmp_path: Path, torch_cache: Path) -> None:
+def test_a_folder_that_is_nowhere_and_does_not_come_is_named(
+    tmp_path: Path, hub_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offline by its own switch: behind a closed door the hub's client tries for 23 seconds."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    local = tmp_path / "data" / "weights" / "mit-b0"
+    before, after = (
+        "init is 'imagenet' but its weights config.json and model.safetensors or pytorch_model.bin of nvidia/mit-b0 "
+        f"are neither in {local} nor in the Hugging Face cache {hub_cache}; downloading them failed (",
+        f"). Put both files into {local}, or train without them: --set init=scratch",
+    )
+    with pytest.raises(WeightsError, match=f"^{re.escape(before)}.+{re.escape(after)}$"):
+        weights.find_or_download("segformer_b0", tmp_path / "data")
+
+
+@torch.no_grad()
+def test_resnet50_computes_what_torchvisions_classifier_computes(build: Build, images: Noise, tmp_path: Path) -> None:
+    """Up to stride 8; from there the strides are dilations."""
+    reference = torchvision.models.resnet50(weights=None).eval()
+    (tmp_path / "weights").mkdir()
+    torch.save(reference.state_dict(), tmp_path / "weights" / FILES["fcn_resnet50"])
+    model = build("fcn_resnet50").eval()
+    head = model.decoder.head[4].weight.clone()
+    weights.load(model, "fcn_resnet50", tmp_path)
+    state = reference.state_dict()
+    for name, tensor in model.encoder.state_dict().items():
+        assert torch.equal(tensor, state[name]), name
+    ours = theirs = images(1, 64, 64)
+    for stage in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2"):
+        ours, theirs = model.encoder[stage](ours), getattr(reference, stage)(theirs)
+    assert torch.equal(ours, theirs)
+    assert theirs.shape == (1, 512, 8, 8)
+    assert torch.equal(model.decoder.head[4].weight, head)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pickled", [False, True])
+def test_segformer_computes_what_transformers_classifier_computes(
+    build: Build,
+    images: Noise,
+    tmp_path: Path,
+    pickled: bool,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """From files as they are published, whose names for the tensors are older than transformers' own; not a word."""
+    folder = tmp_path / "weights" / "mit-b0"
+    reference = write_mit_b0(folder)
+    state = load_file(folder / "model.safetensors")
+    assert "segformer.encoder.patch_embeddings.0.proj.weight" in state
+    if pickled:
+        torch.save(state, folder / "pytorch_model.bin")
+        (folder / "model.safetensors").unlink()
+    model = build("segformer_b0").eval()
+    logging.getLogger("transformers").addHandler(caplog.handler)  # its records go no further up
+    capfd.readouterr()
+    weights.load(model, "segformer_b0", tmp_path)
+    assert capfd.readouterr() == ("", "")
+    logging.getLogger("transformers").removeHandler(caplog.handler)
+    assert caplog.messages == []
+    x = images(1, 64, 96)
+    expected = reference(x, output_hidden_states=True).hidden_states
+    features = model.encoder(x)
+    assert len(features) == 4
+    for ours, theirs in zip(features, expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_another_networks_weights_are_refused(build: Build, tmp_path: Path) -> None:
+    """B0's in B1's folder, a file that lacks a layer, and a folder that does: transformers would make that one up."""
+    write_mit_b0(tmp_path / "weights" / "mit-b1")
+    write_mit_b0(tmp_path / "weights" / "mit-b0")
+    file = tmp_path / "weights" / "mit-b0" / "model.safetensors"
+    state = load_file(file)
+    del state["segformer.encoder.layer_norm.3.bias"]
+    torch.save(state, file.with_name("pytorch_model.bin"))
+    file.unlink()
+    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "weights" / FILES["fcn_resnet50"])
+    places = {"segformer_b0": "mit-b0", "segformer_b1": "mit-b1", "fcn_resnet50": FILES["fcn_resnet50"]}
+    for arch, place in places.items():
+        sentence = (
+            f"{tmp_path / 'weights' / place} does not hold the weights that {arch} starts from; put the right ones "
+            "there, or train without them: --set init=scratch"
+        )
+        with pytest.raises(WeightsError, match=f"^{re.escape(sentence)}$"):
+            weights.load(build(arch), arch, tmp_path)
+
+
+def test_weights_are_data_and_run_nothing(build: Build, tmp_path: Path) -> None:
     """A pickle that would call a function is refused."""
 
     class Harmful:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return Path.touch, (tmp_path / "ran",)  # type: ignore[return-value]
 
-    (tmp_path / "data" / "weights").mkdir(parents=True)
-    torch.save({"features.0.bias": Harmful()}, tmp_path / "data" / "weights" / NAME)
+    (tmp_path / "weights").mkdir()
+    torch.save({"features.0.bias": Harmful()}, tmp_path / "weights" / FILES["fcn8s"])
     with pytest.raises(Exception, match="Weights only load failed"):
-        weights.load(VGG16_WEIGHTS, tmp_path / "data")
+        weights.load(build("fcn8s"), "fcn8s", tmp_path)
     assert not (tmp_path / "ran").exists()

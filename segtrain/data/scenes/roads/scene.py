@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from segtrain.data.scenes.looks import NONE, TEXTURE, Colour, Look, Range, shade
+from segtrain.data.scenes.roads.looks import NONE, Colour, Look, Range, shade
 
 SUPERSAMPLING = 2
 VIEW_M = 60.0  # nothing but the skyline stands beyond
@@ -34,7 +34,7 @@ class Scene:
         self.ids, self.labels, self.shadows = (Image.new(mode, (width, height)) for mode in ("I", "L", "L"))
         self.id_pen, self.label_pen = ImageDraw.Draw(self.ids), ImageDraw.Draw(self.labels)
         self.shadow_pen = ImageDraw.Draw(self.shadows)
-        self.surfaces = [(*look.zenith, *TEXTURE[NONE], BY_ROW)]  # one row per id; 0 is the sky
+        self.surfaces = [(*look.zenith, *look.texture[NONE], BY_ROW)]  # one row per id; 0 is the sky
 
     def project(self, x: float, y: float, z: float) -> Point:
         scale = self.focal / z
@@ -47,7 +47,7 @@ class Scene:
         return shade(palette[int(self.rng.integers(len(palette)))], self.rng.uniform(1 - spread, 1 + spread))
 
     def surface(self, colour: Colour, label: int, z: float = BY_ROW) -> int:
-        self.surfaces.append((*colour, *TEXTURE[label], z))
+        self.surfaces.append((*colour, *self.look.texture[label], z))
         return len(self.surfaces) - 1
 
     def polygon(self, points: Sequence[Point], surface: int, label: int) -> None:

@@ -5,8 +5,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from segtrain.data.scenes.looks import BUILDING, FENCE, OTHER, PEDESTRIAN, POLE, SIGN, VEGETATION, VEHICLE, WALL, shade
-from segtrain.data.scenes.scene import Box, Scene
+from segtrain.data.scenes.roads.looks import (
+    BUILDING,
+    FENCE,
+    OTHER,
+    PEDESTRIAN,
+    POLE,
+    SIGN,
+    VEGETATION,
+    VEHICLE,
+    WALL,
+    shade,
+)
+from segtrain.data.scenes.roads.scene import Box, Scene
 
 
 def draw_building(scene: Scene, x: float, near: float, far: float) -> None:

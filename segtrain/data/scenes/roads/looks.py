@@ -14,13 +14,13 @@ Range = tuple[float, float]
 Colour = tuple[float, float, float]
 
 # Noise of one grain size, and how strong it is on each class.
-_GRAIN, _LEAVES, _BLOTCHES = range(3)
+GRAIN, LEAVES, BLOTCHES = range(3)
 GRAIN_PX = (1, 3, 16)
 TEXTURE = {
-    NONE: (_BLOTCHES, 0.06), BUILDING: (_BLOTCHES, 0.06), FENCE: (_GRAIN, 0.05), OTHER: (_GRAIN, 0.04),
-    PEDESTRIAN: (_GRAIN, 0.06), POLE: (_GRAIN, 0.03), ROAD_LINE: (_GRAIN, 0.08), ROAD: (_GRAIN, 0.10),
-    SIDEWALK: (_BLOTCHES, 0.04), VEGETATION: (_LEAVES, 0.30), VEHICLE: (_BLOTCHES, 0.05), WALL: (_LEAVES, 0.08),
-    SIGN: (_GRAIN, 0.02),
+    NONE: (BLOTCHES, 0.06), BUILDING: (BLOTCHES, 0.06), FENCE: (GRAIN, 0.05), OTHER: (GRAIN, 0.04),
+    PEDESTRIAN: (GRAIN, 0.06), POLE: (GRAIN, 0.03), ROAD_LINE: (GRAIN, 0.08), ROAD: (GRAIN, 0.10),
+    SIDEWALK: (BLOTCHES, 0.04), VEGETATION: (LEAVES, 0.30), VEHICLE: (BLOTCHES, 0.05), WALL: (LEAVES, 0.08),
+    SIGN: (GRAIN, 0.02),
 }  # fmt: skip
 
 
@@ -40,7 +40,9 @@ class Look:
     frontage: Mapping[str, float]  # share of each kind of `objects.FRONTAGE` along the road
     traffic: float  # chance that a place in a lane is taken
     street: Mapping[str, float]  # mean count of each kind of `objects.STREET` in a scene
+    verge: int  # the class of the ground beside the sidewalks
     palette: Mapping[int, Sequence[Colour]]
+    texture: Mapping[int, tuple[int, float]]  # of each class: index into GRAIN_PX, strength
 
 
 LOOKS: dict[Style, Look] = {
@@ -50,6 +52,7 @@ LOOKS: dict[Style, Look] = {
         zenith=(92, 142, 205), haze=(198, 210, 222),
         frontage={"building": 0.30, "wall": 0.23, "fence": 0.25, "green": 0.22},
         traffic=0.40, street={"pedestrian": 5.0, "sign": 3.5, "other": 3.0, "tree": 2.5},
+        verge=VEGETATION,
         palette={
             BUILDING: [(166, 148, 126), (150, 96, 78), (176, 176, 172), (122, 128, 138), (196, 178, 140)],
             FENCE: [(70, 74, 70), (150, 148, 140), (120, 84, 56), (196, 196, 190)],
@@ -64,6 +67,7 @@ LOOKS: dict[Style, Look] = {
             WALL: [(150, 142, 130), (140, 92, 74), (126, 126, 122), (170, 154, 124)],
             SIGN: [(196, 40, 40), (40, 78, 170), (226, 196, 60), (220, 220, 220), (40, 120, 80)],
         },
+        texture=TEXTURE,
     ),
     "source": Look(
         camera_height_m=(1.9, 2.8), focal=(0.65, 0.85), horizon=(0.28, 0.42),
@@ -71,6 +75,7 @@ LOOKS: dict[Style, Look] = {
         zenith=(150, 150, 168), haze=(214, 196, 172),
         frontage={"building": 0.24, "wall": 0.26, "fence": 0.28, "green": 0.22},
         traffic=0.50, street={"pedestrian": 6.0, "sign": 4.5, "other": 4.0, "tree": 3.5},
+        verge=VEGETATION,
         palette={
             BUILDING: [(190, 124, 96), (112, 104, 110), (206, 196, 180), (134, 78, 66), (150, 152, 130)],
             FENCE: [(110, 70, 50), (60, 60, 76), (176, 160, 140)],
@@ -85,6 +90,7 @@ LOOKS: dict[Style, Look] = {
             WALL: [(164, 150, 140), (120, 76, 66), (104, 110, 104)],
             SIGN: [(230, 110, 30), (30, 60, 130), (236, 210, 90), (210, 206, 200)],
         },
+        texture=TEXTURE,
     ),
 }  # fmt: skip
 

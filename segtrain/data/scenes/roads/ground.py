@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from segtrain.data.scenes.looks import BUILDING, ROAD, ROAD_LINE, SIDEWALK, VEGETATION, shade
-from segtrain.data.scenes.scene import VIEW_M, Scene
+from segtrain.data.scenes.roads.looks import BUILDING, ROAD, ROAD_LINE, SIDEWALK, VEGETATION, shade
+from segtrain.data.scenes.roads.scene import VIEW_M, Scene
 
 
 def draw_ground(scene: Scene) -> None:
     rng, edge, outer, near = scene.rng, scene.kerb_x, scene.kerb_x + scene.sidewalk_m, 1.0
     (w, h), horizon = scene.ids.size, scene.horizon
-    terrain = VEGETATION if rng.random() < 0.7 else SIDEWALK
+    terrain = scene.look.verge if rng.random() < 0.7 else SIDEWALK
     scene.polygon([(0, horizon), (w, horizon), (w, h), (0, h)], scene.surface(scene.paint(terrain), terrain), terrain)
     _draw_skyline(scene)
     paving = scene.paint(SIDEWALK)

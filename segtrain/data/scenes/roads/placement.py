@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from segtrain.data.scenes.objects import FRONTAGE, STREET, draw_lamp_post, draw_leaves, draw_tree, draw_vehicle
-from segtrain.data.scenes.scene import VIEW_M, Scene
+from segtrain.data.scenes.roads.objects import FRONTAGE, STREET, draw_lamp_post, draw_leaves, draw_tree, draw_vehicle
+from segtrain.data.scenes.roads.scene import VIEW_M, Scene
 
 Item = tuple[float, Callable[[], None]]  # distance, draw
 

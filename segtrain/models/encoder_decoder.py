@@ -1,0 +1,31 @@
+"""The shape of every model: an encoder, which freezing and transfer take hold of, and a decoder on top of it."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class Decoder(nn.Module, ABC):
+    """features of its encoder, size (H, W) of the image -> logits (N, K, H, W), float32 whatever the precision."""
+
+    @abstractmethod
+    def score_layers(self) -> list[nn.Conv2d]:
+        """The layers that give class scores: all that `all_but_score` trains."""
+
+
+class EncoderDecoder(nn.Module):
+    """x: (N, 3, H, W) normalised image -> logits (N, K, H, W)."""
+
+    def __init__(self, encoder: nn.Module, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        logits: Tensor = self.decoder(self.encoder(x), (height, width))
+        return logits
+
+
+def scaled(channels: int, width_mult: float) -> int:
+    return max(1, round(channels * width_mult))

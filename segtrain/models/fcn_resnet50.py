@@ -1,0 +1,43 @@
+"""FCN-ResNet50, torchvision's: a fully convolutional head (Long, Shelhamer, Darrell 2015) on a dilated ResNet-50
+(He et al., "Deep Residual Learning for Image Recognition", CVPR 2016).
+
+    encoder        torchvision's ResNet-50 without its classifier; strides of the last two stages are dilations
+    FCNHead        3x3 convolution, batch norm, ReLU, dropout 0.1, 1x1 scores; bilinear upsampling from stride 8
+
+Deviations from torchvision: none in the numbers. The logits are upsampled in float32 under bfloat16 too, and the
+auxiliary head, which torchvision's own recipe trains along, is left out, as in the report that the study reproduces.
+Layers start as torchvision starts them.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models.segmentation import fcn_resnet50
+
+from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
+
+
+class FCNHead(Decoder):
+    """features {"out": (N, 2048, H/8, W/8)}, size (H, W) -> logits (N, K, H, W)."""
+
+    def __init__(self, head: nn.Sequential) -> None:
+        super().__init__()
+        self.head = head
+
+    def score_layers(self) -> list[nn.Conv2d]:
+        score = self.head[-1]
+        assert isinstance(score, nn.Conv2d)
+        return [score]
+
+    def forward(self, features: dict[str, Tensor], size: tuple[int, int]) -> Tensor:
+        scores: Tensor = self.head(features["out"])
+        return F.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)
+
+
+def build_fcn_resnet50(num_classes: int) -> EncoderDecoder:
+    whole = fcn_resnet50(weights=None, weights_backbone=None, num_classes=num_classes, aux_loss=False)
+    return EncoderDecoder(whole.backbone, FCNHead(whole.classifier))
+
+
+def load_resnet50(model: EncoderDecoder, state: dict[str, Tensor]) -> None:
+    """Takes the weights of torchvision's ResNet-50 classifier into the encoder, all but its last layer."""
+    model.encoder.load_state_dict({name: tensor for name, tensor in state.items() if not name.startswith("fc.")})
