@@ -1,62 +1,31 @@
-"""What a trial costs: multiply-adds counted exactly on the meta device, seconds predicted from a measured rate."""
+"""What a trial costs: operations counted without running any, seconds predicted from a measured rate."""
 
-import functools
 import heapq
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.spec import Split
 from segtrain.device import Hardware
 from segtrain.evaluate import autocast, cross_entropy_sum
+from segtrain.flops import flops_per_image
 from segtrain.models import build_model, set_trainable
 from segtrain.optim import build_optimizer
 
 CALIBRATION_S = 1.0
 
 
-@functools.cache
-def _flops_per_image(config: TrialConfig) -> tuple[int, int]:
-    """(training, evaluation) floating-point operations; two per multiply-add. Frozen layers need no backward."""
-    with torch.device("meta"):
-        model = build_model(config, len(DATASETS[config.dataset].classes))
-        set_trainable(model, config.freeze)
-        image = torch.empty(1, 3, config.image_height, config.image_width)
-    counts = []
-    for backward in (True, False):
-        with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(backward):
-            logits = model(image)
-            if backward:
-                logits.sum().backward()
-        counts.append(counter.get_total_flops())
-    return counts[0], counts[1]
-
-
 def epoch_flops(config: TrialConfig, images: Mapping[Split, int]) -> float:
     """Of one epoch on average: training, and its share of the validations and test evaluations."""
-    training, evaluation = _flops_per_image(_shape(config))
+    training, evaluation = flops_per_image(config, len(DATASETS[config.dataset].classes))
     validations = -(-config.epochs // config.val_every)
     tests = 1 + (-(-config.epochs // config.test_every) if config.test_every else 0)
     evaluated = validations * images["val"] + tests * images["test"]
     return training * images["train"] + evaluation * evaluated / config.epochs
-
-
-def _shape(config: TrialConfig) -> TrialConfig:
-    """What the cost of one image depends on; everything else at one value, so that it is counted once."""
-    return TrialConfig(
-        arch=config.arch,
-        dataset=config.dataset,
-        image_height=config.image_height,
-        image_width=config.image_width,
-        width_mult=config.width_mult,
-        freeze=config.freeze,
-        init="parent",
-        parent="any",
-    )
 
 
 def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
@@ -90,25 +59,25 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
         steps += 1
     elapsed = time.perf_counter() - started
     torch.set_num_threads(threads_before)
-    return _flops_per_image(_shape(config))[0] * batch_size * steps / elapsed
+    return flops_per_image(config, num_classes)[0] * batch_size * steps / elapsed
 
 
 def makespan(durations: Sequence[tuple[str, float, str | None]], slots: int) -> float:
     """Seconds until the last of (id, seconds, parent's id) has ended on `slots` machines, each free one taking the
     longest trial whose parent, if it is in the list, has ended."""
-    ends: dict[str, float] = {}
     listed = {trial_id for trial_id, _, _ in durations}
-    waiting = sorted(durations, key=lambda item: -item[1])
-    free = [0.0] * max(1, slots)
-    while waiting:
-        now = heapq.heappop(free)
-        ready = [d for d in waiting if d[2] not in listed or (d[2] in ends and ends[d[2]] <= now)]
-        if not ready:
-            # Nothing may start before the next parent has ended.
-            heapq.heappush(free, min(end for end in ends.values() if end > now))
-            continue
-        chosen = ready[0]
-        waiting.remove(chosen)
-        ends[chosen[0]] = now + chosen[1]
-        heapq.heappush(free, ends[chosen[0]])
-    return max(ends.values(), default=0.0)
+    ready: list[tuple[float, str]] = []  # (minus seconds, id), a heap
+    children: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for trial_id, seconds, parent in durations:
+        (children[parent] if parent in listed else ready).append((-seconds, trial_id))
+    heapq.heapify(ready)
+    running: list[tuple[float, str]] = []  # (end, id), a heap
+    now = 0.0
+    while ready or running:
+        while ready and len(running) < max(1, slots):
+            minus_seconds, trial_id = heapq.heappop(ready)
+            heapq.heappush(running, (now - minus_seconds, trial_id))
+        now, ended = heapq.heappop(running)
+        for child in children[ended]:
+            heapq.heappush(ready, child)
+    return now

@@ -1,4 +1,4 @@
-"""`--plan`: what a study would do and what it would cost, before anything is spent."""
+"""`--plan`: what a study or a search would do and what it would cost, before anything is spent."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,10 @@ from segtrain.data.spec import SPLITS
 from segtrain.device import pick_hardware
 from sweeps.engine import cluster
 from sweeps.engine.cost import epoch_flops, makespan, measure_rate
+from sweeps.engine.found import count_trials
 from sweeps.engine.options import Options
 from sweeps.engine.plan import PlannedTrial, make_plan
+from sweeps.engine.search import Search
 from sweeps.engine.study import Study
 from sweeps.engine.table import duration
 
@@ -44,6 +46,34 @@ def show_plan(study: Study, options: Options, console: Console) -> None:
         f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
         f"at once.\nPredicted from {sum(left.values()) / 1e12:.1f} TFLOP that are left, and {rate / 1e9:.0f} GFLOP/s "
         f"of a trial {source}. Nothing was started.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def show_search(search: Search, options: Options, console: Console) -> None:
+    """Prints what is left of each search, and its cost if no trial were stopped early. Starts nothing."""
+    nodes = cluster.find_nodes(options.address)
+    resources = cluster.pick_resources(nodes, *options.resources)
+    unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
+    folder = records.study_dir(options.out, search.study.name)
+    spent = count_trials(folder)
+    points = make_plan(search.study.expand(), options.out)
+    flops = _epoch_flops(points, options.data_root)
+    rate, source = _rate(search.study, points, flops, options.out, resources)
+    table = Table(title=f"{search.study.title}: {', '.join(search.searched)}")
+    for name in ("search", "trials spent", "left", "epochs each", f"{unit}-hours at most"):
+        table.add_column(name, justify="left" if name == "search" else "right")
+    hours = 0.0
+    for cell in search.cells():
+        done = spent.get(cell.name, 0)
+        left = max(0, search.trials - done)
+        at_most = left * cell.config.epochs * flops[cell.config.trial_id] / rate * share / 3600
+        hours += at_most
+        table.add_row(cell.name, str(done), str(left), str(cell.config.epochs), f"{at_most:.3f}")
+    console.print(table)
+    console.print(
+        f"In all at most {hours:.3f} {unit}-hours, at {rate / 1e9:.0f} GFLOP/s {source}. Nothing was started.",
         highlight=False,
         soft_wrap=True,
     )

@@ -1,7 +1,7 @@
 """What a running sweep shows: a live table on a terminal, one line an event elsewhere."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,11 @@ from rich.live import Live
 from rich.table import Table
 
 from segtrain import records
+from segtrain.config import TrialConfig
 from sweeps.engine.cost import makespan
 from sweeps.engine.plan import PlannedTrial
+from sweeps.engine.searcher import Source
+from sweeps.engine.study import Trial
 from sweeps.engine.trainable import OUTCOME, TRACKING_PROBLEM
 
 REFRESH_S = 0.5
@@ -35,23 +38,24 @@ class Row:
 
 
 class SweepTable(Callback):
-    """Follows a sweep through Tune's callbacks. `slots()` is how many trials run at once."""
+    """Follows a sweep through Tune's callbacks. `epoch_flops(config)` is what an epoch of a trial costs, `slots()` how
+    many trials run at once; `source` gives trials beyond the plan."""
 
     def __init__(
         self,
         console: Console,
         plan: Sequence[PlannedTrial],
-        epoch_flops: Mapping[str, float],
+        epoch_flops: Callable[[TrialConfig], float],
         slots: Callable[[], int],
         read_status: Callable[[str], records.Status | None],
+        source: Source | None,
     ) -> None:
-        self.console, self.slots, self.read_status = console, slots, read_status
-        self.rows = {
-            planned.trial.trial_id: Row(
-                planned, epoch_flops.get(planned.trial.trial_id, 0.0), _first_state(planned), planned.epoch
-            )
-            for planned in plan
-        }
+        self.console, self.epoch_flops, self.slots, self.read_status = console, epoch_flops, slots, read_status
+        self.source = source
+        self.rows: dict[str, Row] = {}
+        for planned in plan:
+            flops = epoch_flops(planned.trial.config) if planned.epochs_left else 0.0
+            self.rows[planned.trial.trial_id] = Row(planned, flops, _first_state(planned), planned.epoch)
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self.refreshed = 0.0
 
@@ -69,6 +73,12 @@ class SweepTable(Callback):
             self.live.update(self.render(), refresh=True)
             self.live.stop()
 
+    def add(self, trial: Trial) -> None:
+        """Takes up a trial that was not in the plan."""
+        if trial.trial_id not in self.rows:
+            planned = PlannedTrial(trial, "run", 0, self.read_status(trial.trial_id))
+            self.rows[trial.trial_id] = Row(planned, self.epoch_flops(trial.config), "pending", 0)
+
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         row = self._row(trial)
         row.state = "running"
@@ -78,7 +88,7 @@ class SweepTable(Callback):
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any], **info: Any
     ) -> None:
         row = self._row(trial)
-        if records.EPOCH not in result or result.get("done"):
+        if OUTCOME in result:
             return
         row.epoch, row.images_per_s = result[records.EPOCH], result[records.IMAGES_PER_S]
         row.flops_per_s = row.epoch_flops / result[records.EPOCH_S]
@@ -130,12 +140,15 @@ class SweepTable(Callback):
                 self.live.update(self.render(), refresh=True)
 
     def eta_s(self) -> float | None:
-        """Seconds until the last trial ends, at the rates that trials have shown; None before the first epoch."""
+        """Seconds until the last trial ends, at the rates that trials have shown; None before the first epoch. Trials
+        that are not known yet are taken to be like those that have ended, so before one has, they are left out."""
         rates = [row.flops_per_s for row in self.rows.values() if row.flops_per_s]
         if not rates:
             return None
-        rate = sum(rates) / len(rates)
-        return makespan(
+        rate, slots = sum(rates) / len(rates), self.slots()
+        spent = [row.epoch * row.epoch_flops / rate for row in self.rows.values() if not row.open and row.epoch]
+        unknown = self._unasked() * sum(spent) / len(spent) / max(1, slots) if spent else 0.0
+        return unknown + makespan(
             [
                 (
                     trial_id,
@@ -145,11 +158,11 @@ class SweepTable(Callback):
                 for trial_id, row in self.rows.items()
                 if row.open
             ],
-            self.slots(),
+            slots,
         )
 
     def render(self) -> Table:
-        table = Table(title=f"{self._count('finished')} of {len(self.rows)} finished, ETA {duration(self.eta_s())}")
+        table = Table(title=f"{self._progress()} ended, ETA {duration(self.eta_s())}")
         for name in ("run", "state", "epoch", "val mIoU %", "images/s"):
             table.add_column(name, justify="left" if name in ("run", "state") else "right")
         for row in self.rows.values():
@@ -162,8 +175,12 @@ class SweepTable(Callback):
             )
         return table
 
-    def _count(self, state: str) -> int:
-        return sum(row.state == state for row in self.rows.values())
+    def _progress(self) -> str:
+        ended = sum(not row.open for row in self.rows.values())
+        return f"{ended}/{len(self.rows) + self._unasked()}"
+
+    def _unasked(self) -> int:
+        return 0 if self.source is None else self.source.unasked
 
     def _row(self, trial: TuneTrial) -> Row:
         return self.rows[trial.config["trial_id"]]
@@ -171,7 +188,7 @@ class SweepTable(Callback):
     def _line(self, row: Row, text: str) -> None:
         if not self.live:
             self.console.print(
-                f"[{self._count('finished')}/{len(self.rows)}] {row.planned.trial.run_name}  {text}",
+                f"[{self._progress()}] {row.planned.trial.run_name}  {text}",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,

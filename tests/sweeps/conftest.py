@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segtrain.data.scenes import write_scenes
+from segtrain.data.scenes import write_animals, write_scenes, write_streets
 from tests.sweeps.harness import Sweep
 
 
@@ -16,6 +16,8 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
     write_scenes(root / "scenes", "target", {"dataA": 20, "dataB": 20}, 64, 64, seed=1)
     write_scenes(root / "scenes_source", "source", {"dataA": 20}, 64, 64, seed=1)
+    write_animals(root / "animals", trainval=7, test=2, seed=1)
+    write_streets(root / "streets", {"train": {"ashford": 12, "birkdale": 6}, "val": {"corran": 6}}, 32, 64, seed=1)
     return root
 
 
@@ -29,12 +31,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture
 def start(tmp_path: Path, data_root: Path, environment: dict[str, str]) -> Iterator[Callable[..., Sweep]]:
-    """Starts `python sweeps/fcn_grid.py <arguments>` with the small scenes; ends what is left of it afterwards."""
+    """Starts `python <script> <arguments>` with the small scenes; ends what is left of it afterwards."""
     sweeps: list[Sweep] = []
 
-    def start_sweep(*arguments: str, data: Path = data_root, **variables: str) -> Sweep:
+    def start_sweep(
+        *arguments: str, script: str = "sweeps/fcn_grid.py", data: Path = data_root, **variables: str
+    ) -> Sweep:
         log = tmp_path / f"sweep{len(sweeps)}.log"
-        sweeps.append(Sweep(log, {**environment, **variables}, [*arguments, "--data-root", str(data)]))
+        sweeps.append(Sweep(log, {**environment, **variables}, script, [*arguments, "--data-root", str(data)]))
         return sweeps[-1]
 
     yield start_sweep

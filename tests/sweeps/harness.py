@@ -12,21 +12,31 @@ from pathlib import Path
 
 import psutil
 
+from segtrain import records
+
 REPOSITORY = Path(__file__).parents[2]
 TINY = (
     "--demo", "--set", "width_mult=0.0625", "--set", "image_height=64", "--set", "image_width=64",
     "--set", "epochs=3", "--set", "val_every=1", "--wandb", "disabled",
 )  # fmt: skip
 
+SCORES = records.TestScores(
+    epoch=3, loss=0.5, pixel_accuracy=0.9, mean_accuracy=0.8, mean_iou=0.25, frequency_weighted_iou=0.7,
+    iou=[0.25, None], classes=["road", "sky"], counted_classes=1, images=2, auc=[0.5, None], mean_auc=0.5,
+    boundary_iou=[0.1, None], mean_boundary_iou=0.1,
+    size_iou={size: [0.2, None] for size in records.OBJECT_SIZES},
+    mean_size_iou=dict.fromkeys(records.OBJECT_SIZES, 0.2),
+)  # fmt: skip
+
 
 class Sweep:
     """One running command; `out` and `data_root` are given to it, and its output goes to `log`."""
 
-    def __init__(self, log: Path, environment: dict[str, str], arguments: list[str]) -> None:
+    def __init__(self, log: Path, environment: dict[str, str], script: str, arguments: list[str]) -> None:
         self.log = log
         with open(log, "wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "sweeps/fcn_grid.py", *arguments],
+                [sys.executable, script, *arguments],
                 cwd=REPOSITORY,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -86,3 +96,23 @@ def is_worker(process: psutil.Process) -> bool:
 def kill(process: psutil.Process) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGKILL)
+
+
+def finished(out: Path) -> set[Path]:
+    """Folders of the trials that have finished."""
+    folders = (path.parent for path in out.glob(f"trials/*/{records.STATUS_FILE}"))
+    return {f for f in folders if (status := records.read_status(f)) is not None and status.state == "finished"}
+
+
+def half_done(out: Path, name: str = "*") -> bool:
+    """Whether some trial whose id matches `name` has finished an epoch and is not through."""
+    for path in out.glob(f"trials/{name}/{records.STATUS_FILE}"):
+        status = records.read_status(path.parent)
+        if status is not None and status.state == "running" and 0 < status.epoch < status.epochs:
+            return True
+    return False
+
+
+def modified(folders: set[Path]) -> dict[Path, int]:
+    """When the files of trials were last written."""
+    return {p: p.stat().st_mtime_ns for folder in folders for p in folder.rglob("*") if p.name != records.LOCK_FILE}

@@ -1,4 +1,4 @@
-"""Resume is: type the same command again. Everything here is killed with SIGKILL, at chosen moments."""
+"""Resume is: type the same command again. How a study goes on that was ended, grew, or is run twice at once."""
 
 import os
 import signal
@@ -6,86 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from segtrain import records
-from tests.sweeps.harness import TINY, Sweep, kill
-
-GRID = (*TINY, "--set", "arch=fcn8s,fcn32s")
-TRIALS = 5  # two architectures, frozen and not, and the pretraining
-
-
-def finished(out: Path) -> set[Path]:
-    """Folders of the trials that have finished."""
-    folders = (path.parent for path in out.glob(f"trials/*/{records.STATUS_FILE}"))
-    return {f for f in folders if (status := records.read_status(f)) is not None and status.state == "finished"}
-
-
-def results(out: Path) -> dict[str, bytes]:
-    """What must not depend on interruptions, by path."""
-    names = (records.TEST_FILE, records.BEST_FILE, records.CONFUSION_FILE)
-    return {str(path.relative_to(out)): path.read_bytes() for name in names for path in out.glob(f"trials/*/{name}")}
-
-
-def modified(folders: set[Path]) -> dict[Path, int]:
-    return {p: p.stat().st_mtime_ns for folder in folders for p in folder.rglob("*") if p.name != records.LOCK_FILE}
-
-
-def half_done(out: Path) -> bool:
-    """Whether some trial has finished an epoch and is not through."""
-    for path in out.glob(f"trials/*/{records.STATUS_FILE}"):
-        status = records.read_status(path.parent)
-        if status is not None and status.state == "running" and 0 < status.epoch < status.epochs:
-            return True
-    return False
-
-
-def writing_checkpoint(out: Path) -> bool:
-    return any(out.glob(f"trials/*/.{records.LAST_FILE}.*{records.TEMPORARY_SUFFIX}"))
-
-
-def test_killed_again_and_again_it_ends_with_the_bytes_of_an_undisturbed_run(
-    start: Callable[..., Sweep], tmp_path: Path
-) -> None:
-    calm, out = tmp_path / "calm", tmp_path / "killed"
-    assert start(*GRID, "--out", str(calm)).wait() == 0
-    command = (*GRID, "--out", str(out))
-
-    # The driver, in the middle of an epoch.
-    sweep = start(*command)
-    sweep.wait_until(lambda: half_done(out))
-    sweep.kill_driver()
-
-    # Everything, while a checkpoint is being written: its temporary file is left behind, or we were too late.
-    for _ in range(5):
-        sweep = start(*command)
-        sweep.wait_until(lambda: writing_checkpoint(out))
-        sweep.kill_everything()
-        if writing_checkpoint(out):
-            break
-    else:
-        raise AssertionError("no kill fell into the writing of a checkpoint")
-
-    # Everything, between trials: right after one has finished.
-    before = finished(out)
-    sweep = start(*command)
-    sweep.wait_until(lambda: len(finished(out)) > len(before))
-    sweep.kill_everything()
-
-    # A worker, in the middle of an epoch; the sweep itself goes on and ends well.
-    kept = finished(out)
-    times = modified(kept)
-    sweep = start(*command)
-    sweep.wait_until(lambda: bool(sweep.epoch_lines()))
-    kill(sweep.workers()[0])
-    assert sweep.wait() == 0, sweep.text()
-    assert "its process died; trying again" in sweep.text()
-
-    assert kept
-    assert modified(kept) == times, "a finished trial was touched"
-    assert len(finished(out)) == TRIALS
-    expected = results(calm)
-    assert len(expected) == 3 * TRIALS
-    assert results(out) == expected
-    for folder in finished(out):
-        assert [line[records.EPOCH] for line in records.read_metrics(folder)] == [1, 2, 3] or "source" in folder.name
+from tests.sweeps.harness import TINY, Sweep, finished, modified
 
 
 def test_ctrl_c_says_how_to_go_on(start: Callable[..., Sweep], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.plan import PlanError, make_plan
 from sweeps.engine.study import Trial
+from tests.sweeps.harness import SCORES
 
 PARENT = TrialConfig(arch="fcn8s", dataset="scenes_source", init="scratch")
 CHILD = TrialConfig(arch="fcn8s", dataset="scenes", init="parent", parent=PARENT.trial_id, epochs=9)
@@ -26,11 +27,7 @@ def put(out: Path, config: TrialConfig, state: records.State, epoch: int) -> Pat
     torch.save({"epoch": epoch}, folder / records.LAST_FILE)
     safetensors.numpy.save_file({"weight": torch.arange(6).numpy()}, folder / records.BEST_FILE)
     if state == "finished":
-        scores = records.TestScores(
-            epoch=1, loss=1.0, pixel_accuracy=0.5, mean_accuracy=0.5, mean_iou=0.5, frequency_weighted_iou=0.5,
-            iou=[0.5], classes=["road"], counted_classes=1, images=1,
-        )  # fmt: skip
-        records.write_test_scores(folder, scores)
+        records.write_test_scores(folder, SCORES)
     return folder
 
 

@@ -128,7 +128,7 @@ def test_a_trial_that_another_process_runs_is_left_to_it(tmp_path: Path, monkeyp
     # A worker that finds it locked after all gives it back, and what the other finished meanwhile counts.
     queue.on_trial_complete(trial_id="b", result={"outcome": "locked"})
     write(tmp_path, ORPHAN, "finished")
-    assert suggested(queue, "c", "d") == [None, Searcher.FINISHED]
+    assert suggested(queue, "c") == [Searcher.FINISHED]
 
 
 def test_the_trial_that_was_added_last_is_started_first() -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from segtrain.config import ConfigError, TrialConfig
-from sweeps.engine.study import Study, parse_settings
+from sweeps.engine.study import Claim, Study, parse_settings
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch")
 
@@ -26,7 +26,7 @@ def test_equal_points_appear_once() -> None:
 
 
 def test_the_pretraining_is_one_trial_that_all_others_start_from() -> None:
-    first, *others = study(pretrain={"dataset": "scenes_source", "epochs": 3}).expand()
+    first, *others = study(pretrain={"arch": "fcn8s", "dataset": "scenes_source", "epochs": 3}).expand()
     assert (first.stage, first.run_name, first.config.dataset) == (
         "pretrain",
         "pretrain-fcn8s-unfreeze-lr0.001",
@@ -72,6 +72,70 @@ def test_edits_are_made_together() -> None:
     assert edited.base.width_mult == 0.5
 
 
+VARIANTS = {"new": {"init": "scratch"}, "tuned": {"init": "parent"}, "slow": {"init": "parent", "lr": 0.5}}
+
+
+def variants(**changes: object) -> Study:
+    return study(**{"axes": {}, "variants": VARIANTS, "pretrain": {"epochs": 3}, **changes})
+
+
+def test_only_variants_that_start_from_the_parent_have_one() -> None:
+    new, parent, tuned, slow = variants().expand()
+    assert [t.run_name for t in (new, tuned, slow)] == [t.variant for t in (new, tuned, slow)] == list(VARIANTS)
+    assert (new.config.init, new.config.parent) == ("scratch", None)
+    assert {t.config.parent for t in (tuned, slow)} == {parent.trial_id}
+    assert (parent.stage, parent.variant) == ("pretrain", None)
+    assert (tuned.config.lr, slow.config.lr) == (BASE.lr, 0.5)
+
+
+def test_variants_multiply_with_the_axes_and_say_so_in_their_names() -> None:
+    names = [t.run_name for t in variants(axes={"batch_size": (2, 4), "seed": (0, 1)}).expand() if t.stage == "trial"]
+    assert names[:4] == ["new-batch_size2", "new-batch_size2-s1", "new-batch_size4", "new-batch_size4-s1"]
+    assert len(names) == len(set(names)) == 12
+
+
+def test_each_encoder_has_a_parent_of_its_own_unless_the_pretraining_says_which() -> None:
+    axes = {"arch": ("fcn32s", "fcn8s"), "width_mult": (0.5, 0.25)}
+    for pretrain, parents in (({"epochs": 3}, 4), ({"epochs": 3, "arch": "fcn8s"}, 2)):
+        trials = {t.trial_id: t for t in variants(axes=axes, pretrain=pretrain).expand()}
+        children = [t for t in trials.values() if t.config.parent]
+        assert len({t.config.parent for t in children}) == parents
+        assert all(trials[t.config.parent].config.width_mult == t.config.width_mult for t in children)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("settings", [{"lr": (0.1,)}, {"lr": (0.1, 0.2)}])
+def test_what_a_variant_is_about_cannot_be_set(settings: dict[str, tuple[object, ...]]) -> None:
+    message = (
+        "lr cannot be set: variant 'slow' of this study is defined by lr=0.5; leave it out, or edit the study file"
+    )
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        variants().edit(settings)
+
+
+def test_a_field_is_set_by_variants_or_is_an_axis() -> None:
+    with pytest.raises(ConfigError, match="lr is set by variant 'slow' of this study, so it cannot be an axis"):
+        variants(axes={"lr": (0.1,)})
+
+
+def test_claims_are_described_as_the_report_reads_them() -> None:
+    same = Claim("A is as good as B", {"variant": "new"}, {"variant": "slow"}, "a paper", margin=0.01)
+    more = Claim("more", {"arch": "a"}, {"arch": "b"}, "a paper", gain=("freeze", "encoder", "none"), published=(2, 1))
+    assert same.describe() == {
+        "text": "A is as good as B",
+        "kind": "equivalent",
+        "left": {"variant": "new"},
+        "right": {"variant": "slow"},
+        "metric": "test/mean_iou",
+        "margin": 0.01,
+        "gain": None,
+        "source": "a paper",
+        "published": None,
+    }
+    assert more.describe()["kind"] == "greater"
+    assert more.describe()["gain"] == {"field": "freeze", "from": "encoder", "to": "none"}
+    assert more.describe()["published"] == {"left": 2, "right": 1}
+
+
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
@@ -86,11 +150,11 @@ def test_a_bad_axis_is_found_when_the_study_is_made(axes: dict[str, tuple[object
         study(axes=axes)
 
 
-@pytest.mark.parametrize("axis", [{"width_mult": (0.5, 0.25)}, {"parent": ("a", "b")}])
+@pytest.mark.parametrize("axis", [{"init": ("parent", "scratch")}, {"parent": ("a", "b")}])
 def test_trials_of_one_parent_share_what_it_gives_them(axis: dict[str, tuple[object, ...]]) -> None:
     message = f"{next(iter(axis))} cannot be an axis of a study that pretrains: all its trials start from one parent"
     with pytest.raises(ConfigError, match=re.escape(message)):
-        study(pretrain={"epochs": 3}).edit(axis)
+        study(pretrain={"epochs": 3}, axes=axis)
 
 
 def test_settings_are_parsed_by_the_type_of_their_field() -> None:

@@ -15,17 +15,13 @@ from wandb.proto import wandb_internal_pb2
 from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.tracking import Tracker
+from tests.sweeps.harness import SCORES
 
 CONFIG = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=3)
 LINES = [
     {"epoch": epoch, "train/loss": 1.0 / epoch, "lr": 0.1, "val/mean_iou": epoch / 10, "val/iou": [0.5, None]}
     for epoch in (1, 2, 3)
 ]
-
-SCORES = records.TestScores(
-    epoch=3, loss=0.5, pixel_accuracy=0.9, mean_accuracy=0.8, mean_iou=0.25, frequency_weighted_iou=0.7,
-    iou=[0.25, None], classes=["road", "sky"], counted_classes=1, images=2,
-)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

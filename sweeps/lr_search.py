@@ -1,0 +1,62 @@
+"""At which learning rate is each architecture best, frozen and fine-tuned?
+
+Question   The learning rate (and on request weight decay and batch size) of each architecture and freeze setting, each
+           by a search of its own; trials that fall behind are stopped early.
+Source     The reports fix 0.001 and compare once with half of it. Sampler: TPE (Bergstra et al. 2011); pruning:
+           asynchronous successive halving (Li et al. 2020), both as Optuna has them.
+Expected   A rate at least as good as 0.001, which is tried first, for a good deal less than every trial whole.
+Command    python sweeps/lr_search.py --arch fcn8s --trials 40 --num-gpus 8
+           python sweeps/lr_search.py --arch fcn32s fcn16s fcn8s --freeze both --num-gpus 8
+           python sweeps/fcn_grid.py --lr-from runs/studies/lr_search     (the grid at the rates that were found)
+           python sweeps/lr_search.py --demo           (embedded scenes, minutes on two cores)
+"""
+
+import sys
+
+from segtrain.config import TrialConfig
+from sweeps.engine.cli import search_main
+from sweeps.engine.search import Choice, LogUniform, Range, Search
+from sweeps.engine.study import Study
+
+SPACE: dict[str, Range] = {
+    "lr": LogUniform(1e-5, 1e-1),
+    "weight_decay": LogUniform(1e-5, 1e-1),
+    "batch_size": Choice((4, 8, 16, 32, 64)),
+}
+
+SEARCH = Search(
+    study=Study(
+        name="lr_search",
+        title="Learning-rate search",
+        base=TrialConfig(arch="fcn8s", dataset="roads", init="imagenet"),
+        axes={"arch": ("fcn8s",), "freeze": ("none",)},
+    ),
+    space=SPACE,
+    tries=(1e-3, 5e-4),
+    trials=40,
+)
+
+DEMO = Search(
+    study=Study(
+        name="lr_search",
+        title="Learning-rate search, small",
+        base=TrialConfig(
+            arch="fcn8s",
+            dataset="scenes",
+            init="scratch",
+            image_height=96,
+            image_width=128,
+            width_mult=0.25,
+            epochs=7,
+            batch_size=4,
+            val_every=1,
+        ),
+        axes={"arch": ("fcn8s",), "freeze": ("none",)},
+    ),
+    space=SPACE,
+    tries=(1e-3, 5e-4),
+    trials=14,
+)
+
+if __name__ == "__main__":
+    sys.exit(search_main(SEARCH, DEMO))
