@@ -15,7 +15,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, get_args
 
@@ -81,7 +81,7 @@ class Status:
     """Where a trial stands.
 
     `epoch` counts finished epochs. `runtime_s` adds up the seconds spent training and evaluating over all
-    attempts. `reason` says why a trial failed, diverged or was skipped, and `step` is the 1-based optimiser
+    `attempts`. `reason` says why a trial failed, diverged or was skipped, and `step` is the 1-based optimiser
     step within the epoch at which a diverged trial's loss stopped being finite.
     """
 
@@ -91,6 +91,7 @@ class Status:
     runtime_s: float
     reason: str | None = None
     step: int | None = None
+    attempts: int = 0  # how often it was started or resumed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,8 +198,8 @@ def read_status(folder: Path) -> Status | None:
 
 def ended(state: State, before: Status | None, epochs: int, reason: str) -> Status:
     """The status of a trial that something outside its training ended, keeping how far it had come."""
-    epoch, runtime_s = (0, 0.0) if before is None else (before.epoch, before.runtime_s)
-    return Status(state=state, epoch=epoch, epochs=epochs, runtime_s=runtime_s, reason=reason)
+    before = before or Status(state=state, epoch=0, epochs=epochs, runtime_s=0.0)
+    return replace(before, state=state, epochs=epochs, reason=reason, step=None)
 
 
 def write_test_scores(folder: Path, scores: TestScores) -> None:

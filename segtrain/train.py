@@ -62,6 +62,7 @@ class Run:
     model: EncoderDecoder
     optimizer: AdamW
     progress: Progress
+    attempts: int
 
     def evaluate(self, arrays: SplitArrays) -> Evaluation:
         num_classes = len(DATASETS[self.config.dataset].classes)
@@ -75,6 +76,7 @@ class Run:
             runtime_s=self.progress.runtime_s,
             reason=reason,
             step=step,
+            attempts=self.attempts,
         )
         records.write_status(self.folder, status)
 
@@ -146,7 +148,9 @@ def start_or_resume(
         model.load_state_dict(last["model"])
         optimizer.load_state_dict(last["optimizer"])
     records.truncate_metrics(folder, progress.epoch)
-    run = Run(config, folder, data, hardware, model, optimizer, progress)
+    before = records.read_status(folder)
+    attempts = 1 + (before.attempts if before else 0)
+    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts)
     _, flops = flops_per_image(config, len(dataset.classes))
     records.write_json(folder / records.ENV_FILE, environment.describe(hardware, data.fingerprint, model, flops))
     run.write_status("running")

@@ -45,7 +45,7 @@ STUDY = Study(
 DEMO = Study(
     name=STUDY.name,
     title=f"{STUDY.title}, small",
-    base=STUDY.base.edit(dataset="animals", init="scratch", epochs=6, batch_size=16),
+    base=STUDY.base.edit(dataset="animals", init="scratch", epochs=5, batch_size=16),
     variants={
         "scratch": {"init": "scratch"},
         "fine-tuned": {"init": "parent"},

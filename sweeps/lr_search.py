@@ -55,7 +55,7 @@ DEMO = Search(
     ),
     space=SPACE,
     tries=(1e-3, 5e-4),
-    trials=14,
+    trials=12,
 )
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The Optuna side of a search: one Optuna study for each cell, asked for trials and told how they ended."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,7 +217,8 @@ def _distribution(values: Range) -> BaseDistribution:
 
 
 def _pruner(name: Pruner, config: TrialConfig) -> BasePruner:
-    first = min(config.val_every, config.epochs)
+    # Not before the second epoch: the first says more about the start than about the rate.
+    first = min(config.epochs, max(2, config.val_every, math.ceil(config.epochs / REDUCTION**2)))
     pruners: dict[Pruner, BasePruner] = {
         "halving": SuccessiveHalvingPruner(min_resource=first, reduction_factor=REDUCTION),
         "hyperband": HyperbandPruner(min_resource=first, max_resource=config.epochs, reduction_factor=REDUCTION),

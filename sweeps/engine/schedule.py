@@ -31,8 +31,12 @@ def run_trials(
     options: Options,
     console: Console,
     source: Source | None = None,
+    trainable: type[tune.Trainable] = TrialTrainable,
 ) -> bool:
-    """Runs what is left of the plan and what `source` gives; whether it came to its end. Raises ResourceError."""
+    """Runs what is left of the plan and what `source` gives; whether it came to its end. Raises ResourceError.
+
+    `trainable` is what a worker runs; benchmarks put one there that does not train.
+    """
     with cluster.ray_session(options.address) as nodes:
         resources = cluster.pick_resources(nodes(), *options.resources)
 
@@ -64,7 +68,7 @@ def run_trials(
         try:
             with SweepTable(console, plan, epoch_flops, slots, read_status, source) as table:
                 tune.Tuner(
-                    TrialTrainable,
+                    trainable,
                     tune_config=tune.TuneConfig(
                         search_alg=queue,
                         scheduler=NewestFirst() if source is None else Pruning(source),

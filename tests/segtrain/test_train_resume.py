@@ -63,7 +63,7 @@ def test_a_trial_stopped_after_any_epoch_ends_the_same(
     assert (status(folder).state, status(folder).epoch) == ("running", epoch)
     lines = run_trial(tiny(**RESUMED), folder, roads_root)
     assert [line["epoch"] for line in lines] == list(range(epoch + 1, 6))
-    assert status(folder).state == "finished"
+    assert (status(folder).state, status(folder).attempts) == ("finished", 2)
     assert outcome(folder) == uninterrupted
 
 

@@ -14,8 +14,9 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine import searcher
 from sweeps.engine.plan import make_plan
-from sweeps.engine.searcher import MAX_DEATHS, NewestFirst, TrialQueue
+from sweeps.engine.searcher import MAX_DEATHS, NewestFirst, Pruning, TrialQueue
 from sweeps.engine.study import Trial
+from tests.sweeps.harness import SCORES
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch")
 PARENT = Trial(BASE.edit(dataset="scenes_source"), "parent", "pretrain")
@@ -136,3 +137,82 @@ def test_the_trial_that_was_added_last_is_started_first() -> None:
     controller = SimpleNamespace(get_trials=lambda: trials)
     assert NewestFirst().choose_trial_to_run(controller) is trials[1]
     assert NewestFirst().choose_trial_to_run(SimpleNamespace(get_trials=lambda: trials[2:])) is None
+
+
+class Draws:
+    """A source of `count` trials, which notes what it is told."""
+
+    def __init__(self, count: int, hopeless: str = "") -> None:
+        self.left, self.hopeless = count, hopeless
+        self.told: list[tuple[str, str]] = []
+        self.stopped: list[str] = []
+
+    @property
+    def unasked(self) -> int:
+        return self.left
+
+    def next_trial(self) -> Trial | None:
+        if self.left == 0:
+            return None
+        self.left -= 1
+        return Trial(BASE.edit(lr=0.1 + self.left), f"draw{self.left}", "trial")
+
+    def report(self, trial_id: str, epoch: int, value: float) -> bool:
+        return trial_id == self.hopeless
+
+    def prune(self, trial_id: str) -> None:
+        self.stopped.append(trial_id)
+
+    def ended(self, trial: Trial, outcome: records.State) -> None:
+        self.told.append((trial.run_name, outcome))
+
+
+def draw(number: int) -> Trial:
+    return Trial(BASE.edit(lr=0.1 + number), f"draw{number}", "trial")
+
+
+def drawing_queue(out: Path, source: Draws, trials: list[Trial], slots: int = 2) -> TrialQueue:
+    plan = make_plan(trials, out)
+    return TrialQueue(plan, COSTS, out, lambda: slots, lambda trial: {"name": trial.run_name}, source)
+
+
+def test_a_source_gives_trials_when_the_plan_has_none_and_is_told_of_every_end_once(tmp_path: Path) -> None:
+    write(tmp_path, PARENT, "finished")
+    (records.trial_dir(tmp_path, PARENT.trial_id) / records.BEST_FILE).write_bytes(
+        b"\x02\x00\x00\x00\x00\x00\x00\x00{}"
+    )
+    records.write_test_scores(records.trial_dir(tmp_path, PARENT.trial_id), SCORES)
+    source = Draws(2)
+    queue = drawing_queue(tmp_path, source, [PARENT, ORPHAN])
+    assert source.told == [("parent", "finished")]
+    assert suggested(queue, "a", "b", "c") == ["orphan", "draw1", None]
+    end(queue, "a", ORPHAN, "diverged")
+    assert suggested(queue, "d") == ["draw0"]
+    assert not queue.complete
+    queue.on_trial_complete(trial_id="d", error=True)  # died: handed out again, and not told
+    assert suggested(queue, "e") == ["draw0"]
+    end(queue, "b", draw(1), "pruned")
+    end(queue, "e", draw(0))
+    assert suggested(queue, "x") == [Searcher.FINISHED]
+    assert source.told[1:] == [("orphan", "diverged"), ("draw1", "pruned"), ("draw0", "finished")]
+
+
+def test_a_drawn_trial_that_has_been_trained_already_is_told_and_not_run(tmp_path: Path) -> None:
+    write(tmp_path, draw(1), "finished")
+    source = Draws(2)
+    assert suggested(drawing_queue(tmp_path, source, []), "a", "b") == ["draw0", None]
+    assert source.told == [("draw1", "finished")]
+
+
+def test_a_hopeless_trial_is_stopped_where_it_was_validated(tmp_path: Path) -> None:
+    source = Draws(2, hopeless="bad")
+    scheduler = Pruning(source)
+
+    def decide(trial_id: str, **result: Any) -> str:
+        return scheduler.on_trial_result(None, SimpleNamespace(config={"trial_id": trial_id}), result)  # type: ignore[arg-type]
+
+    assert decide("good", **{records.EPOCH: 1, records.VAL_MEAN_IOU: 0.5}) == "CONTINUE"
+    assert decide("bad", **{records.EPOCH: 1}) == "CONTINUE"
+    assert (decide("bad", outcome="ended", done=True), source.stopped) == ("CONTINUE", [])
+    assert decide("bad", **{records.EPOCH: 2, records.VAL_MEAN_IOU: 0.1}) == "STOP"
+    assert source.stopped == ["bad"]
