@@ -17,7 +17,7 @@ setup: .venv/ready
 
 demo: setup
 	$(BIN)/python sweeps/fcn_grid.py --demo
-	$(BIN)/python -m analysis runs/demo/studies/fcn_grid
+	$(BIN)/python -m analysis report runs/demo/studies/fcn_grid
 
 lint: setup
 	$(BIN)/ruff check .

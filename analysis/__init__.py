@@ -1,1 +1,13 @@
-"""What came out of a study: reads run folders only, and imports nothing of the trainer but the names on disk."""
+"""What came out of a study: reads run folders only, and imports nothing of the trainer but the names on disk.
+
+    import analysis
+
+    study = analysis.load("runs/studies/fcn_grid")
+    study.trials.groupby(["arch", "freeze"])["test/mean_iou"].agg(["mean", "count"])
+
+`Study` documents the columns of the frames.
+"""
+
+from analysis.frames import Study, load
+
+__all__ = ["Study", "load"]

@@ -1,53 +1,78 @@
-"""`python -m analysis <out>/studies/<name>`: prints the tables and writes them and the figures to its report/ folder.
+"""`python -m analysis report|best|data ...`: what finished trials say, and what a dataset looks like.
 
-Works while the sweep still runs. Exit code 2 when there is no study to read.
+    report <out>/studies/<name> ...   writes each study's report/: index.html, tables, figures; works during the sweep
+    best <out>                        prints the best models over all studies of an output folder
+    data ...                          draws and checks a dataset; see `data --help`
+
+Exit code 2 when there is nothing to read.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from analysis import panels, plots, tables
-from analysis.load import Study, load_study
-from segtrain.records import REPORT_DIR, RecordError
+from segtrain.records import RecordError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m analysis", description="Tables and figures of a study.")
-    parser.add_argument("study", type=Path, help="the study's folder, <out>/studies/<name>")
-    options = parser.parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["data"]:
+        from analysis import data  # the trainer's loaders, which a report does without
+
+        return data.main(arguments[1:])
+    options = _parser().parse_args(arguments)
+    if options.command == "best":
+        return print_best(options.out)
+    codes = [report(folder) for folder in options.study]
+    return max(codes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m analysis", description="What finished trials say.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("report", help="write the report of studies: a page, tables, figures")
+    one.add_argument("study", type=Path, nargs="+", help="a study's folder, <out>/studies/<name>")
+    best = commands.add_parser("best", help="print the best models over all studies")
+    best.add_argument("out", type=Path, help="the output folder of the sweeps")
+    commands.add_parser("data", help="draw and check a dataset: data --help")
+    return parser
+
+
+def report(folder: Path) -> int:
+    from analysis.frames import load
+    from analysis.report import write_report
+
     try:
-        study = load_study(options.study)
+        study = load(folder)
+        written = write_report(study)
     except (RecordError, OSError) as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
-    report = study.folder / REPORT_DIR
     print(f"# {study.title}\n\nrun by: {study.command}\n")
-    written = tables.all_tables(study)
-    paths = tables.write_tables(written, report / "tables")
-    for table in written:
-        print(table.markdown())
-    figures, problems = write_figures(study, report / "figures")
-    print("Written:", *(f"  {path}" for path in paths + figures), sep="\n")
-    problems = study.problems + problems
-    if problems:
-        print(f"\n{len(problems)} could not be read:", *(f"  {problem}" for problem in problems), sep="\n")
+    for table in written.tables:
+        if table.name not in ("provenance", "class_iou"):  # long, and in the files
+            print(table.markdown())
+    if written.problems:
+        print(
+            f"{len(written.problems)} could not be read:", *(f"  {problem}" for problem in written.problems), sep="\n"
+        )
+    print(f"Report: {written.paths[0]}, with {len(written.paths) - 1} tables and figures beside it")
     return 0
 
 
-def write_figures(study: Study, folder: Path) -> tuple[list[Path], list[str]]:
-    """Draws what the study has results for: the files written, and what could not be read. A figure that has nothing
-    to show is not there, so one of an earlier report goes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    pictures = panels.read_panels(study)
-    figures = {name: draw(study) for name, draw in plots.FIGURES.items()}
-    figures["panels.png"] = panels.draw_panels(pictures) if pictures else None
-    for name, figure in figures.items():
-        if figure is None:
-            (folder / name).unlink(missing_ok=True)
-        else:
-            plots.write_figure(figure, folder / name)
-    return [folder / name for name, figure in figures.items() if figure], pictures.problems if pictures else []
+def print_best(out: Path) -> int:
+    from analysis.best import best_over, load_all
+
+    try:
+        studies, problems = load_all(out)
+    except (RecordError, OSError) as error:
+        print(f"analysis: {error}", file=sys.stderr)
+        return 2
+    print(best_over(studies).markdown())
+    problems = [*problems, *(f"{study.name}: {problem}" for study in studies for problem in study.problems)]
+    if problems:
+        print(f"{len(problems)} could not be read:", *(f"  {problem}" for problem in problems), sep="\n")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,114 +1,112 @@
-"""Tidy frames -> the numbers that are shown: best settings, curves, scores of classes. Pure; fractions in [0, 1].
+"""Statistics as pure functions of arrays: intervals and tests over seeds, a bootstrap over test images, Holm.
 
-A setting is chosen by the study's metric on the validation split (mean over its seeds), never by a test score. Only
-finished trials of the compared stage count, and `n` says how many seeds a number stands on.
+Two kinds of chance are kept apart. The t functions see what training again with another seed changes, on one fixed
+test set; the bootstrap sees what other test images would change, for one fixed set of trained models.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
 
-import pandas as pd
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import t as student
 
-from analysis.load import COMPARED_STAGE, Study
-from analysis.trial import freeze_label
-from segtrain.records import EPOCH, TEST_LOSS, TEST_MEAN_IOU
+LEVEL = 0.95
+"""Of every interval that is shown."""
+ALPHA = 0.05
+RESOLUTION = 1e-9
+"""Differences of scores below this are rounding."""
 
-SCORES = ("pixel_accuracy", "mean_accuracy", TEST_MEAN_IOU, "frequency_weighted_iou", TEST_LOSS)
-_LABELS = ["setting", "arch", "freeze", "variant", "lr"]
-
-
-def compared(study: Study) -> pd.DataFrame:
-    """The rows of `study.trials` that take part in comparisons."""
-    return study.trials[study.trials["stage"] == COMPARED_STAGE]
-
-
-def usable(study: Study) -> pd.DataFrame:
-    """The compared trials that are finished and have both a validation metric and a test mean IoU."""
-    trials = compared(study)
-    return trials[(trials["state"] == "finished") & trials[study.metric].notna() & trials[TEST_MEAN_IOU].notna()]
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 
-def order(study: Study, column: str) -> list[str]:
-    """The values of `arch` or `freeze` in the order of the study's axis, then any others as they appear."""
-    values = [str(value) for value in study.axes.get(column, [])]
-    if column == "freeze":
-        values = [freeze_label(value) for value in values]
-    return list(dict.fromkeys([*values, *compared(study)[column].dropna()]))
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over `n` seeds and its interval; `low` and `high` are NaN below two seeds."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def margin(self) -> float:
+        """Half of the interval; NaN below two seeds."""
+        return (self.high - self.low) / 2
 
 
-def settings(study: Study) -> pd.DataFrame:
-    """One row per setting with a usable trial, in study order.
+def estimate(values: Sequence[float] | Floats, level: float = LEVEL) -> Estimate:
+    """The mean with Student's t interval at `level`; NaN values are left out and not counted."""
+    found = np.asarray(values, dtype=np.float64)
+    found = found[~np.isnan(found)]
+    n = len(found)
+    mean = float(found.mean()) if n else float("nan")
+    if n < 2:
+        return Estimate(mean, float("nan"), float("nan"), n)
+    reach = _quantile((1 + level) / 2, n - 1) * _standard_error(found)
+    return Estimate(mean, mean - reach, mean + reach, n)
 
-    Columns: setting, arch, freeze, variant, lr; seeds ("0, 1"); n (usable seeds) and planned (trials of the setting,
-    whatever their state); score (mean of the study's metric); every column of SCORES (mean) and `<column>_std`
-    (sample standard deviation, missing for one seed).
+
+@cache  # asked for every number of a report, and slow to find
+def _quantile(share: float, freedom: int) -> float:
+    return float(student.ppf(share, freedom))
+
+
+def _standard_error(values: Floats) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def has_spread(values: Floats) -> bool:
+    """Whether there are two values that differ by more than rounding does."""
+    return len(values) > 1 and bool(np.ptp(values) > RESOLUTION * max(1.0, float(np.abs(values).max())))
+
+
+def p_greater(values: Floats, threshold: float = 0.0) -> float:
+    """One-sided p-value of Student's t test against a mean of at most `threshold`.
+
+    NaN below two values, and for values without spread: a t test has nothing to measure them by.
     """
-    trials = usable(study)
-    planned: dict[Any, int] = compared(study).groupby("setting").size().to_dict()
-    rows = []
-    for (number, *labels), group in trials.groupby(_LABELS, sort=False):
-        row = dict(zip(_LABELS, (number, *labels), strict=True))
-        row |= {"seeds": ", ".join(str(seed) for seed in sorted(group["seed"]))}
-        row |= {"n": len(group), "planned": planned[number], "score": group[study.metric].mean()}
-        for column in SCORES:
-            row |= {column: group[column].mean(), f"{column}_std": group[column].std(ddof=1)}
-        rows.append(row)
-    spread = [name for column in SCORES for name in (column, f"{column}_std")]
-    frame = pd.DataFrame(rows, columns=[*_LABELS, "seeds", "n", "planned", "score", *spread])
-    return frame.astype({"setting": "Int64", "n": "Int64", "planned": "Int64"})
+    if not has_spread(values):
+        return float("nan")
+    return float(student.sf((values.mean() - threshold) / _standard_error(values), len(values) - 1))
 
 
-def best_settings(study: Study, by: Sequence[str]) -> pd.DataFrame:
-    """The rows of `settings` with the best score in each group, best first; the earlier one wins a tie."""
-    ranked = settings(study).sort_values("score", ascending=study.mode == "min", kind="stable")
-    return ranked.groupby(list(by), sort=False).head(1).reset_index(drop=True)
+def share_at_most(draws: Floats, threshold: float) -> float:
+    """The p-value that bootstrap `draws` (B,) give against a value of at most `threshold`; never 0 (Davison & Hinkley
+    1997, eq. 4.11)."""
+    return float((np.count_nonzero(draws <= threshold) + 1) / (len(draws) + 1))
 
 
-def best_cells(study: Study) -> pd.DataFrame:
-    """`best_settings` of each architecture and freeze, plus how many settings it was chosen from (`settings_done`) of
-    how many whose config is known (`settings_known`)."""
-    keys = ["arch", "freeze"]
-    cells = best_settings(study, keys)
-    for column, trials in (("settings_done", usable(study)), ("settings_known", compared(study))):
-        counts = trials.groupby(keys)["setting"].nunique().rename(column)
-        cells = cells.merge(counts.reset_index(), on=keys, how="left")
-    return cells
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's (1979) step-down adjustment over the family of those p-values that are not NaN."""
+    family = [index for index, p in enumerate(p_values) if not np.isnan(p)]
+    adjusted = [float("nan")] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(sorted(family, key=lambda index: p_values[index])):
+        highest = max(highest, min(1.0, (len(family) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
 
 
-def best_models(study: Study) -> pd.DataFrame:
-    """`best_settings` of each architecture, plus the trial_id, best_epoch and folder of its best seed."""
-    models = best_settings(study, ["arch"])
-    ranked = usable(study).sort_values(study.metric, ascending=study.mode == "min", kind="stable")
-    seeds = ranked.groupby("setting", sort=False).head(1)[["setting", "trial_id", "best_epoch", "folder"]]
-    return models.merge(seeds, on="setting", how="left")
+def image_weights(images: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """(resamples, images): how often each image was drawn when as many as there are were drawn with replacement."""
+    drawn = rng.integers(images, size=(resamples, images))
+    flat = (drawn + images * np.arange(resamples)[:, None]).ravel()
+    return np.bincount(flat, minlength=resamples * images).reshape(resamples, images).astype(np.float64)
 
 
-def curves(study: Study, column: str) -> pd.DataFrame:
-    """One row per setting and epoch at which `column` was measured: setting, arch, freeze, variant, lr, epoch, mean,
-    low, high (over the seeds that got there), n, and diverged (whether a seed of the setting diverged).
+def resampled_mean_iou(confusions: Counts, weights: Floats) -> Floats:
+    """confusions (N, K, K), rows are truth; weights (B, N) -> (B,) mean IoU of each resampled test set.
 
-    Trials that run, failed or diverged are in it as far as they came.
+    As everywhere, the counts are added up before the division, and a class with neither truth nor prediction in the
+    resampled set is left out of its mean. Models resampled with the same `weights` are paired image by image.
     """
-    measured = study.epochs[["trial_id", EPOCH, column]].dropna(subset=[column])
-    lines = measured.merge(compared(study)[["trial_id", "state", *_LABELS]], on="trial_id").dropna(subset=["setting"])
-    diverged = set(lines.loc[lines["state"] == "diverged", "setting"])
-    result = (
-        lines.groupby([*_LABELS, EPOCH], sort=False)[column]
-        .agg(mean="mean", low="min", high="max", n="count")
-        .reset_index()
-        .sort_values(["setting", EPOCH], ignore_index=True)
-    )
-    result["diverged"] = result["setting"].isin(diverged)
-    return result
-
-
-def class_scores(study: Study) -> pd.DataFrame:
-    """Test IoU per class of each architecture's best model: arch, freeze, variant, class_name, mean, low, high and n
-    over the seeds. A class that does not occur is missing, with n = 0."""
-    models = best_models(study)[["setting", "arch", "freeze", "variant"]]
-    trials = usable(study)[["trial_id", "setting"]]
-    pairs = models.merge(trials, on="setting")
-    lines = pairs.merge(study.classes, on="trial_id")
-    keys = ["arch", "freeze", "variant", "class_index", "class_name"]
-    scores = lines.groupby(keys, sort=False)["iou"].agg(mean="mean", low="min", high="max", n="count")
-    return scores.reset_index().drop(columns="class_index")
+    hits = weights @ np.diagonal(confusions, axis1=1, axis2=2)
+    union = weights @ (confusions.sum(1) + confusions.sum(2)) - hits
+    occurs = union > 0
+    iou = np.divide(hits, union, out=np.zeros_like(hits), where=occurs)
+    counted = occurs.sum(1)
+    means: Floats = np.divide(iou.sum(1), counted, out=np.full(len(weights), np.nan), where=counted > 0)
+    return means

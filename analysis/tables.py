@@ -1,46 +1,31 @@
-"""The report's tables: CSV files hold raw numbers (fractions, seconds), Markdown files hold percent and words."""
+"""The tables of a report. CSV columns hold fractions and seconds; what is shown is percent and words."""
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from analysis import stats
-from analysis.load import Study
-from analysis.trial import NOT_STARTED
+from analysis import dynamics, selection
+from analysis.frames import Study
+from analysis.stats import estimate
+from analysis.table import Column, Table, interval_text, numbers, spread, words
+from analysis.trial import NOT_STARTED, SIZE_NUMBERS
 from segtrain import records
+from segtrain.records import TEST_LOSS, TEST_MEAN_IOU, TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU
 
-_REASON_CHARS = 160
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """`values` goes to the CSV file; `text`, all strings and blank where a number is missing, to the Markdown file."""
-
-    name: str
-    title: str
-    note: str
-    values: pd.DataFrame
-    text: pd.DataFrame
-
-    def markdown(self) -> str:
-        if self.text.empty:
-            return f"## {self.title}\n\n{self.note}\n"
-        body = self.text.to_markdown(index=False, disable_numparse=True)
-        return f"## {self.title}\n\n{body}\n\n{self.note}\n"
-
-    def write(self, folder: Path) -> list[Path]:
-        paths = [folder / f"{self.name}.csv", folder / f"{self.name}.md"]
-        for path, content in zip(paths, (self.values.to_csv(index=False), self.markdown()), strict=True):
-            records.write_atomic(path, content.encode())
-        return paths
+INTERVAL = "mean ± half of its 95 % interval (Student's t over n seeds; one seed has none)"
+FOUR_METRICS = {
+    "pixel_accuracy": "pixel acc. %",
+    "mean_accuracy": "mean acc. %",
+    TEST_MEAN_IOU: "mean IoU %",
+    "frequency_weighted_iou": "f.w. IoU %",
+}
 
 
 def all_tables(study: Study) -> list[Table]:
-    return [results(study), architecture_by_freeze(study), best_models(study)]
+    tables = [results(study), best_models(study), four_metrics(study), details(study), class_iou(study)]
+    tables += [training_dynamics(study), cost(study)]
+    return [*([] if study.variants else [architecture_by_freeze(study)]), *tables]
 
 
 def count_states(study: Study) -> str:
@@ -53,99 +38,199 @@ def count_states(study: Study) -> str:
     return f"{total} trial{'' if total == 1 else 's'}: {listed}" if total else "0 trials"
 
 
+def nothing_yet(study: Study) -> str:
+    return f"Nothing to compare yet: no trial has finished with scores ({count_states(study)})."
+
+
 def results(study: Study) -> Table:
-    """One row per trial, in the order of study.json. train and val values are those of `best epoch`, the epoch whose
-    weights were kept and tested."""
-    scores = [records.TEST_LOSS, records.TEST_MEAN_IOU, records.TRAIN_LOSS, records.VAL_LOSS, records.VAL_MEAN_IOU]
-    states = ["state", "runtime_s", *scores, "best_epoch", "epoch", "epochs", "step", "reason"]
-    values = study.trials[["run", "stage", *states, "trial_id"]]
-    text = pd.DataFrame(
-        {
-            "run": values["run"],
-            "stage": values["stage"],
-            "state": values["state"],
-            "runtime": [duration(seconds) for seconds in values["runtime_s"]],
-            **{f"{name} %" if name.endswith("iou") else name: _column(values[name]) for name in scores},
-            "best epoch": ["" if pd.isna(epoch) else str(epoch) for epoch in values["best_epoch"]],
-            "note": [_note(row) for row in values.to_dict("records")],
-        }
+    """One row per trial, in the order of study.json."""
+    trials = study.trials
+    columns = [
+        words("run", "run", trials["run"]),
+        words("stage", "stage", trials["stage"]),
+        words("state", "state", trials["state"]),
+        numbers("test mIoU %", TEST_MEAN_IOU, trials[TEST_MEAN_IOU], ".2f", 100),
+        numbers("val mIoU %", VAL_MEAN_IOU, trials[VAL_MEAN_IOU], ".2f", 100),
+        *(numbers(name, name, trials[name], ".4g") for name in (TEST_LOSS, VAL_LOSS, TRAIN_LOSS)),
+        numbers("best epoch", "best_epoch", trials["best_epoch"], "d"),
+        Column("runtime", [duration(s) for s in trials["runtime_s"]], {"runtime_s": list(trials["runtime_s"])}, True),
+        Column(
+            "note",
+            [_note(row) for row in trials.to_dict("records")],
+            {name: list(trials[name]) for name in ("reason", "epoch", "epochs", "step", "trial_id")},
+        ),
+    ]
+    note = (
+        f"{count_states(study)}. Train and val values are those of the best epoch, the one that validated best: its "
+        "weights were tested, once."
     )
-    note = f"{count_states(study)}. train and val values are those of the best epoch, whose weights were tested."
-    return Table("results", "Results", note, values, text)
+    return Table("results", "All trials", note, columns)
 
 
 def architecture_by_freeze(study: Study) -> Table:
-    """Test mean IoU per architecture and freeze, of the setting that validates best.
-
-    CSV columns: architecture; for each freeze label `<label>`, `<label>_std`, `<label>_n`, `<label>_setting`,
-    `<label>_settings_done` and `<label>_settings_known`; and unfreeze_minus_freeze where both exist.
-    """
-    cells = stats.best_cells(study)
-    freezes = stats.order(study, "freeze")
-    by_cell = {(cell["arch"], cell["freeze"]): cell for cell in cells.to_dict("records")}
-    difference = "unfreeze_minus_freeze"
-    has_difference = {"freeze", "unfreeze"} <= set(freezes)
-    score, std = records.TEST_MEAN_IOU, f"{records.TEST_MEAN_IOU}_std"
-    rows, texts = [], []
-    for arch in stats.order(study, "arch"):
-        row: dict[str, Any] = {"architecture": arch}
-        text = {"architecture": arch}
-        for freeze in freezes:
-            cell = by_cell.get((arch, freeze), {})
-            row |= {freeze: cell.get(score), f"{freeze}_std": cell.get(std)}
-            row |= {f"{freeze}_n": cell.get("n"), f"{freeze}_setting": cell.get("variant")}
-            row |= {f"{freeze}_{count}": cell.get(count) for count in ("settings_done", "settings_known")}
-            text[freeze] = f"{_mean_std(cell, score)} ({_basis(cell)})" if cell else ""
-        if has_difference:
-            pair: list[Any] = [by_cell.get((arch, freeze), {}).get(score) for freeze in ("unfreeze", "freeze")]
-            row[difference] = pair[0] - pair[1] if None not in pair else None
-            text["unfreeze - freeze"] = "" if None in pair else f"{100 * row[difference]:+.2f}"
-        rows.append(row)
-        texts.append(text)
-    counts = ("_n", "_settings_done", "_settings_known")
-    columns = [f"{freeze}{part}" for freeze in freezes for part in ("", "_std", "_setting", *counts)]
-    columns = ["architecture", *columns, *([difference] if has_difference else [])]
-    values = pd.DataFrame(rows, columns=columns)
-    values = values.astype({f"{freeze}{count}": "Int64" for freeze in freezes for count in counts})
-    note = (
-        "Test mean IoU in percent (mean ± sample standard deviation over seeds), of the setting with the best "
-        f"{study.metric} (mean over seeds, {study.mode}). No test score takes part in the choice."
-    )
+    """Test mean IoU per architecture and freeze, of the setting that validates best, and the paired difference."""
+    cells = selection.best_cells(study)
+    title = "Architecture by freeze"
     if cells.empty:
-        return Table("architecture_by_freeze", "Architecture by freeze", nothing_yet(study), values, pd.DataFrame())
-    return Table("architecture_by_freeze", "Architecture by freeze", note, values, pd.DataFrame(texts))
+        return Table("architecture_by_freeze", title, nothing_yet(study))
+    models, freezes = selection.order(study, "model"), selection.order(study, "freeze")
+    by_cell: dict[tuple[str, str], Mapping[Any, Any]] = {
+        (cell["model"], cell["freeze"]): cell for cell in cells.to_dict("records")
+    }
+    columns = [words("architecture", "architecture", models)]
+    for freeze in freezes:
+        found = [by_cell.get((model, freeze), {}) for model in models]
+        keys = {"": TEST_MEAN_IOU, **{part: f"{TEST_MEAN_IOU}{part}" for part in ("_low", "_high", "_n")}}
+        keys |= {"_setting": "setting_name", "_settings_done": "settings_done", "_settings_known": "settings_known"}
+        values = {f"{freeze}{part}": [cell.get(key) for cell in found] for part, key in keys.items()}
+        columns.append(Column(f"{freeze} %", [_cell(cell) for cell in found], values, numeric=True))
+    if {"freeze", "unfreeze"} <= set(freezes):
+        columns.append(_difference(study, models, by_cell))
+    note = (
+        f"Test mean IoU in percent, {INTERVAL}, of the setting that validates best (mean over its seeds). No test "
+        "score takes part in the choice. The difference is paired over the seeds that both have."
+    )
+    return Table("architecture_by_freeze", title, note, columns)
+
+
+def _difference(study: Study, models: Sequence[str], by_cell: Mapping[tuple[str, str], Mapping[Any, Any]]) -> Column:
+    trials = selection.usable(study)
+    found = []
+    for model in models:
+        sides = [by_cell.get((model, freeze)) for freeze in ("unfreeze", "freeze")]
+        scores = [
+            trials[trials["setting"] == side["setting"]].set_index("seed")[TEST_MEAN_IOU] for side in sides if side
+        ]
+        found.append(estimate((scores[0] - scores[1]).to_numpy() if len(scores) == 2 else []))
+    name = "unfreeze_minus_freeze"
+    values = {name: [e.mean for e in found], f"{name}_low": [e.low for e in found]}
+    values |= {f"{name}_high": [e.high for e in found], f"{name}_n": [e.n for e in found]}
+    texts = [interval_text(e.mean, e.margin, e.n, "+.2f") for e in found]
+    return Column("unfreeze − freeze", texts, values, numeric=True)
+
+
+def _cell(cell: Mapping[Any, Any]) -> str:
+    if not cell:
+        return ""
+    score, high, done = cell[TEST_MEAN_IOU], cell[f"{TEST_MEAN_IOU}_high"], cell["settings_done"]
+    short = [f"n={cell['n']} of {cell['planned']}"] if cell["n"] < cell["planned"] else []
+    short += [f"{done} of {cell['settings_known']} settings done"] if done < cell["settings_known"] else []
+    return ", ".join([f"{interval_text(score, high - score, cell['n'])}, {cell['setting_name']}", *short])
 
 
 def best_models(study: Study) -> Table:
-    """The best setting of each architecture, ranked by the validation metric. `trial` and `best_epoch` are those of
-    the seed that validates best; the scores are means over the seeds."""
-    models = stats.best_models(study)
-    models.insert(0, "rank", range(1, len(models) + 1))
-    scores = [name for name in stats.SCORES if name != records.TEST_LOSS]
-    spread = [name for score in scores for name in (score, f"{score}_std")]
-    values = models[["rank", "arch", "freeze", "lr", "variant", "seeds", "n", "planned", "score", *spread]]
-    values = values.join(models[["best_epoch", "folder"]]).rename(columns={"score": study.metric})
-    rows = models.to_dict("records")
-    titles = {"rank": "rank", "arch": "architecture", "freeze": "freeze", "variant": "setting", "seeds": "seeds"}
-    percent = study.metric == records.VAL_MEAN_IOU
-    text = pd.DataFrame(
-        {
-            **{title: [str(row[name]) for row in rows] for name, title in titles.items()},
-            f"{study.metric} %" if percent else study.metric: [_number(row["score"], percent=percent) for row in rows],
-            **{f"{score.removeprefix('test/')} %": [_mean_std(row, score) for row in rows] for score in scores},
-            "best epoch": [str(row["best_epoch"]) for row in rows],
-            "trial": [row["folder"] for row in rows],
-        }
-    )
+    """The best setting of each model, ranked by validation."""
+    models = selection.best_models(study)
+    if models.empty:
+        return Table("best_models", "Best models", nothing_yet(study))
+    columns = [
+        numbers("rank", "rank", range(1, len(models) + 1), "d"),
+        words("model", "model", models["model"]),
+        words("freeze", "freeze", models["freeze"]),
+        words("setting", "setting", models["setting_name"]),
+        words("seeds", "seeds", models["seeds"]),
+        spread("val mIoU %", models, VAL_MEAN_IOU, ".2f", 100),
+        spread("test mIoU %", models, TEST_MEAN_IOU, ".2f", 100),
+        numbers("best epoch", "best_epoch", models["best_epoch"], "d"),
+        words("trial", "folder", models["folder"]),
+    ]
+    note = f"Ranked by validation mean IoU; {INTERVAL}. Best epoch and trial are those of the seed that validates best."
+    return Table("best_models", "Best models", note, columns)
+
+
+def four_metrics(study: Study) -> Table:
+    columns = [spread(title, _cells(study), name, ".2f", 100) for name, title in FOUR_METRICS.items()]
     note = (
-        f"Ranked by {study.metric} ({study.mode}); the scores are those of the test split, means ± sample standard "
-        "deviations over the seeds; best epoch and trial are those of the seed that validates best."
+        "The four metrics of Long et al. 2015 on the test set, from one confusion matrix over all its "
+        f"pixels; {INTERVAL}."
     )
-    return Table("best_models", "Best models", nothing_yet(study) if models.empty else note, values, text)
+    return _of_cells(study, "four_metrics", "The four metrics of the FCN paper", note, columns)
 
 
-def nothing_yet(study: Study) -> str:
-    return f"Nothing to compare yet: no trial has finished with scores ({count_states(study)})."
+def details(study: Study) -> Table:
+    cells = _cells(study)
+    columns = [spread("boundary IoU %", cells, "mean_boundary_iou", ".2f", 100)]
+    columns += [
+        spread(f"{size} %", cells, name, ".2f", 100)
+        for size, name in zip(records.OBJECT_SIZES, SIZE_NUMBERS, strict=True)
+    ]
+    columns += [spread("AUC %", cells, "mean_auc", ".2f", 100)]
+    note = (
+        "Boundary IoU (Cheng et al. 2021) counts pixels within 2 % of the image diagonal of an edge; IoU by object "
+        f"size counts objects below 1/300 of the image, up to 3 % of it, and above; means over classes; {INTERVAL}."
+    )
+    return _of_cells(study, "boundary_and_size", "Edges and small objects", note, columns)
+
+
+def training_dynamics(study: Study) -> Table:
+    cells = _cells(study)
+    columns = [
+        spread("epochs to 90 %", cells, "epochs_to_90", ".1f"),
+        spread("early val mIoU %", cells, "early_val_mean_iou", ".2f", 100),
+        spread("unsteadiness %", cells, "val_unsteadiness", ".2f", 100),
+        spread("loss gap", cells, "loss_gap", "+.3f"),
+        spread("late fall %", cells, "late_fall", ".2f", 100),
+    ]
+    meaning = "; ".join(
+        f"{column.title.removesuffix(' %')}: {dynamics.COLUMNS[next(iter(column.values))]}" for column in columns
+    )
+    return _of_cells(study, "training_dynamics", "Training dynamics", f"{meaning}. Each a {INTERVAL}.", columns)
+
+
+def cost(study: Study) -> Table:
+    cells = _cells(study)
+    columns = [
+        numbers("parameters M", "parameters", cells["parameters"], ".2f", 1e-6),
+        numbers("trained M", "trained_parameters", cells["trained_parameters"], ".2f", 1e-6),
+        numbers("multiply-adds G", "multiply_adds", cells["multiply_adds"], ".2f", 1e-9),
+        spread("images/s", cells, records.IMAGES_PER_S, ".1f"),
+        spread("memory GiB", cells, records.PEAK_MEMORY_BYTES, ".2f", 2**-30),
+        spread("hours", cells, "runtime_s", ".3f", 1 / 3600),
+    ]
+    machines = sorted(set(selection.usable(study)["device_name"].dropna()))
+    note = (
+        "Multiply-adds are of the forward pass of one image; images/s is the training speed, the median over epochs; "
+        f"memory is the peak; hours are of one trial, evaluation included; {INTERVAL}. Measured on "
+        f"{', '.join(machines) or 'unknown hardware'}: times of trials that shared a machine depend on each other."
+    )
+    return _of_cells(study, "cost", "Cost", note, columns)
+
+
+def class_iou(study: Study) -> Table:
+    """Test IoU: a row per class, a column per model's best setting."""
+    scores = selection.class_scores(study)
+    title = "IoU per class"
+    if scores.empty:
+        return Table("class_iou", title, nothing_yet(study))
+    classes = list(dict.fromkeys(scores["class_name"]))
+    columns = [words("class", "class", classes)]
+    for model in selection.order(study, "model"):
+        part = scores[scores["model"] == model].drop_duplicates("class_name").set_index("class_name")
+        if part.empty:
+            continue
+        named = part.reindex(classes).rename(
+            columns={"mean": model, **{p: f"{model}_{p}" for p in ("low", "high", "n")}}
+        )
+        named[f"{model}_n"] = named[f"{model}_n"].fillna(0).astype(int)
+        columns.append(spread(f"{model} %", named, model, ".1f", 100))
+    note = f"Test IoU of each model's best setting; {INTERVAL}. A class that does not occur is blank."
+    return Table("class_iou", title, note, columns)
+
+
+def _cells(study: Study) -> pd.DataFrame:
+    return selection.best_cells(study)
+
+
+def _of_cells(study: Study, name: str, title: str, note: str, columns: Sequence[Column]) -> Table:
+    """A table with a row per model and freeze, of the settings that validate best; columns without a number go."""
+    cells = _cells(study)
+    if cells.empty:
+        return Table(name, title, nothing_yet(study))
+    filled = [column for column in columns if any(column.texts)]
+    labels = [words("model", "model", cells["name"]), words("setting", "setting", cells["setting_name"])]
+    if not filled:
+        return Table(name, title, f"None of the {len(cells)} models recorded these numbers.")
+    return Table(name, title, note, [*labels, *filled])
 
 
 def duration(seconds: float) -> str:
@@ -160,7 +245,7 @@ def duration(seconds: float) -> str:
 
 
 def _note(row: Mapping[Any, Any]) -> str:
-    """Where a trial that is not finished stands, and why; one line that cannot break the Markdown table."""
+    """Where a trial that is not finished stands, and why."""
     place = {
         "running": lambda: f"{row['epoch']} of {row['epochs']} epochs",
         "failed": lambda: f"after {row['epoch']} of {row['epochs']} epochs",
@@ -168,34 +253,6 @@ def _note(row: Mapping[Any, Any]) -> str:
     }
     parts = [place[row["state"]]()] if row["state"] in place else []
     if not pd.isna(row["reason"]):
-        reason = re.sub(r"\s+", " ", row["reason"]).replace("|", "\\|")
-        parts.append(reason if len(reason) <= _REASON_CHARS else reason[: _REASON_CHARS - 1] + "…")
+        reason = " ".join(row["reason"].split())
+        parts.append(reason if len(reason) <= 160 else reason[:159] + "…")
     return ": ".join(parts)
-
-
-def _column(values: pd.Series) -> list[str]:
-    return [_number(value, percent=str(values.name).endswith("iou")) for value in values]
-
-
-def _number(value: float, *, percent: bool) -> str:
-    if pd.isna(value):
-        return ""
-    return f"{100 * value:.2f}" if percent else f"{value:.5g}"
-
-
-def _mean_std(row: Mapping[Any, Any], score: str) -> str:
-    std = row[f"{score}_std"]
-    return _number(row[score], percent=True) + ("" if pd.isna(std) else f" ± {100 * std:.2f}")
-
-
-def _basis(cell: Mapping[Any, Any]) -> str:
-    """`lr 0.001, n=3`, and what is not there yet: `lr 0.001, n=2 of 3, 1 of 3 settings done`."""
-    done, known = cell["settings_done"], cell["settings_known"]
-    seeds = f"n={cell['n']}" if cell["n"] == cell["planned"] else f"n={cell['n']} of {cell['planned']}"
-    return ", ".join([cell["variant"], seeds, *([f"{done} of {known} settings done"] if done < known else [])])
-
-
-def write_tables(tables: Iterable[Table], folder: Path) -> list[Path]:
-    """Writes `<name>.csv` and `<name>.md` of each table into `folder`, which is made when absent."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return [path for table in tables for path in table.write(folder)]

@@ -56,7 +56,7 @@ STUDY = Study(
 DEMO = Study(
     name=STUDY.name,
     title=f"{STUDY.title}, small",
-    base=STUDY.base.edit(dataset="animals", epochs=20, batch_size=8),
+    base=STUDY.base.edit(dataset="animals", epochs=16, batch_size=8),
     pretrain={"dataset": "streets"},
     variants=STUDY.variants,
     claims=STUDY.claims,

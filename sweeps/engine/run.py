@@ -57,7 +57,7 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
         lines.append(f"best model by {records.VAL_MEAN_IOU}: {trial.run_name}, {value:.4f} at epoch {scores.epoch}")
         lines.append(f"  test mean IoU {test}, in {records.trial_dir(options.out, trial.trial_id)}")
     folder = records.study_dir(options.out, study.name)
-    lines.append(f"study: {folder}; tables and figures: python -m analysis {folder}")
+    lines.append(f"study: {folder}; its report: python -m analysis report {folder}")
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     return 1 if len(unfinished) == len(trials) or (options.strict and unfinished) else 0
 

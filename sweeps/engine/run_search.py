@@ -141,7 +141,8 @@ class Results:
             table.add_row(searched.cell.name, *texts, *counts, str(sum(epochs)), str(whole))
         console.print(table)
         console.print(
-            f"search: {self.folder}; the grid at these rates: python sweeps/fcn_grid.py --lr-from {self.folder}",
+            f"search: {self.folder}; its report: python -m analysis report {self.folder}\n"
+            f"the grid at these rates: python sweeps/fcn_grid.py --lr-from {self.folder}",
             markup=False,
             highlight=False,
             soft_wrap=True,

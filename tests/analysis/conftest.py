@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -27,10 +28,12 @@ class StudyBuilder:
         base = {"arch": "fcn8s", "dataset": "scenes", "init": "scratch"}
         return TrialConfig(**{**base, **fields})
 
-    def enter(self, config: TrialConfig, *, stage: str = "trial", parent: str | None = None) -> Path:
+    def enter(
+        self, config: TrialConfig, *, stage: str = "trial", parent: str | None = None, variant: str | None = None
+    ) -> Path:
         """Names the trial in the study and writes nothing; its folder."""
         entry: dict[str, Any] = {"trial_id": config.trial_id, "run": config.run_name, "stage": stage, "parent": parent}
-        entry["config"] = config.to_dict()
+        entry |= {"variant": variant, "config": config.to_dict()}
         self.entries.append(entry)
         return records.trial_dir(self.out, config.trial_id)
 
@@ -46,12 +49,15 @@ class StudyBuilder:
         iou: Sequence[float | None] = (0.4, 0.6),
         runtime_s: float = 60.0,
         extra: Mapping[str, Any] | None = None,
+        variant: str | None = None,
+        env: Mapping[str, Any] | None = None,
+        counts: npt.NDArray[np.int64] | None = None,
         **fields: Any,
     ) -> Path:
         """A trial that validated `val[i]` at epoch i + 1 with losses 1 / (i + 1) and 2 / (i + 1); when finished it kept
-        the weights of the highest and tested `test`."""
+        the weights of the highest and tested `test`. `counts` (N, K, K) are its confusion matrices per test image."""
         config = self.config(**fields)
-        folder = self.enter(config, stage=stage, parent=config.parent)
+        folder = self.enter(config, stage=stage, parent=config.parent, variant=variant)
         folder.mkdir(parents=True)
         records.write_json(folder / records.CONFIG_FILE, config.to_dict())
         for epoch, value in enumerate(val, start=1):
@@ -65,15 +71,21 @@ class StudyBuilder:
         if state == "finished":
             best = max(range(len(val)), key=lambda index: val[index]) + 1
             records.write_test_scores(folder, scores(epoch=best, mean_iou=test, iou=list(iou)))
+        if env is not None:
+            records.write_json(folder / records.ENV_FILE, env)
+        if counts is not None:
+            np.savez_compressed(folder / records.IMAGE_CONFUSION_FILE, confusion=counts)
+            np.save(folder / records.CONFUSION_FILE, counts.sum(0))
+            curve = np.linspace(0, 1, 1001)
+            np.savez_compressed(folder / records.ROC_FILE, fpr=[curve**2] * 2, tpr=[curve] * 2)
         return folder
 
     def write(self, **changes: Any) -> Path:
         study = {
             "name": "grid",
             "title": "A small grid",
-            "metric": "val/mean_iou",
-            "mode": "max",
             "axes": {},
+            "variants": {},
             "claims": [],
             "command": "python sweeps/grid.py",
             "trials": self.entries,
@@ -109,8 +121,41 @@ def scores(**changes: Any) -> records.TestScores:
         "classes": CLASSES,
         "counted_classes": 2,
         "images": 4,
+        "auc": [0.9, 0.7],
+        "mean_auc": 0.8,
+        "boundary_iou": [0.2, 0.4],
+        "mean_boundary_iou": 0.3,
+        "size_iou": {"small": [0.1, None], "medium": [0.2, 0.4], "large": [0.5, 0.7]},
+        "mean_size_iou": {"small": 0.1, "medium": 0.3, "large": 0.6},
     }
     return records.TestScores(**(values | changes))
+
+
+def counts(right: Sequence[float]) -> npt.NDArray[np.int64]:
+    """(N, 2, 2): image i has 10 (i + 1) pixels of each class, of which the share `right[i]` is predicted as it is."""
+    matrices = np.zeros((len(right), 2, 2), dtype=np.int64)
+    for index, share in enumerate(right):
+        pixels = 10 * (index + 1)
+        hits = round(share * pixels)
+        matrices[index] = [[hits, pixels - hits], [pixels - hits, hits]]
+    return matrices
+
+
+ENV = {
+    "host": "node1",
+    "device": "cpu",
+    "device_name": "A CPU",
+    "precision": "float32",
+    "threads": 2,
+    "data_fingerprint": "d1",
+    "git_commit": "c0ffee",
+    "git_dirty": False,
+    "python": "3.11.7",
+    "packages": {"torch": "2.15.0"},
+    "parameters": 1000,
+    "trained_parameters": 400,
+    "multiply_adds": 5_000_000,
+}
 
 
 @pytest.fixture

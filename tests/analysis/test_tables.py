@@ -1,12 +1,11 @@
-from io import StringIO
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
-from analysis import tables
-from analysis.load import Study, load_study
+from analysis import claims, tables, verdicts
+from analysis.frames import Study, load
+from analysis.table import Table
+from tests.analysis.conftest import ENV
 
 GRID = {"arch": ["fcn32s", "fcn8s"], "freeze": ["encoder", "none"], "lr": [0.1, 0.2]}
 
@@ -21,52 +20,51 @@ def grid(builder: Any) -> Study:
     builder.trial([0.7], 0.90, arch="fcn8s", lr=0.1)
     builder.trial([0.8, 0.9], 0.60, arch="fcn8s", lr=0.2)
     builder.trial([0.8], 0.64, arch="fcn8s", lr=0.2, seed=1)
-    return load_study(builder.write(axes=GRID))
+    return load(builder.write(axes=GRID))
+
+
+def texts(table: Table, title: str) -> list[str]:
+    (column,) = [column for column in table.columns if column.title == title]
+    return column.texts
+
+
+def values(table: Table, name: str) -> list[Any]:
+    (found,) = [column.values[name] for column in table.columns if name in column.values]
+    return list(found)
 
 
 def test_results_show_every_trial_with_its_state(grid: Study) -> None:
     table = tables.results(grid)
-    assert table.text["run"].tolist() == grid.trials["run"].tolist()
-    assert table.text.iloc[2].to_dict() == {
+    assert texts(table, "run") == grid.trials["run"].tolist()
+    shown = {column.title: column.texts[2] for column in table.columns}
+    assert shown == {
         "run": "fcn32s-unfreeze-lr0.1",
         "stage": "trial",
         "state": "diverged",
-        "runtime": "1h 02m 03s",
+        "test mIoU %": "",
+        "val mIoU %": "20.00",
         "test/loss": "",
-        "test/mean_iou %": "",
-        "train/loss": "0.5",
         "val/loss": "1",
-        "val/mean_iou %": "20.00",
+        "train/loss": "0.5",
         "best epoch": "2",
+        "runtime": "1h 02m 03s",
         "note": "epoch 3, step 7: loss is nan",
     }
-    assert table.text.iloc[0]["test/mean_iou %"] == "80.00"
+    assert texts(table, "test mIoU %")[0] == "80.00"
     assert table.note.startswith("7 trials: 6 finished, 1 diverged. ")
-
-
-def test_a_missing_number_is_a_blank_in_the_csv_and_never_0(grid: Study, tmp_path: Path) -> None:
-    written = tables.results(grid).write(tmp_path)[0].read_text().splitlines()
-    head, diverged = written[0].split(","), written[3].split(",")
-    row = dict(zip(head, diverged, strict=True))
-    assert (row["test/loss"], row["test/mean_iou"]) == ("", "")
-    assert (row["val/mean_iou"], row["runtime_s"], row["step"], row["reason"]) == ("0.2", "3723.0", "7", "loss is nan")
 
 
 def test_architecture_by_freeze_worked_by_hand(grid: Study) -> None:
     table = tables.architecture_by_freeze(grid)
     # fcn32s: lr 0.1 validates at 0.61, lr 0.2 at 0.60, although it tests at 0.99. fcn8s: lr 0.2, (0.60 + 0.64) / 2.
-    assert table.text.values.tolist() == [
-        ["fcn32s", "80.00 (lr 0.1, n=1)", "", ""],
-        ["fcn8s", "70.00 (lr 0.1, n=1)", "62.00 ± 2.83 (lr 0.2, n=2)", "-8.00"],
+    # Its interval: t of 1 degree of freedom 12.706, standard deviation 0.0283: 12.706 * 0.0283 / sqrt(2) = 0.2541.
+    assert table.rows() == [
+        ("fcn32s", "80.00 (n=1), lr 0.1", "", ""),
+        ("fcn8s", "70.00 (n=1), lr 0.1", "62.00 ± 25.41 (n=2), lr 0.2", "-10.00 (n=1)"),
     ]
-    assert table.text.columns.tolist() == ["architecture", "freeze", "unfreeze", "unfreeze - freeze"]
-    values = table.values.set_index("architecture")
-    assert values.loc["fcn8s", "unfreeze"] == pytest.approx(0.62)
-    assert values.loc["fcn8s", "unfreeze_std"] == pytest.approx(0.02 * 2**0.5)
-    assert values.loc["fcn8s", "unfreeze_n"] == 2
-    assert values.loc["fcn8s", "unfreeze_setting"] == "lr 0.2"
-    assert values.loc["fcn8s", "unfreeze_minus_freeze"] == pytest.approx(-0.08)
-    assert values.loc["fcn32s", ["unfreeze", "unfreeze_n", "unfreeze_minus_freeze"]].isna().all()
+    assert [column.title for column in table.columns] == ["architecture", "freeze %", "unfreeze %", "unfreeze − freeze"]
+    assert values(table, "unfreeze_n") == [None, 2]
+    assert values(table, "unfreeze_minus_freeze")[1] == pytest.approx(0.60 - 0.70)  # seed 0, which both have
     assert "No test score takes part in the choice." in table.note
 
 
@@ -74,61 +72,92 @@ def test_an_incomplete_cell_says_so(builder: Any) -> None:
     builder.trial([0.6], 0.8, lr=0.1)
     builder.trial([0.6], 0.9, lr=0.1, seed=1, state="running")
     builder.trial([0.6], 0.9, lr=0.2, state="failed")
-    table = tables.architecture_by_freeze(load_study(builder.write()))
-    assert table.text["unfreeze"].tolist() == ["80.00 (lr 0.1, n=1 of 2, 1 of 2 settings done)"]
-    assert "unfreeze - freeze" not in table.text
+    table = tables.architecture_by_freeze(load(builder.write()))
+    assert texts(table, "unfreeze %") == ["80.00 (n=1), lr 0.1, n=1 of 2, 1 of 2 settings done"]
+    assert len(table.columns) == 2
 
 
-def test_best_models_are_ranked_by_validation_with_all_four_metrics(grid: Study) -> None:
+def test_best_models_are_ranked_by_validation(grid: Study) -> None:
     table = tables.best_models(grid)
-    assert table.text["architecture"].tolist() == ["fcn8s", "fcn32s"]
-    first = table.text.iloc[0].to_dict()
-    assert first.pop("trial").startswith("trials/fcn8s-scenes-unfreeze-lr0.2-s0-")
-    assert first == {
-        "rank": "1",
-        "architecture": "fcn8s",
-        "freeze": "unfreeze",
-        "setting": "lr 0.2",
-        "seeds": "0, 1",
-        "val/mean_iou %": "85.00",
-        "pixel_accuracy %": "90.00 ± 0.00",
-        "mean_accuracy %": "80.00 ± 0.00",
-        "mean_iou %": "62.00 ± 2.83",
-        "frequency_weighted_iou %": "70.00 ± 0.00",
-        "best epoch": "2",
+    assert texts(table, "model") == ["fcn8s", "fcn32s"]
+    assert texts(table, "val mIoU %")[1] == "61.00 (n=1)"
+    assert texts(table, "test mIoU %") == ["62.00 ± 25.41 (n=2)", "80.00 (n=1)"]
+    assert texts(table, "best epoch") == ["2", "1"]
+    assert texts(table, "trial")[0].startswith("trials/fcn8s-scenes-unfreeze-lr0.2-s0-")
+
+
+def test_every_kind_of_score_has_its_table(builder: Any) -> None:
+    builder.trial([0.2, 0.6, 0.5], env=ENV, extra={"images_per_s": 10.0, "peak_memory_bytes": 2**30})
+    study = load(builder.write())
+    assert texts(tables.four_metrics(study), "f.w. IoU %") == ["70.00 (n=1)"]
+    assert texts(tables.details(study), "boundary IoU %") == ["30.00 (n=1)"]
+    assert texts(tables.details(study), "small %") == ["10.00 (n=1)"]
+    assert texts(tables.training_dynamics(study), "epochs to 90 %") == ["2.0 (n=1)"]
+    assert texts(tables.training_dynamics(study), "late fall %") == ["10.00 (n=1)"]
+    cost = tables.cost(study)
+    assert {column.title: column.texts for column in cost.columns[2:]} == {
+        "parameters M": ["0.00"],
+        "trained M": ["0.00"],
+        "multiply-adds G": ["0.01"],
+        "images/s": ["10.0 (n=1)"],
+        "memory GiB": ["1.00 (n=1)"],
+        "hours": ["0.017 (n=1)"],
     }
-    assert table.text.iloc[1]["mean_iou %"] == "80.00"
-    values = table.values
-    assert values["val/mean_iou"].tolist() == pytest.approx([0.85, 0.61])
-    assert values["lr"].tolist() == [0.2, 0.1]
-    assert values["n"].tolist() == [2, 1]
-    assert values["test/mean_iou_std"].isna().tolist() == [False, True]
+    assert "Measured on A CPU" in cost.note
 
 
-def test_a_pretraining_is_a_result_and_not_a_competitor(builder: Any) -> None:
-    builder.trial([0.9], 0.9, arch="fcn16s", stage="pretrain")
-    builder.trial([0.5], 0.5, arch="fcn8s")
-    study = load_study(builder.write())
-    assert tables.results(study).text["stage"].tolist() == ["pretrain", "trial"]
-    assert tables.architecture_by_freeze(study).text["architecture"].tolist() == ["fcn8s"]
-    assert tables.best_models(study).text["architecture"].tolist() == ["fcn8s"]
+def test_a_cost_that_was_not_recorded_has_no_column(builder: Any) -> None:
+    builder.trial()
+    assert [column.title for column in tables.cost(load(builder.write())).columns] == ["model", "setting", "hours"]
+
+
+def test_iou_per_class_is_blank_for_a_class_that_does_not_occur(builder: Any) -> None:
+    builder.trial(iou=[0.2, None], seed=0)
+    builder.trial(iou=[0.4, None], seed=1)
+    builder.trial(iou=[0.9, 0.8], arch="fcn16s")
+    table = tables.class_iou(load(builder.write()))
+    assert table.rows() == [("road", "30.0 ± 127.1 (n=2)", "90.0 (n=1)"), ("sky", "", "80.0 (n=1)")]
+    assert values(table, "fcn8s_n") == [2, 0]
+
+
+def test_a_study_of_variants_has_no_table_of_architectures(builder: Any) -> None:
+    builder.trial(variant="scratch")
+    builder.trial(variant="frozen", freeze="encoder")
+    study = load(builder.write(variants={"frozen": {}, "scratch": {}}))
+    assert "architecture_by_freeze" not in [table.name for table in tables.all_tables(study)]
+    assert texts(tables.four_metrics(study), "model") == ["frozen", "scratch"]
 
 
 def test_a_study_without_results_says_so_in_one_sentence(builder: Any) -> None:
     builder.enter(builder.config())
     builder.trial([], lr=0.1, state="failed", reason="no GPU")
-    study = load_study(builder.write(axes=GRID))
+    study = load(builder.write(axes=GRID))
     sentence = "Nothing to compare yet: no trial has finished with scores (2 trials: 1 failed, 1 not started)."
-    assert tables.architecture_by_freeze(study).markdown() == f"## Architecture by freeze\n\n{sentence}\n"
-    assert tables.best_models(study).markdown() == f"## Best models\n\n{sentence}\n"
-    assert len(tables.results(study).text) == 2
+    for table in tables.all_tables(study):
+        assert table.name == "results" or (table.note, len(table)) == (sentence, 0)
+    assert len(tables.results(study)) == 2
+
+
+def test_the_table_of_claims(builder: Any) -> None:
+    for seed, test in enumerate((0.60, 0.62, 0.64)):
+        builder.trial(test=test, seed=seed)
+        builder.trial(test=0.5, arch="fcn16s", seed=seed)
+    claim = {"text": "better", "left": {"arch": "fcn8s"}, "right": {"arch": "fcn16s"}, "source": "a report"}
+    published = {"published": {"left": 0.76, "right": 0.72}}
+    faster = claim | {"text": "faster", "metric": "epochs_to_90"}
+    study = load(builder.write(claims=[claim | published, faster, "words"]))
+    rows = verdicts.claims_table(claims.judge_all(study)).rows()
+    assert rows[0][:5] == ("better", "holds", "test/mean_iou", "+12.00 [+7.03, +16.97]", "3")
+    assert rows[0][6:10] == ("0.0091", "+4.00 (76.00 − 72.00)", "a report", "paired t over 3 seeds")
+    assert rows[1][1:5] == ("undecided", "epochs_to_90", "+0 [+0, +0]", "3")
+    assert rows[2][:5] == ("words", "undecided", "", "", "0")
 
 
 @pytest.mark.parametrize(
     ("state", "reason", "step", "note"),
     [
         ("running", None, None, "1 of 10 epochs"),
-        ("failed", "a | b\n  c", None, "after 1 of 10 epochs: a \\| b c"),
+        ("failed", "a | b\n  c", None, "after 1 of 10 epochs: a | b c"),
         ("diverged", "loss is inf", None, "epoch 2: loss is inf"),
         ("skipped", "its parent failed", None, "its parent failed"),
         ("failed", "x" * 161, None, "after 1 of 10 epochs: " + "x" * 159 + "…"),
@@ -138,7 +167,7 @@ def test_the_note_of_a_trial_that_did_not_finish(
     builder: Any, state: str, reason: str | None, step: int | None, note: str
 ) -> None:
     builder.trial([0.1], state=state, reason=reason, step=step)
-    assert tables.results(load_study(builder.write())).text["note"].tolist() == [note]
+    assert texts(tables.results(load(builder.write())), "note") == [note]
 
 
 @pytest.mark.parametrize(
@@ -147,14 +176,3 @@ def test_the_note_of_a_trial_that_did_not_finish(
 )
 def test_duration(seconds: float, text: str) -> None:
     assert tables.duration(seconds) == text
-
-
-def test_written_tables_can_be_read_back(grid: Study, tmp_path: Path) -> None:
-    paths = tables.write_tables(tables.all_tables(grid), tmp_path / "tables")
-    assert [path.name for path in paths] == [
-        f"{name}.{kind}" for name in ("results", "architecture_by_freeze", "best_models") for kind in ("csv", "md")
-    ]
-    assert sorted(paths) == sorted((tmp_path / "tables").iterdir())
-    values = pd.read_csv(StringIO(paths[0].read_text()))
-    assert values["test/mean_iou"].tolist()[:2] == [0.80, 0.99]
-    assert "| fcn8s          | 70.00 (lr 0.1, n=1) | 62.00 ± 2.83 (lr 0.2, n=2) | -8.00" in paths[3].read_text()
