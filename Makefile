@@ -1,10 +1,11 @@
 # make demo: set up, then run the FCN grid on the embedded scenes and print its tables.
 # make test: set up, then lint, types and tests.
+# make readme: the demo with three seeds, its report, and its tables and pictures into the README.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint lock clean
+.PHONY: setup demo test lint lock readme clean
 
 setup: .venv/ready
 
@@ -18,6 +19,11 @@ setup: .venv/ready
 demo: setup
 	$(BIN)/python sweeps/fcn_grid.py --demo
 	$(BIN)/python -m analysis report runs/demo/studies/fcn_grid
+
+readme: setup
+	$(BIN)/python sweeps/fcn_grid.py --demo --seeds 3
+	$(BIN)/python -m analysis report runs/demo/studies/fcn_grid
+	$(BIN)/python docs/refresh.py runs/demo/studies/fcn_grid
 
 lint: setup
 	$(BIN)/ruff check .

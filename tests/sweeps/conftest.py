@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from segtrain.data.scenes import write_animals, write_scenes, write_streets
+from sweeps.engine.cli import main
+from sweeps.fcn_grid import DEMO, STUDY
 from tests.sweeps.harness import Sweep
 
 
@@ -27,6 +29,28 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = tmp_path_factory.mktemp("home")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "WANDB_", "SEGTRAIN_", "XDG_", "TORCH_"))}
     return {**kept, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path,
+    data_root: Path,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str]]:
+    """call(*arguments, data=...) -> exit code and output of `sweeps/fcn_grid.py` in this process, which has imported
+    torch and ray already: for commands that end before Ray would start."""
+    monkeypatch.setenv("HOME", environment["HOME"])
+    monkeypatch.setenv("SEGTRAIN_CACHE", str(tmp_path / "cache"))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "")  # the command sets them; they are put back after the test
+
+    def run(*arguments: str, data: Path = data_root) -> tuple[int, str]:
+        code = main(STUDY, DEMO, [*arguments, "--data-root", str(data)])
+        return code, "".join(capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

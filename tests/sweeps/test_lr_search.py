@@ -25,7 +25,7 @@ def trials(out: Path) -> list[FrozenTrial]:
 
 
 def test_killed_at_several_moments_it_spends_the_same_budget_and_tells_every_trial_once(
-    start: Callable[..., Sweep], tmp_path: Path
+    start: Callable[..., Sweep], call: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     command = (*SEARCH, "--out", str(out))
@@ -73,10 +73,10 @@ def test_killed_at_several_moments_it_spends_the_same_budget_and_tells_every_tri
     best = max(t.value for t in ended if t.state == TrialState.COMPLETE)  # type: ignore[type-var]
     found = records.read_json(out / "studies/lr_search" / records.FOUND_FILE)["cells"][0]
     assert found[records.VAL_MEAN_IOU] == best
-    grid = start(
+    code, text = call(
         *TINY, "--set", "init=scratch", "--set", "epochs=6", "--set", "arch=fcn8s", "--set", "freeze=none",
         "--lr-from", str(out / "studies/lr_search"), "--out", str(out), "--plan",
     )  # fmt: skip
-    assert grid.wait() == 0, grid.text()
-    assert f"fcn8s-unfreeze-lr{found['params']['lr']:g}" in grid.text()
-    assert "skip, finished" in grid.text()
+    assert code == 0
+    assert f"fcn8s-unfreeze-lr{found['params']['lr']:g}" in text
+    assert "skip, finished" in text

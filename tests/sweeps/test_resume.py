@@ -17,7 +17,7 @@ def test_ctrl_c_says_how_to_go_on(start: Callable[..., Sweep], tmp_path: Path) -
         "--set",
         "arch=fcn32s",
         "--set",
-        "epochs=15",
+        "epochs=8",
         "--out",
         str(tmp_path / "o"),
     )
@@ -31,21 +31,33 @@ def test_ctrl_c_says_how_to_go_on(start: Callable[..., Sweep], tmp_path: Path) -
     assert set((sweep.epoch_lines() + again.epoch_lines()).values()) == {1}
 
 
-def test_a_grid_that_grew_trains_only_what_is_new(start: Callable[..., Sweep], tmp_path: Path) -> None:
+def test_a_grid_that_grew_trains_only_what_is_new(
+    start: Callable[..., Sweep], call: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    first = start(*TINY, "--set", "arch=fcn32s", "--set", "freeze=none", "--out", str(out))
-    assert first.wait() == 0
+    grid = (*TINY, "--set", "arch=fcn32s", "--out", str(out))
+    grown = (*grid, "--set", "freeze=none", "--set", "lr=1e-3,1e-4")
+    assert start(*grid, "--set", "freeze=none").wait() == 0
     before, times = finished(out), modified(finished(out))
-    second = start(*TINY, "--set", "arch=fcn32s", "--set", "freeze=none", "--set", "lr=1e-3,1e-4", "--out", str(out))
+
+    # The plan knows what is there, and that the parent is; and it changes nothing.
+    everything = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    code, plan = call(*grid, "--plan")
+    assert code == 0
+    assert plan.count("skip, finished") == 2  # the pretraining and the unfrozen trial
+    assert plan.count(" run ") == 2  # a heading, and the frozen trial
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == everything
+
+    second = start(*grown)
     assert second.wait() == 0
     assert {run for run, _ in second.epoch_lines()} == {"fcn32s-unfreeze-lr0.0001"}
     assert modified(before) == times
     assert len(finished(out)) == len(before) + 1
     # And once more, with nothing left: no Ray, no epoch, the same closing lines.
-    third = start(*TINY, "--set", "arch=fcn32s", "--set", "freeze=none", "--set", "lr=1e-3,1e-4", "--out", str(out))
-    assert third.wait() == 0
-    assert not third.epoch_lines()
-    assert second.text().splitlines()[-3:] == third.text().splitlines()[-3:]
+    code, text = call(*grown)
+    assert code == 0
+    assert " epoch " not in text.partition("trials finished")[0]
+    assert text.splitlines()[-3:] == second.text().splitlines()[-3:]
 
 
 def test_two_commands_on_one_folder_share_the_work(start: Callable[..., Sweep], tmp_path: Path) -> None:
