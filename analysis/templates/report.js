@@ -21,16 +21,22 @@ for (const table of document.querySelectorAll("table[data-name]")) {
 
 // Figures are drawn when they come near the window: a report may hold dozens.
 const unescape = (text) => new DOMParser().parseFromString(text, "text/html").documentElement.textContent;
+const charts = [...document.querySelectorAll(".chart")];
+const figures = new Map(charts.map((section) => [section, JSON.parse(section.querySelector("script").textContent)]));
 const draw = (section) => {
   if (section.dataset.drawn) return;
   section.dataset.drawn = "true";
-  const figures = JSON.parse(section.querySelector("script").textContent);
   section.querySelectorAll(".facet").forEach((facet, index) => {
-    const { data, layout, config } = figures[index];
+    const { data, layout, config } = figures.get(section)[index];
     Plotly.newPlot(facet, data, layout, config);
   });
 };
-const charts = [...document.querySelectorAll(".chart")];
+// Their room is kept before that, or a link to a section would miss it.
+for (const [section, parts] of figures) {
+  section.querySelectorAll(".facet").forEach((facet, index) => {
+    facet.style.minHeight = `${parts[index].layout.height}px`;
+  });
+}
 const near = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
 }, { rootMargin: "800px" });

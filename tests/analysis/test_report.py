@@ -137,6 +137,18 @@ def test_the_page_in_a_browser(page: Page) -> None:
 
 
 @needs_browser
+def test_the_page_keeps_its_place_while_figures_are_drawn(index: Path, browser: Browser) -> None:
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.goto(index.as_uri())
+    height = "document.documentElement.scrollHeight"
+    before = tab.evaluate(height)
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    until(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
+    assert abs(tab.evaluate(height) - before) < 0.02 * before
+    tab.close()
+
+
+@needs_browser
 def test_tables_sort_by_number_and_turn_round(page: Page) -> None:
     table = page.locator("table[data-name=results]")
     head = table.get_by_role("button", name="test mIoU %")
