@@ -10,7 +10,7 @@ from rich.table import Table
 from segtrain import records
 from segtrain.data import DATASETS
 from segtrain.data.cache import list_pairs
-from segtrain.data.spec import SPLITS
+from segtrain.data.spec import SPLITS, DataError
 from segtrain.device import pick_hardware
 from sweeps.engine import cluster
 from sweeps.engine.cost import epoch_flops, makespan, measure_rate
@@ -25,30 +25,51 @@ WIDTH_FOR_IDS = 120  # columns of a terminal
 
 
 def show_plan(study: Study, options: Options, console: Console) -> None:
-    """Prints every trial with what would happen to it and its predicted cost, and the total. Starts nothing.
-    Embedded scenes are written to the data root first where they are not there yet.
+    """Prints the recipe, every trial with what would happen to it and its predicted cost, and the total. Starts
+    nothing. Embedded scenes are written to the data root first where they are not there yet; without its data a study
+    is shown without its cost.
 
-    Raises what `run_study` raises, except for bad files inside the dataset: no image is decoded here.
+    Raises what `run_study` raises, except for what is wrong with the data: no image is decoded here.
     """
     plan = make_plan(study.expand(), options.out)
     nodes = cluster.find_nodes(options.address)
     resources = cluster.pick_resources(nodes, *options.resources)
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
-
-    flops = _epoch_flops(plan, options.data_root)
+    _print(console, recipe(study))
+    try:
+        flops = _epoch_flops(plan, options.data_root)
+    except DataError as error:
+        console.print(_table(study, plan, {}, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
+        _print(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
+        return
     left = {p.trial.trial_id: p.epochs_left * flops[p.trial.trial_id] for p in plan}
     rate, source = _rate(study, plan, flops, options.out, resources)
     seconds = {trial_id: operations / rate for trial_id, operations in left.items()}
     eta_s = makespan([(p.trial.trial_id, seconds[p.trial.trial_id], p.trial.config.parent) for p in plan], slots)
     console.print(_table(study, plan, seconds, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
-    console.print(
+    _print(
+        console,
         f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
         f"at once.\nPredicted from {sum(left.values()) / 1e12:.1f} TFLOP that are left, and {rate / 1e9:.0f} GFLOP/s "
         f"of a trial {source}. Nothing was started.",
-        highlight=False,
-        soft_wrap=True,
     )
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def recipe(study: Study) -> str:
+    """The study's base with the values of its axes, and how its variants and its pretraining differ from that."""
+    base = {name: value for name, value in study.base.to_dict().items() if name != "parent"}
+    axes = {name: "|".join(map(str, values)) for name, values in study.axes.items()}
+    edits = {
+        "recipe": {**base, **axes},
+        **study.variants,
+        **({"pretraining": study.pretrain} if study.pretrain else {}),
+    }
+    return "\n".join(f"{name}: " + ", ".join(f"{k}={v}" for k, v in edit.items()) for name, edit in edits.items())
 
 
 def show_search(search: Search, options: Options, console: Console) -> None:
@@ -72,11 +93,8 @@ def show_search(search: Search, options: Options, console: Console) -> None:
         hours += at_most
         table.add_row(cell.name, str(done), str(left), str(cell.config.epochs), f"{at_most:.3f}")
     console.print(table)
-    console.print(
-        f"In all at most {hours:.3f} {unit}-hours, at {rate / 1e9:.0f} GFLOP/s {source}. Nothing was started.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    total = f"In all at most {hours:.3f} {unit}-hours, at {rate / 1e9:.0f} GFLOP/s {source}. Nothing was started."
+    _print(console, total)
 
 
 def _epoch_flops(plan: Sequence[PlannedTrial], data_root: Path) -> dict[str, float]:
@@ -119,7 +137,8 @@ def _table(
     if with_ids:
         table.add_column("trial id", no_wrap=True)
     for planned in plan:
-        hours = seconds[planned.trial.trial_id] * share / 3600
+        known = seconds.get(planned.trial.trial_id)
+        hours = "?" if known is None else f"{known * share / 3600:.3f}"
         ids = [planned.trial.trial_id] if with_ids else []
-        table.add_row(planned.trial.run_name, planned.describe(), f"{hours:.3f}", *ids)
+        table.add_row(planned.trial.run_name, planned.describe(), hours, *ids)
     return table

@@ -20,6 +20,7 @@ from sweeps.engine.plan import make_plan
 from sweeps.engine.schedule import run_trials
 from sweeps.engine.search import Search
 from sweeps.engine.study import Trial
+from sweeps.engine.table import percent
 
 LOCK_FILE = ".search.lock"
 WRITE_EVERY_S = 5.0
@@ -124,21 +125,23 @@ class Results:
 
     def show(self, console: Console) -> None:
         table = Table(title=self.search.study.title)
-        for name in ("search", "best", "val mIoU %", "test mIoU %", "complete", "pruned", "failed", "epochs", "of"):
-            table.add_column(name, justify="left" if name in ("search", "best") else "right")
+        for name in ("search", "best"):
+            table.add_column(name, no_wrap=True)
+        for name in ("val / test mIoU %", "whole / stopped / failed", "epochs"):
+            table.add_column(name, justify="right")
         for searched in self.studies.cells:
             trials = self.studies.trials(searched)
-            best, epochs = _best(trials), [self._epochs(*item) for item in trials]
+            best, epochs = _best(trials), sum(self._epochs(*item) for item in trials)
             states = [frozen.state for _, frozen in trials]
             counts = [str(states.count(s)) for s in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)]
-            texts = ["none", "", ""]
+            found, scores = "none", ""
             if best is not None:
                 trial, frozen = best
-                scores = records.read_test_scores(records.trial_dir(self.options.out, trial.trial_id))
-                values = ", ".join(f"{name} {value:.3g}" for name, value in frozen.params.items())
-                texts = [values, f"{100 * (frozen.value or 0.0):.2f}", f"{100 * (scores.mean_iou or 0.0):.2f}"]
-            whole = len(trials) * searched.cell.config.epochs
-            table.add_row(searched.cell.name, *texts, *counts, str(sum(epochs)), str(whole))
+                test = records.read_test_scores(records.trial_dir(self.options.out, trial.trial_id)).mean_iou
+                found = ", ".join(f"{name} {value:.3g}" for name, value in frozen.params.items())
+                scores = f"{percent(frozen.value)} / {percent(test)}"
+            spent = f"{epochs} of {len(trials) * searched.cell.config.epochs}"
+            table.add_row(searched.cell.name, found, scores, " / ".join(counts), spent)
         console.print(table)
         console.print(
             f"search: {self.folder}; its report: python -m analysis report {self.folder}\n"

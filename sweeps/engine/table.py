@@ -97,7 +97,7 @@ class SweepTable(Callback):
             row.val_mean_iou = max(val, row.val_mean_iou or 0.0)
         self._line(
             row,
-            f"epoch {row.epoch}/{row.planned.trial.config.epochs}  val mIoU {_percent(val)}  "
+            f"epoch {row.epoch}/{row.planned.trial.config.epochs}  val mIoU {percent(val)}  "
             f"{row.images_per_s:.0f} images/s  ETA {duration(self.eta_s())}",
         )
 
@@ -170,7 +170,7 @@ class SweepTable(Callback):
                 row.planned.trial.run_name,
                 row.state,
                 f"{row.epoch}/{row.planned.trial.config.epochs}",
-                _percent(row.val_mean_iou),
+                percent(row.val_mean_iou),
                 "" if row.images_per_s is None else f"{row.images_per_s:.0f}",
             )
         return table
@@ -201,7 +201,7 @@ def _first_state(planned: PlannedTrial) -> str:
     return "waiting" if planned.action == "wait" else "pending"
 
 
-def _percent(fraction: float | None) -> str:
+def percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.2f}"
 
 

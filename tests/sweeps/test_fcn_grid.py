@@ -91,6 +91,17 @@ def test_the_plan_of_a_new_study_starts_nothing(call: Call, tmp_path: Path) -> N
     assert not out.exists()
 
 
+def test_the_plan_of_a_study_whose_data_is_not_there_shows_all_but_its_cost(call: Call, tmp_path: Path) -> None:
+    code, text = call("--out", str(tmp_path / "out"), "--plan")
+    assert code == 0
+    assert text.startswith("recipe: arch=fcn32s|fcn16s|fcn8s, dataset=roads, image_height=192, image_width=256, ")
+    assert "freeze=encoder|none, epochs=30, batch_size=16, lr=0.001|0.0003|0.0001, lr_gamma=0.98, " in text
+    assert text.count(" run ") == 1 + 3 * 2 * 3  # a heading, and the trials
+    assert text.count(" ? ") == 3 * 2 * 3
+    assert "What it would cost depends on the data, which cannot be read: " in text
+    assert "dataset 'roads' expects data*/" in text
+
+
 def test_a_diverged_trial_is_an_outcome_and_the_sweep_goes_on(
     start: Callable[..., Sweep], call: Call, tmp_path: Path
 ) -> None:
