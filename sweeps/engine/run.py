@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from segtrain import records
 from sweeps.engine import preflight
@@ -11,6 +12,7 @@ from sweeps.engine.options import INTERRUPTED, Options
 from sweeps.engine.plan import make_plan
 from sweeps.engine.schedule import run_trials
 from sweeps.engine.study import Study, Trial
+from sweeps.engine.table import percent
 
 
 def run_study(study: Study, options: Options, console: Console) -> int:
@@ -44,30 +46,40 @@ def run_study(study: Study, options: Options, console: Console) -> int:
 def _summarise(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> int:
     statuses = {t.trial_id: records.read_status(records.trial_dir(options.out, t.trial_id)) for t in trials}
     unfinished = [t for t in trials if (status := statuses[t.trial_id]) is None or status.state != "finished"]
+    reached = {t.trial_id: _val_mean_iou(t, options.out) for t in trials}
+    tested = {t.trial_id: _scores(t, options.out) for t in trials if t not in unfinished}
+    table = Table(title=study.title)
+    for name in ("run", "state"):
+        table.add_column(name, overflow="fold")
+    for name in ("best epoch", "val mIoU %", "test mIoU %"):
+        table.add_column(name, justify="right")
+    for trial in trials:
+        status, scores = statuses[trial.trial_id], tested.get(trial.trial_id)
+        tests = (str(scores.epoch), percent(scores.mean_iou)) if scores else ("-", "-")
+        state = status.state if status else "not started"
+        table.add_row(trial.run_name, state, tests[0], percent(reached[trial.trial_id]), tests[1])
+    console.print(table)
     lines = [f"{len(trials) - len(unfinished)} of {len(trials)} trials finished"]
     for trial in unfinished:
         status = statuses[trial.trial_id]
         parts = [status.state, status.reason] if status else ["not started"]
         lines.append(f"  {trial.run_name}: " + ", ".join(part for part in parts if part))
-    best = _best([t for t in trials if t not in unfinished and t.stage == "trial"], options.out)
+    compared = [t for t in trials if t.stage == "trial" and t.trial_id in tested]
+    best = max(compared, key=lambda t: reached[t.trial_id] or 0.0, default=None)
     if best is not None:
-        trial, value = best
-        scores = records.read_test_scores(records.trial_dir(options.out, trial.trial_id))
-        test = "undefined" if scores.mean_iou is None else f"{scores.mean_iou:.4f}"
-        lines.append(f"best model by {records.VAL_MEAN_IOU}: {trial.run_name}, {value:.4f} at epoch {scores.epoch}")
-        lines.append(f"  test mean IoU {test}, in {records.trial_dir(options.out, trial.trial_id)}")
+        lines.append(f"best model by {records.VAL_MEAN_IOU}: {best.run_name}")
+        lines.append(f"  in {records.trial_dir(options.out, best.trial_id)}")
     folder = records.study_dir(options.out, study.name)
     lines.append(f"study: {folder}; its report: python -m analysis report {folder}")
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     return 1 if len(unfinished) == len(trials) or (options.strict and unfinished) else 0
 
 
-def _best(finished: Sequence[Trial], out: Path) -> tuple[Trial, float] | None:
-    """The trial that reached the best validation mean IoU, and that value."""
-    values = []
-    for trial in finished:
-        lines = records.read_metrics(records.trial_dir(out, trial.trial_id))
-        reached = [iou for line in lines if (iou := line.get(records.VAL_MEAN_IOU)) is not None]
-        if reached:
-            values.append((trial, max(reached)))
-    return max(values, key=lambda item: item[1], default=None)
+def _val_mean_iou(trial: Trial, out: Path) -> float | None:
+    """The best that the trial has reached so far."""
+    lines = records.read_metrics(records.trial_dir(out, trial.trial_id))
+    return max((iou for line in lines if (iou := line.get(records.VAL_MEAN_IOU)) is not None), default=None)
+
+
+def _scores(trial: Trial, out: Path) -> records.TestScores:
+    return records.read_test_scores(records.trial_dir(out, trial.trial_id))
