@@ -4,7 +4,8 @@ Question   The learning rate (and on request weight decay and batch size) of eac
            by a search of its own; trials that fall behind are stopped early.
 Source     The reports fix 0.001 and compare once with half of it. Sampler: TPE (Bergstra et al. 2011); pruning:
            asynchronous successive halving (Li et al. 2020), both as Optuna has them.
-Expected   A rate at least as good as 0.001, which is tried first, for a good deal less than every trial whole.
+Expected   A rate at least as good as 0.001, which is tried first and runs whole, for less than half of the epochs that
+           the same trials would take whole.
 Command    python sweeps/lr_search.py --arch fcn8s --trials 40 --num-gpus 8
            python sweeps/lr_search.py --arch fcn32s fcn16s fcn8s --freeze both --num-gpus 8
            python sweeps/fcn_grid.py --lr-from runs/studies/lr_search     (the grid at the rates that were found)

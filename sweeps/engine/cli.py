@@ -36,7 +36,9 @@ def build_search_parser(search: Search, demo: Search) -> argparse.ArgumentParser
     add("--arch", nargs="+", metavar="NAME", help="architectures, each searched by itself")
     add("--freeze", choices=[*FREEZE_LABELS, "both"], help="both: none and encoder, each searched by itself")
     add("--trials", type=int, metavar="N", help=f"trials of each search ({search.trials}; {demo.trials} in the demo)")
-    add("--try", dest="tries", nargs="*", type=float, metavar="LR", help="learning rates that come first")
+    add(
+        "--try", dest="tries", nargs="*", type=float, metavar="LR", help="learning rates that come first, and run whole"
+    )
     add("--search", nargs="+", choices=list(search.space), default=["lr"], help="fields to search (lr)")
     add("--pruner", choices=get_args(Pruner), default="halving", help="what stops hopeless trials (%(default)s)")
     add("--sampler-seed", type=int, default=0, metavar="N", help="seed of the draws (%(default)s)")

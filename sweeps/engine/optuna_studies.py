@@ -135,11 +135,13 @@ class OptunaStudies:
         return self._adopt(searched, asked)
 
     def report(self, trial_id: str, epoch: int, value: float) -> bool:
-        """Takes a validation mean IoU of a running trial; whether the trial should stop there."""
+        """Takes a validation mean IoU of a running trial; whether the trial should stop there. The rates of `tries` run
+        whole: they are what the search is to beat."""
         searched, asked = self.asked[trial_id]
         asked.report(value, step=epoch)
-        # Asked in the last epoch as well, since the pruner compares later trials with what it sees here.
-        return asked.should_prune() and epoch < searched.cell.config.epochs
+        # Asked whatever follows from it, since the pruner compares later trials with what it sees here.
+        hopeless = asked.should_prune()
+        return hopeless and epoch < searched.cell.config.epochs and asked.params["lr"] not in self.search.tries
 
     def prune(self, trial_id: str) -> None:
         """Writes down that the trial was stopped. Its checkpoint goes: a full-size one takes 2 GB, and a later sweep

@@ -129,6 +129,16 @@ def test_nothing_is_stopped_at_its_last_epoch(opened: Callable[..., OptunaStudie
     assert not studies.report(bad.trial_id, 3, 0.1)
 
 
+def test_the_rates_that_were_asked_for_run_whole(opened: Callable[..., OptunaStudies]) -> None:
+    studies = opened(search(tries=(2e-2, 1e-5)))
+    run(studies, 12)
+    by_rate = {trial.config.lr: frozen.state for trial, frozen in studies.trials(studies.cells[0])}
+    assert by_rate[1e-5] == TrialState.COMPLETE
+    worse = [state for lr, state in by_rate.items() if lr > 0.05]
+    assert worse
+    assert set(worse) == {TrialState.PRUNED}
+
+
 def test_an_epoch_that_will_be_trained_again_is_not_reported(opened: Callable[..., OptunaStudies]) -> None:
     studies = opened(search())
     trial = studies.next_trial()
