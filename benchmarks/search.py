@@ -145,7 +145,12 @@ def run_ray(trials: int, out: Path) -> tuple[float, int]:
             max_concurrent_trials=SLOTS,
             reuse_actors=True,
         ),
-        run_config=tune.RunConfig(storage_path=str(out), callbacks=[clock], verbose=0),
+        run_config=tune.RunConfig(
+            storage_path=str(out),
+            callbacks=[clock],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
     ).fit()
     assert clock.first_end is not None
     elapsed_s = time.perf_counter() - clock.first_end
