@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -199,9 +200,19 @@ class OptunaStudies:
 
 
 def open_storage(url: str | None, folder: Path) -> BaseStorage:
-    """Optuna's journal in `folder`, or the storage at `url`. Nobody else may run a search in `folder` meanwhile."""
+    """Optuna's journal in `folder`, or the storage at `url`. Nobody else may run a search in `folder` meanwhile. Raises
+    SearchError when `url` cannot be opened."""
     if url is not None:
-        return optuna.storages.get_storage(url)
+        from sqlalchemy.exc import SQLAlchemyError  # half a second, for those who have a database
+
+        try:
+            return optuna.storages.get_storage(url)
+        except (SQLAlchemyError, ImportError, StorageInternalError) as error:
+            reason = str(error).splitlines()[0]
+            raise SearchError(
+                f"--storage is {url!r}, which cannot be opened ({reason}); give a URL of SQLAlchemy, such as "
+                "sqlite:///search.db, or leave it out for a journal under --out"
+            ) from None
     path = folder / JOURNAL_FILE
     # Of a process that was killed: half a line, to which the next one would be glued, and a lock.
     if path.exists():

@@ -270,3 +270,21 @@ def test_a_searched_field_cannot_be_set() -> None:
     with pytest.raises(ConfigError, match="lr cannot be set, since it is searched; rates to try first go with --try"):
         search().edit({"lr": (0.1,)})
     assert search().edit({"epochs": (9,)}, trials=5).study.base.epochs == 9
+
+
+def test_any_storage_of_optuna_will_do(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'search.db'}"
+    rates = [
+        rate
+        for _ in range(2)
+        for rate in run(OptunaStudies(search(6), open_storage(url, tmp_path), tmp_path, lambda: None), 3)
+    ]
+    assert len(set(rates)) == 6
+    assert OptunaStudies(search(6), open_storage(url, tmp_path), tmp_path, lambda: None).unasked == 0
+    assert not (tmp_path / "optuna.journal").exists()
+
+
+def test_a_storage_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    for url in ("nonsense", f"sqlite:///{tmp_path}/no/such/folder/search.db"):
+        with pytest.raises(SearchError, match=re.escape(f"--storage is {url!r}, which cannot be opened (")):
+            open_storage(url, tmp_path)
