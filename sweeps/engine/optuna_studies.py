@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.storages import BaseStorage, JournalStorage
@@ -20,7 +19,7 @@ from scipy.stats import qmc
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.errors import UserError
-from sweeps.engine.search import Cell, LogUniform, Pruner, Range, Search
+from sweeps.engine.search import Cell, LogUniform, Pruner, Search
 from sweeps.engine.study import Trial
 
 STARTUP_TRIALS = 6
@@ -58,7 +57,7 @@ class OptunaStudies:
         name with another space or recipe."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.search, self.out, self.changed = search, out, changed
-        self.space = {name: _distribution(search.space[name]) for name in search.searched}
+        self.space = {name: search.space[name] for name in search.searched}
         self.cells: list[Searched] = []
         self.asked: dict[str, tuple[Searched, optuna.Trial]] = {}  # by trial id; those that have not ended
         for cell in search.cells():
@@ -78,8 +77,7 @@ class OptunaStudies:
         which a few random ones would not."""
         spread = qmc.Halton(len(self.space), rng=np.random.default_rng(self.search.seed))
         points = spread.random(max(0, STARTUP_TRIALS - len(self.search.tries)))
-        ranges = [self.search.space[name] for name in self.space]
-        even = [{n: r.at(u) for n, r, u in zip(self.space, ranges, point, strict=True)} for point in points]
+        even = [{n: r.at(u) for (n, r), u in zip(self.space.items(), point, strict=True)} for point in points]
         return [*({"lr": lr} for lr in self.search.tries), *even]
 
     def _require_same(self, study: optuna.Study, cell: Cell) -> None:
@@ -101,11 +99,10 @@ class OptunaStudies:
         going_on = []
         for searched in self.cells:
             for frozen in searched.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                # A kill between creating a trial and drawing its parameters leaves one without them.
+                asked = optuna.Trial(searched.study, frozen._trial_id)
                 if set(frozen.params) != set(self.space):
-                    searched.study.tell(frozen.number, state=TrialState.FAIL)
-                    continue
-                trial = self._adopt(searched, optuna.Trial(searched.study, frozen._trial_id))
+                    self._draw(searched, asked, searched.spent - 1)  # a kill fell into asking for the last one
+                trial = self._adopt(searched, asked)
                 stop = self._catch_up(trial.trial_id)
                 status = records.read_status(records.trial_dir(self.out, trial.trial_id))
                 if status is not None and status.state != "running":
@@ -128,12 +125,21 @@ class OptunaStudies:
         if not ready:
             return None
         searched = min(ready, key=lambda s: s.spent)
-        # A sampler that draws from (seed, trial) is the same after a restart; one that runs on would not be.
-        seed = int(np.random.SeedSequence([self.search.seed, searched.spent]).generate_state(1)[0])
-        searched.study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
-        asked = searched.study.ask(fixed_distributions=self.space)
+        asked = searched.study.ask()
+        self._draw(searched, asked, searched.spent)
         searched.spent += 1
         return self._adopt(searched, asked)
+
+    def _draw(self, searched: Searched, asked: optuna.Trial, index: int) -> None:
+        """Gives the cell's trial number `index` its values."""
+        # A sampler that draws from (seed, trial) is the same after a restart; one that runs on would not be.
+        seed = int(np.random.SeedSequence([self.search.seed, index]).generate_state(1)[0])
+        searched.study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+        for name, values in self.space.items():
+            if isinstance(values, LogUniform):
+                asked.suggest_float(name, values.low, values.high, log=True)
+            else:
+                asked.suggest_categorical(name, values.values)
 
     def report(self, trial_id: str, epoch: int, value: float) -> bool:
         """Takes a validation mean IoU of a running trial; whether the trial should stop there. The rates of `tries` run
@@ -221,12 +227,6 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
             records.write_atomic(path, whole[: whole.rfind(b"\n") + 1])
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     return JournalStorage(JournalFileBackend(str(path)))
-
-
-def _distribution(values: Range) -> BaseDistribution:
-    if isinstance(values, LogUniform):
-        return FloatDistribution(values.low, values.high, log=True)
-    return CategoricalDistribution(values.values)
 
 
 def _pruner(name: Pruner, config: TrialConfig) -> BasePruner:

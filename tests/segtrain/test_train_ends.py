@@ -92,6 +92,7 @@ def test_a_loss_that_is_not_finite_is_diverged_with_its_step(
         runtime_s=status(folder).runtime_s,
         reason="epoch 1, the training loss is nan at step 2",
         step=2,
+        attempts=1,
     )
     assert status(folder).runtime_s > 0
     assert not (folder / "error.txt").exists()

@@ -83,6 +83,18 @@ def test_one_worker_and_one_seed_give_one_sequence_however_often_it_is_restarted
     assert run(opened(search(seed=1), "c"), 12) != calm
 
 
+@pytest.mark.parametrize("count", [2, 9], ids=["of the first points", "of TPE"])
+def test_a_kill_in_the_middle_of_asking_loses_no_trial(opened: Callable[..., OptunaStudies], count: int) -> None:
+    calm = run(opened(search(searched=("lr", "batch_size"))), count + 1)
+    disturbed = opened(search(searched=("lr", "batch_size")), "b")
+    run(disturbed, count)
+    disturbed.cells[0].study.ask()  # a trial that runs and has no values yet
+    again = opened(search(searched=("lr", "batch_size")), "b")
+    (trial,) = again.resume()
+    assert trial.config.lr == calm[-1]
+    assert again.unasked == 12 - count - 1
+
+
 def test_the_first_rates_cover_the_space_and_later_ones_gather_where_scores_are_good(
     opened: Callable[..., OptunaStudies],
 ) -> None:
