@@ -1,7 +1,7 @@
 """What a learning-rate search found: its tables and charts, from the search.json that the sweep writes.
 
-A trial that was stopped early shows the best validation mean IoU that it had reached until then, which is less than
-it would have come to; trials that ran whole are marked as such.
+A trial that was stopped early shows the best validation mean IoU that it had reached until then, with fewer epochs than
+the others; trials that ran whole are marked as such.
 """
 
 from collections.abc import Mapping, Sequence
@@ -133,7 +133,7 @@ def _rates(cells: Sequence[Cell], looks: Sequence[Style]) -> Chart:
     rates = [trial["params"]["lr"] for cell in cells for trial in cell.trials]
     x_axis = Axis(title="learning rate", log=True, range=(min(rates) / 1.5, max(rates) * 1.5))
     facet = Facet(title="", x=x_axis, y=Axis(title=SCORE), series=series)
-    caption = "Every trial at its learning rate. A pale one was stopped early and would have come higher."
+    caption = "Every trial at its learning rate. A pale one was stopped early: its score is that of fewer epochs."
     return Chart(name="search_rates", title="Learning rate against score", caption=caption, facets=[facet])
 
 
