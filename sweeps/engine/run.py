@@ -47,7 +47,8 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
     statuses = {t.trial_id: records.read_status(records.trial_dir(options.out, t.trial_id)) for t in trials}
     unfinished = [t for t in trials if (status := statuses[t.trial_id]) is None or status.state != "finished"]
     reached = {t.trial_id: _val_mean_iou(t, options.out) for t in trials}
-    tested = {t.trial_id: _scores(t, options.out) for t in trials if t not in unfinished}
+    finished = [t for t in trials if t not in unfinished]
+    tested = {t.trial_id: records.read_test_scores(records.trial_dir(options.out, t.trial_id)) for t in finished}
     table = Table(title=study.title)
     for name in ("run", "state"):
         table.add_column(name, overflow="fold")
@@ -64,7 +65,7 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
         status = statuses[trial.trial_id]
         parts = [status.state, status.reason] if status else ["not started"]
         lines.append(f"  {trial.run_name}: " + ", ".join(part for part in parts if part))
-    compared = [t for t in trials if t.stage == "trial" and t.trial_id in tested]
+    compared = [t for t in finished if t.stage == "trial"]
     best = max(compared, key=lambda t: reached[t.trial_id] or 0.0, default=None)
     if best is not None:
         lines.append(f"best model by {records.VAL_MEAN_IOU}: {best.run_name}")
@@ -79,7 +80,3 @@ def _val_mean_iou(trial: Trial, out: Path) -> float | None:
     """The best that the trial has reached so far."""
     lines = records.read_metrics(records.trial_dir(out, trial.trial_id))
     return max((iou for line in lines if (iou := line.get(records.VAL_MEAN_IOU)) is not None), default=None)
-
-
-def _scores(trial: Trial, out: Path) -> records.TestScores:
-    return records.read_test_scores(records.trial_dir(out, trial.trial_id))

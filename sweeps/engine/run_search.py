@@ -30,20 +30,21 @@ WRITE_EVERY_S = 5.0
 def run_search(search: Search, options: Options, storage: str | None, console: Console) -> int:
     """Spends what is left of the search's trials and says what was found.
 
-    Returns the exit code as `run_study` does, and raises what that raises, and SearchError.
+    Returns the exit code: 1 when a search found nothing, or with `strict` when a trial failed, and INTERRUPTED after
+    Ctrl-C. Raises what `run_study` raises, and SearchError.
     """
     preflight.check_machine(options)
-    cells = search.cells()
-    epoch_flops = preflight.check_data([cell.config for cell in cells], options.data_root)
+    trials = search.study.expand()
+    epoch_flops = preflight.check_data([trial.config for trial in trials], options.data_root)
     folder = records.study_dir(options.out, search.study.name)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK_FILE, timeout=0, fallback_to_soft=False):
             results = Results(search, options, storage, folder)
-            parents = [trial for trial in search.study.expand() if trial.stage == "pretrain"]
-            plan = make_plan([*parents, *results.studies.resume()], options.out)
+            plan = make_plan([*results.parents, *results.studies.resume()], options.out)
             starting = [p.trial.config for p in plan if p.action == "run"]
-            preflight.check_weights([*starting, *(cell.config for cell in cells)], options.data_root)
+            asked_later = [trial.config for trial in trials] if results.studies.unasked else []
+            preflight.check_weights([*starting, *asked_later], options.data_root)
             results.write()
             try:
                 through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
@@ -58,7 +59,7 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
             f"{folder} is being searched by another command; wait for it, or choose another --out"
         ) from None
     if complete:
-        return 0 if results.has_best else 1
+        return results.exit_code(options.strict)
     console.print("interrupted; the same command again goes on from here")
     return INTERRUPTED
 
@@ -69,6 +70,7 @@ class Results:
     def __init__(self, search: Search, options: Options, storage: str | None, folder: Path) -> None:
         self.search, self.options, self.folder = search, options, folder
         self.written = 0.0
+        self.parents = [trial for trial in search.study.expand() if trial.stage == "pretrain"]
         self.studies = OptunaStudies(search, open_storage(storage, folder), options.out, self._write_at_times)
 
     def _write_at_times(self) -> None:
@@ -77,18 +79,18 @@ class Results:
 
     def write(self) -> None:
         self.written = time.monotonic()
-        parents = [trial for trial in self.search.study.expand() if trial.stage == "pretrain"]
         asked = [trial for searched in self.studies.cells for trial, _ in self.studies.trials(searched)]
-        described = self.search.study.describe([*parents, *asked], self.options.command)
+        described = self.search.study.describe([*self.parents, *asked], self.options.command)
         records.write_json(self.folder / records.STUDY_FILE, described)
         cells = [self._describe(searched) for searched in self.studies.cells]
         search = {**self.search.describe(), "tries": list(self.search.tries), "trials": self.search.trials}
         records.write_json(self.folder / records.SEARCH_FILE, {**search, "cells": cells})
         write_found(self.folder, [cell["best"] for cell in cells if cell["best"] is not None])
 
-    @property
-    def has_best(self) -> bool:
-        return all(_best(self.studies.trials(searched)) is not None for searched in self.studies.cells)
+    def exit_code(self, strict: bool) -> int:
+        trials = [self.studies.trials(searched) for searched in self.studies.cells]
+        failed = any(frozen.state == TrialState.FAIL for cell in trials for _, frozen in cell)
+        return 1 if (strict and failed) or not all(_best(cell) for cell in trials) else 0
 
     def _describe(self, searched: Searched) -> dict[str, Any]:
         config, trials = searched.cell.config, self.studies.trials(searched)
