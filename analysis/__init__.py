@@ -8,6 +8,6 @@
 `Study` documents the columns of the frames.
 """
 
-from analysis.frames import Study, load
+from analysis.read.frames import Study, load
 
 __all__ = ["Study", "load"]

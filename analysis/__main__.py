@@ -17,9 +17,9 @@ from segtrain.records import RecordError
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["data"]:
-        from analysis import data  # the trainer's loaders, which a report does without
+        from analysis.report import dataset_report  # the trainer's loaders, which a report does without
 
-        return data.main(arguments[1:])
+        return dataset_report.main(arguments[1:])
     options = _parser().parse_args(arguments)
     if options.command == "best":
         return print_best(options.out)
@@ -39,8 +39,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def report(folder: Path) -> int:
-    from analysis.frames import load
-    from analysis.report import write_report
+    from analysis.read.frames import load
+    from analysis.report.page import write_report
 
     try:
         study = load(folder)
@@ -61,7 +61,7 @@ def report(folder: Path) -> int:
 
 
 def print_best(out: Path) -> int:
-    from analysis.best import best_over, load_all
+    from analysis.report.best_models import best_over, load_all
 
     try:
         studies, problems = load_all(out)

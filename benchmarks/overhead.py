@@ -30,9 +30,9 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.cache import open_cache
-from sweeps.engine.options import Options
+from sweeps.engine.ask.options import Options
+from sweeps.engine.ask.study import Study
 from sweeps.engine.run import run_study
-from sweeps.engine.study import Study
 
 TRIALS, SLOTS = 16, 2
 DATA_ROOT = Path("data").absolute()
@@ -56,7 +56,7 @@ def function_trainable(config: dict[str, Any]) -> None:
     """What one would write first: the trainer inside a function."""
     import torch
 
-    from segtrain.train import train
+    from segtrain.training.trial import train
 
     torch.set_num_threads(1)
     point = config["point"]

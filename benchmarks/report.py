@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 import analysis
-from analysis.report import write_report
+from analysis.report.page import write_report
 from segtrain import records
 from segtrain.config import TrialConfig
 

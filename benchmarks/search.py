@@ -25,13 +25,13 @@ from rich.console import Console
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from sweeps.engine import cluster
-from sweeps.engine.options import Options
-from sweeps.engine.optuna_studies import REDUCTION, OptunaStudies, open_storage
-from sweeps.engine.schedule import run_trials
-from sweeps.engine.search import LogUniform, Search
-from sweeps.engine.study import Study, Trial
-from sweeps.engine.trainable import OUTCOME
+from sweeps.engine.ask.options import Options
+from sweeps.engine.ask.search import LogUniform, Search
+from sweeps.engine.ask.study import Study, Trial
+from sweeps.engine.run import cluster
+from sweeps.engine.run.optuna_studies import REDUCTION, OptunaStudies, open_storage
+from sweeps.engine.run.schedule import run_trials
+from sweeps.engine.run.trainable import OUTCOME
 
 FEW, MANY = 100, 2000
 SLOTS, EPOCHS, EPOCH_SLEEP_S = 8, 9, 0.002

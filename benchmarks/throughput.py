@@ -17,12 +17,14 @@ from pathlib import Path
 
 import torch
 
-from segtrain import checkpoint, records
-from segtrain.batches import training_batches
+from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.evaluate import autocast, cross_entropy_sum
 from segtrain.models import set_train_mode
-from segtrain.train import Run, start_or_resume, train_one_epoch
+from segtrain.training import checkpoint
+from segtrain.training.batches import training_batches
+from segtrain.training.epoch import train_one_epoch
+from segtrain.training.evaluation import autocast, cross_entropy_sum
+from segtrain.training.run import Run, start_or_resume
 
 
 def trainer_epoch(run: Run, epoch: int) -> None:

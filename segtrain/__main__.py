@@ -9,7 +9,7 @@ from typing import Any
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
 from segtrain.errors import UserError
-from segtrain.train import train
+from segtrain.training.trial import train
 
 
 def main() -> int:

@@ -15,8 +15,8 @@ Command    python sweeps/fcn_grid.py --num-gpus 8
 import sys
 
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.study import Claim, Study
 from sweeps.engine.cli import main
-from sweeps.engine.study import Claim, Study
 
 EDACHALI = "Edachali 2025, run list"
 

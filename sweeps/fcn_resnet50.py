@@ -12,8 +12,8 @@ Command    python sweeps/fcn_resnet50.py --num-gpus 8 --download
 import sys
 
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.study import Claim, Study
 from sweeps.engine.cli import main
-from sweeps.engine.study import Claim, Study
 
 BERALDI = "Beraldi & Miesbauer 2024, plots"
 

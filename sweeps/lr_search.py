@@ -15,9 +15,9 @@ Command    python sweeps/lr_search.py --arch fcn8s --trials 40 --num-gpus 8
 import sys
 
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.search import Choice, LogUniform, Range, Search
+from sweeps.engine.ask.study import Study
 from sweeps.engine.cli import search_main
-from sweeps.engine.search import Choice, LogUniform, Range, Search
-from sweeps.engine.study import Study
 
 SPACE: dict[str, Range] = {
     "lr": LogUniform(1e-5, 1e-1),

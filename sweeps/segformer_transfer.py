@@ -14,8 +14,8 @@ Command    python sweeps/segformer_transfer.py --num-gpus 8 --data-root DIR    (
 import sys
 
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.study import Claim, Study
 from sweeps.engine.cli import main
-from sweeps.engine.study import Claim, Study
 
 BERALDI = "Beraldi & Miesbauer 2024, plots"
 

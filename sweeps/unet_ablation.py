@@ -14,8 +14,8 @@ Command    python sweeps/unet_ablation.py --num-gpus 8
 import sys
 
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.study import Claim, Study
 from sweeps.engine.cli import main
-from sweeps.engine.study import Claim, Study
 
 REPORT = "report 2021101058, plots"
 

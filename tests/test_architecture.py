@@ -10,27 +10,30 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("sweeps", "segtrain", "analysis")
-STDLIB_ONLY = ("segtrain/config.py", "segtrain/records.py", "segtrain/errors.py", "sweeps/engine/study.py",
-               "sweeps/engine/options.py", "sweeps/engine/search.py", "sweeps/engine/found.py")  # fmt: skip
-INSIDE_SEGTRAIN = {
-    # module or package: what of segtrain it may import
-    "errors": set(),
-    "records": {"errors"},
-    "config": {"errors", "records"},
-    "data": {"config", "records", "errors"},
-    "models": {"config", "errors"},
-    "metrics": set(),
-    "roc": set(),
-    "boundary": set(),
-    "object_size": {"records"},
-    "optim": {"config"},
-    "device": {"config"},
-    "environment": {"device"},
-    "flops": {"config", "models"},
-    "batches": {"config", "data"},
-    "checkpoint": {"config", "records"},
-    "evaluate": {"batches", "boundary", "data", "device", "metrics", "object_size", "records", "roc"},
+STDLIB_ONLY = ("segtrain/config.py", "segtrain/records.py", "segtrain/errors.py", "sweeps/engine/ask")
+ROOMS = {
+    # room (a module or a folder): the rooms of the same package that it may import
+    "segtrain/errors": set(),
+    "segtrain/records": {"errors"},
+    "segtrain/config": {"errors", "records"},
+    "segtrain/machine": {"config", "errors", "records"},
+    "segtrain/synthetic": {"machine"},
+    "segtrain/data": {"config", "errors", "machine", "records", "synthetic"},
+    "segtrain/metrics": {"records"},
+    "segtrain/models": {"config", "errors"},
+    "segtrain/training": {"config", "data", "errors", "machine", "metrics", "models", "records"},
+    "sweeps/engine/ask": set(),
+    "sweeps/engine/plan": {"ask"},
+    "sweeps/engine/run": {"ask", "plan"},
+    "sweeps/engine/cli": {"ask", "plan", "run"},
+    "analysis/read": set(),
+    "analysis/statistics": {"read"},
+    "analysis/draw": {"read", "statistics"},
+    "analysis/report": {"draw", "read", "statistics"},
 }
+MOST_MODULES = 12  # of a room; one that holds more is two
+LOOKS_AT_DATA = ("read/dataset_survey.py", "draw/dataset_samples.py", "report/dataset_report.py")
+"""Of the analysis: goes through the loaders of a sweep, which need no torch either."""
 
 
 def sources(folder: str = ".") -> list[Path]:
@@ -62,10 +65,15 @@ def test_the_folders_looked_at_are_there() -> None:
     assert all(len(sources(package)) > 3 for package in PACKAGES)
 
 
-def test_only_the_engine_imports_ray_and_optuna() -> None:
-    outside = [path for path in sources() if not path.is_relative_to(ROOT / "sweeps/engine")]
-    assert [path for path in outside if roots(path) & {"ray", "optuna"}] == []
-    assert any("ray" in roots(path) for path in sources("sweeps/engine"))
+def test_only_what_runs_sweeps_imports_ray_and_optuna() -> None:
+    outside = [path for path in sources() if not path.is_relative_to(ROOT / "sweeps/engine/run")]
+    assert [path for path in outside if roots(path) & {"ray", "optuna", "wandb"}] == []
+    assert {"ray", "optuna", "wandb"} <= {name for path in sources("sweeps/engine/run") for name in roots(path)}
+
+
+def test_statistics_draw_nothing() -> None:
+    for path in [*sources("analysis/read"), *sources("analysis/statistics")]:
+        assert not roots(path) & {"matplotlib", "plotly", "jinja2"}, path
 
 
 def test_segtrain_knows_neither_the_sweeps_nor_the_analysis() -> None:
@@ -75,8 +83,8 @@ def test_segtrain_knows_neither_the_sweeps_nor_the_analysis() -> None:
 def test_the_analysis_reads_records_and_needs_no_torch() -> None:
     for path in sources("analysis"):
         ours = {name for name in imports(path) if name.startswith(("segtrain", "sweeps"))}
-        # Looking at data goes through the loaders of a sweep, which need no torch either.
-        allowed = ("segtrain.records", "segtrain.data", "segtrain.errors")[: 3 if path.name == "data.py" else 1]
+        looks_at_data = path.relative_to(ROOT / "analysis").as_posix() in LOOKS_AT_DATA
+        allowed = ("segtrain.records", "segtrain.data", "segtrain.errors")[: 3 if looks_at_data else 1]
         assert {name for name in ours if not name.startswith(allowed)} <= {"segtrain"}, path
         assert not roots(path) & {"torch", "torchvision"}, path
 
@@ -89,18 +97,38 @@ def test_studies_import_no_study() -> None:
 
 @pytest.mark.parametrize("name", STDLIB_ONLY)
 def test_what_others_rely_on_needs_the_standard_library_only(name: str) -> None:
-    assert roots(ROOT / name) <= sys.stdlib_module_names | {"segtrain", "sweeps"}
-
-
-@pytest.mark.parametrize("module", INSIDE_SEGTRAIN)
-def test_the_layers_inside_segtrain(module: str) -> None:
-    """config, records <- models, data, metrics, optim <- evaluate, checkpoint <- train."""
-    folder = ROOT / "segtrain" / module
-    paths = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
-    modules = {path.stem for path in (ROOT / "segtrain").iterdir()}
+    paths = sources(name)
+    assert paths
     for path in paths:
-        used = {part[1] for name in imports(path) if (part := name.split("."))[0] == "segtrain" and len(part) > 1}
-        assert used & modules - {module} <= INSIDE_SEGTRAIN[module], path
+        assert roots(path) <= sys.stdlib_module_names | {"segtrain", "sweeps"}, path
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_those_below_it(room: str) -> None:
+    package = room.rpartition("/")[0]
+    rooms = {other.removeprefix(f"{package}/") for other in ROOMS if other.rpartition("/")[0] == package}
+    paths = sources(room) or sources(f"{room}.py")
+    assert paths
+    for path in paths:
+        prefix = package.replace("/", ".") + "."
+        ours = {name.removeprefix(prefix).partition(".")[0] for name in imports(path) if name.startswith(prefix)}
+        assert ours & rooms - {room.rpartition("/")[2]} <= ROOMS[room], path
+
+
+def test_every_module_is_in_a_room_and_no_room_is_crowded() -> None:
+    tops = ("sweeps/*.py", "sweeps/engine/__init__.py", "segtrain/__*__.py", "analysis/__*__.py")
+    outside = {path for pattern in tops for path in ROOT.glob(pattern)}
+    housed = {path for room in ROOMS for path in sources(room) or sources(f"{room}.py")}
+    assert set(sources()) == housed | outside
+    for folder in {path.parent for path in housed}:
+        assert len([path for path in folder.glob("*.py") if path.stem != "__init__"]) <= MOST_MODULES, folder
+
+
+def test_no_two_modules_have_one_name_or_one_that_is_the_others_plural() -> None:
+    names = [path.stem for path in sources() if path.parent != ROOT / "sweeps" and not path.stem.startswith("__")]
+    assert sorted(names) == sorted(set(names))
+    assert [name for name in names if f"{name}s" in names] == []
+    assert [path for path in sources() if path.stem != "__init__" and not path.read_text().startswith('"""')] == []
 
 
 def test_no_file_names_a_registry_or_a_path_of_somebodys_machine() -> None:

@@ -13,8 +13,8 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
-from segtrain.data.folder import write_once
 from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset, Pair, Split
+from segtrain.machine.disk import write_once
 
 CACHE_VARIABLE = "SEGTRAIN_CACHE"
 

@@ -4,8 +4,8 @@ the same layout so that they go through the same loader."""
 from functools import partial
 from pathlib import Path
 
-from segtrain.data.scenes import write_streets
 from segtrain.data.spec import IGNORE, Dataset, Pair, Split, held_out, require_folder, require_pairs
+from segtrain.synthetic import write_streets
 
 LAYOUT = (
     "{subfolder}/leftImg8bit/{{train,val}}/<city>/*_leftImg8bit.png with "

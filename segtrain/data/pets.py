@@ -5,8 +5,8 @@ from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
-from segtrain.data.scenes import write_animals
 from segtrain.data.spec import DataError, Dataset, Pair, Split, held_out, require_folder, require_pairs
+from segtrain.synthetic import write_animals
 
 LAYOUT = (
     "oxford-iiit-pet/annotations/{trainval,test}.txt (name, class id, species, breed), "

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segtrain.data.scenes import Style, write_scenes
 from segtrain.data.spec import IGNORE, Dataset, Pair, Split, require_folder, require_pairs
+from segtrain.synthetic import Style, write_scenes
 
 LAYOUT = "data*/data*/CameraRGB/*.png with a mask of the same name in data*/data*/CameraSeg/"
 CLASSES = (

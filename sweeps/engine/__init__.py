@@ -1,1 +1,1 @@
-"""How a study becomes scheduled trials. The only place that imports ray or optuna."""
+"""How a study becomes scheduled trials: what is asked, what would run, and what runs it."""

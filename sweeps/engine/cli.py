@@ -1,13 +1,10 @@
-"""The command line that every study shares."""
+"""What a study's file calls: its command line, then the plan or the sweep that was asked for."""
 
-import argparse
 import os
 import secrets
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
 
 from rich.console import Console
 
@@ -15,55 +12,19 @@ from segtrain.config import ConfigError
 from segtrain.data import DATASETS
 from segtrain.data.spec import DataError
 from segtrain.errors import UserError
-from segtrain.records import FREEZE_LABELS
-from sweeps.engine.found import read_found
-from sweeps.engine.options import INTERRUPTED, Options, WandbMode
-from sweeps.engine.search import Pruner, Search
-from sweeps.engine.study import Study, parse_settings
+from sweeps.engine.ask.command_line import (
+    build_parser,
+    build_search_parser,
+    chosen_freezes,
+    chosen_options,
+    chosen_settings,
+)
+from sweeps.engine.ask.found import read_found
+from sweeps.engine.ask.options import INTERRUPTED, Options
+from sweeps.engine.ask.search import Search
+from sweeps.engine.ask.study import Study
 
 MAX_PROBLEMS = 50
-
-
-def build_parser(study: Study) -> argparse.ArgumentParser:
-    parser = _shared_parser(study.title)
-    parser.add_argument("--lr-from", type=Path, metavar="DIR", help="take the rates that a search found: its folder")
-    return parser
-
-
-def build_search_parser(search: Search, demo: Search) -> argparse.ArgumentParser:
-    parser = _shared_parser(search.study.title)
-    add = parser.add_argument
-    add("--arch", nargs="+", metavar="NAME", help="architectures, each searched by itself")
-    add("--freeze", choices=[*FREEZE_LABELS, "both"], help="both: none and encoder, each searched by itself")
-    add("--trials", type=int, metavar="N", help=f"trials of each search ({search.trials}; {demo.trials} in the demo)")
-    add(
-        "--try", dest="tries", nargs="*", type=float, metavar="LR", help="learning rates that come first, and run whole"
-    )
-    add("--search", nargs="+", choices=list(search.space), default=["lr"], help="fields to search (lr)")
-    add("--pruner", choices=get_args(Pruner), default="halving", help="what stops hopeless trials (%(default)s)")
-    add("--sampler-seed", type=int, default=0, metavar="N", help="seed of the draws (%(default)s)")
-    add("--storage", metavar="URL", help="an Optuna storage, such as sqlite:///search.db (a journal under --out)")
-    return parser
-
-
-def _shared_parser(title: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=f"{title}. The same command again goes on where it was ended.")
-    add = parser.add_argument
-    add("--num-gpus", type=int, metavar="N", help="GPUs to use (all there are; without any, the CPUs)")
-    add("--gpus-per-trial", type=float, metavar="X", help="0.5 puts two trials on a GPU (1)")
-    add("--cpus-per-trial", type=float, default=1, metavar="X", help="CPU cores, and threads, of a trial (%(default)s)")
-    add("--dataset", metavar="NAME", help="short for --set dataset=NAME")
-    add("--data-root", type=Path, default=Path("data"), metavar="DIR", help="folder of the datasets (%(default)s)")
-    add("--download", action="store_true", help="fetch the datasets into the data root first, where that is allowed")
-    add("--out", type=Path, metavar="DIR", help="folder of the results (runs; with --demo, runs/demo)")
-    add("--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field; FIELD=VALUE,VALUE is an axis")
-    add("--seeds", type=int, default=1, metavar="N", help="train every trial with seeds 0 to N-1 (%(default)s)")
-    add("--plan", action="store_true", help="show what would run and what it would cost, and start nothing")
-    add("--demo", action="store_true", help="a small version on embedded scenes, minutes on two cores")
-    add("--address", metavar="HOST:PORT", help="a running Ray cluster; without it, this machine")
-    add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
-    add("--strict", action="store_true", help="exit with 1 unless every trial finished")
-    return parser
 
 
 def main(study: Study, demo: Study, argv: list[str] | None = None) -> int:
@@ -71,18 +32,19 @@ def main(study: Study, demo: Study, argv: list[str] | None = None) -> int:
     arguments = build_parser(study).parse_args(argv)
 
     def run() -> int:
-        settings = _settings(arguments)
+        settings = chosen_settings(arguments)
         chosen = (demo if arguments.demo else study).edit(settings)
         if arguments.lr_from is not None:
             chosen = chosen.at_found(read_found(arguments.lr_from), but_not=settings)
-        options = _options(arguments)
+        options = chosen_options(arguments)
         _prepare(chosen, options, arguments.download)
         # Imported here so that a mistake on the command line is told at once, not after loading torch and ray.
-        from sweeps.engine.preview import show_plan
-        from sweeps.engine.run import run_study
+        from sweeps.engine.plan.preview import show_plan
+        from sweeps.engine.run.cluster import find_nodes
+        from sweeps.engine.run.run_study import run_study
 
         if arguments.plan:
-            show_plan(chosen, options, Console())
+            show_plan(chosen, options, find_nodes(options.address), Console())
             return 0
         return run_study(chosen, options, Console())
 
@@ -100,8 +62,8 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
                 f"--seeds is {arguments.seeds}, but a search ranks trials of one seed; search with --set seed=N, then "
                 "compare over seeds: python sweeps/fcn_grid.py --lr-from <search> --seeds N"
             )
-        settings = _settings(arguments)
-        for name, values in (("arch", arguments.arch), ("freeze", _freezes(arguments.freeze))):
+        settings = chosen_settings(arguments)
+        for name, values in (("arch", arguments.arch), ("freeze", chosen_freezes(arguments.freeze))):
             if values:
                 settings[name] = tuple(values)
         chosen = chosen.edit(
@@ -112,44 +74,18 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
             pruner=arguments.pruner,
             seed=arguments.sampler_seed,
         )
-        options = _options(arguments)
+        options = chosen_options(arguments)
         _prepare(chosen.study, options, arguments.download)
-        from sweeps.engine.preview import show_search
-        from sweeps.engine.run_search import run_search
+        from sweeps.engine.plan.preview import show_search
+        from sweeps.engine.run.cluster import find_nodes
+        from sweeps.engine.run.run_search import run_search
 
         if arguments.plan:
-            show_search(chosen, options, Console())
+            show_search(chosen, options, find_nodes(options.address), Console())
             return 0
         return run_search(chosen, options, arguments.storage, Console())
 
     return _report_errors(run)
-
-
-def _freezes(choice: str | None) -> list[str]:
-    return ["none", "encoder"] if choice == "both" else [choice] if choice else []
-
-
-def _settings(arguments: argparse.Namespace) -> dict[str, tuple[Any, ...]]:
-    settings = parse_settings(arguments.set + ([f"dataset={arguments.dataset}"] if arguments.dataset else []))
-    if arguments.seeds < 1:
-        raise ConfigError(f"--seeds is {arguments.seeds}; allowed: an integer >= 1")
-    if arguments.seeds > 1:
-        settings["seed"] = tuple(range(arguments.seeds))
-    return settings
-
-
-def _options(arguments: argparse.Namespace) -> Options:
-    return Options(
-        out=(arguments.out or Path("runs/demo" if arguments.demo else "runs")).absolute(),
-        data_root=arguments.data_root.absolute(),
-        num_gpus=arguments.num_gpus,
-        gpus_per_trial=arguments.gpus_per_trial,
-        cpus_per_trial=arguments.cpus_per_trial,
-        address=arguments.address,
-        wandb=arguments.wandb,
-        strict=arguments.strict,
-        command=shlex.join(["python", *sys.argv]),
-    )
 
 
 def _report_errors(run: Callable[[], int]) -> int:

@@ -12,7 +12,7 @@ from PIL import Image
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.data.roads import PALETTE
-from segtrain.train import train
+from segtrain.training.trial import train
 
 BLOCK_PX = 8
 MEASURED = (records.EPOCH_S, records.IMAGES_PER_S, records.PEAK_MEMORY_BYTES)

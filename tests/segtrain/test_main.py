@@ -106,7 +106,7 @@ def test_a_killed_process_is_gone_on_with_by_the_same_command(
     assert call(monkeypatch, capsys, *arguments, tmp_path / "killed") == (0, f"finished, {folder}\n", "")
 
     monkeypatch.setattr(
-        "segtrain.device.torch.get_num_threads", lambda: records.read_json(folder / "env.json")["threads"]
+        "segtrain.machine.device.torch.get_num_threads", lambda: records.read_json(folder / "env.json")["threads"]
     )
     assert call(monkeypatch, capsys, *arguments, tmp_path / "whole")[0] == 0
     assert outcome(folder) == outcome(records.trial_dir(tmp_path / "whole", config.trial_id))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segtrain.data.scenes import write_animals, write_scenes, write_streets
+from segtrain.synthetic import write_animals, write_scenes, write_streets
 from sweeps.engine.cli import main
 from sweeps.fcn_grid import DEMO, STUDY
 from tests.sweeps.harness import Sweep

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from segtrain import records
-from sweeps.engine.plan import make_plan
-from sweeps.engine.study import Study
+from sweeps.engine.ask.study import Study
+from sweeps.engine.plan.actions import make_plan
 from sweeps.segformer_transfer import DEMO, STUDY
 from tests.sweeps.harness import Sweep, finished, half_done, kill, modified
 

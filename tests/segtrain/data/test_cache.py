@@ -202,7 +202,7 @@ READER = """
 import sys
 from pathlib import Path
 import torch
-from segtrain.batches import evaluation_batches, training_batches
+from segtrain.training.batches import evaluation_batches, training_batches
 from segtrain.config import TrialConfig
 from segtrain.data.cache import open_cache
 from segtrain.data.roads import ROADS

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from segtrain import checkpoint
 from segtrain.config import SCALABLE, Arch, TrialConfig
 from segtrain.models import MODELS, build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.optim import build_optimizer
+from segtrain.training import checkpoint
+from segtrain.training.optimizer import build_optimizer
 
 Build = Callable[..., EncoderDecoder]
 Recipe = Callable[..., TrialConfig]

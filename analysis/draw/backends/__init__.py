@@ -1,0 +1,1 @@
+"""Charts -> files and pages, by matplotlib and by plotly."""

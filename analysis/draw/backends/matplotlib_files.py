@@ -1,0 +1,186 @@
+"""Charts -> matplotlib figures -> PNG, PDF and SVG files."""
+
+import textwrap
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from analysis.draw.chart import INK, Chart, Dash, Facet, Heat, Series, Symbol
+from segtrain import records
+
+KINDS = ("png", "pdf", "svg")
+DPI = 130
+LINES: dict[Dash, Any] = {"solid": "-", "dash": (0, (4, 1.5)), "dot": (0, (1, 1.2)), "dashdot": (0, (5, 1.5, 1, 1.5))}
+MARKERS: dict[Symbol, str] = {"circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "x": "x"}
+# Letters stay letters, so that a figure can be searched and edited, and a dollar sign in a name is one; no dates or
+# random ids, so that a report of the same folders is the same to the byte.
+_SETTINGS: dict[Any, Any] = {
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "analysis",
+    "text.parse_math": False,
+}
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {},
+    "pdf": {"CreationDate": _EPOCH, "ModDate": _EPOCH},
+    "svg": {"Date": None},
+}
+
+
+def settings() -> AbstractContextManager[None]:
+    """Matplotlib's parameters while figures are drawn and written."""
+    return mpl.rc_context(_SETTINGS)
+
+
+def draw(chart: Chart) -> Figure:
+    facets = chart.facets
+    columns = min(len(facets), 4 if len(facets) > 6 else 2 if len(facets) == 4 else 3)
+    rows = -(-len(facets) // columns)
+    width, height = _cell_size(chart, columns)
+    figure = Figure(figsize=(max(width * columns, 5.5), height * rows + 1.0), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, facet in zip(grid.flat, facets, strict=False):
+        _draw_facet(axes, facet)
+        if chart.square and facet.heat is None:
+            axes.set_aspect("equal")
+    for axes in list(grid.flat)[len(facets) :]:
+        axes.set_visible(False)
+    letters = int(12 * figure.get_figwidth())
+    figure.suptitle("\n".join(textwrap.wrap(chart.title, letters)), fontsize=11)
+    _legend_below(figure, chart)
+    return figure
+
+
+def _cell_size(chart: Chart, columns: int) -> tuple[float, float]:
+    """Inches of one facet."""
+    first = chart.facets[0]
+    if first.heat is not None:
+        size = len(first.heat.columns)
+        return max(3.2, 0.42 * size + (1.4 if chart.square else 1.8)), max(2.4, 0.3 * len(first.heat.rows) + 1.0)
+    if first.y.categories is not None:
+        return (6.5 if columns == 1 else 4.4), 0.34 * len(first.y.categories) + 0.9
+    return (2.6, 2.7) if chart.square else (6.5 if columns == 1 else 3.9, 3.2)
+
+
+def _draw_facet(axes: Axes, facet: Facet) -> None:
+    axes.set_title(facet.title, fontsize=10)
+    if facet.heat is not None:
+        _draw_heat(axes, facet.heat)
+    else:
+        _style(axes, facet)
+    for series in facet.series:
+        _draw_series(axes, series, facet.y.categories)
+    axes.set_xlabel(facet.x.title, fontsize=9)
+    axes.set_ylabel(facet.y.title, fontsize=9)
+    axes.tick_params(labelsize=8)
+
+
+def _draw_series(axes: Axes, series: Series, categories: Sequence[str] | None) -> None:
+    look = series.style
+    x: Any = np.asarray(series.x, dtype=float)
+    y: Any = [categories.index(str(name)) for name in series.y] if categories else np.asarray(series.y, dtype=float)
+    line = LINES[look.dash] if series.joined else ""
+    marker = MARKERS[look.symbol] if series.marked else ""
+    size = 4 if series.faint else 6
+    alpha = 0.35 if series.faint else 1.0
+    axes.plot(x, y, color=look.colour, linestyle=line, marker=marker, markersize=size, linewidth=1.6, alpha=alpha)
+    if series.low is None or series.high is None:
+        return
+    low, high = np.asarray(series.low), np.asarray(series.high)
+    if not series.across:
+        axes.fill_between(x, low, high, color=look.colour, alpha=0.15, linewidth=0)
+    elif not np.isnan(low).any():
+        axes.errorbar(x, y, xerr=[x - low, high - x], color=look.colour, capsize=3, linestyle="", linewidth=1.2)
+
+
+def _draw_heat(axes: Axes, heat: Heat) -> None:
+    values = np.asarray(heat.values, dtype=float)
+    axes.imshow(values, cmap=mpl.colormaps["Blues"], vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(heat.columns)), heat.columns, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(heat.rows)), heat.rows)
+    for (row, column), value in np.ndenumerate(values):
+        if text := heat.text(value):
+            colour = "white" if value > 0.55 else "#1a1a1a"
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
+
+
+def _style(axes: Axes, facet: Facet) -> None:
+    axes.grid(axis="x" if facet.y.categories else "y", color="#DDDDDD", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    if facet.y.categories is not None:
+        axes.set_yticks(range(len(facet.y.categories)), facet.y.categories)
+        axes.set_ylim(len(facet.y.categories) - 0.5, -0.5)
+    if facet.x.log:
+        axes.set_xscale("log")
+        _label_logs(axes.xaxis)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    if facet.y.log:
+        axes.set_yscale("log")
+        _label_logs(axes.yaxis)
+    if facet.x.range:
+        axes.set_xlim(facet.x.range)
+    if facet.y.range:
+        axes.set_ylim(facet.y.range)
+
+
+def _label_logs(axis: Any) -> None:
+    axis.set_major_locator(LogLocator(10, subs=range(1, 10)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: log_label(value, *axis.get_view_interval())))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def log_label(value: float, low: float, high: float) -> str:
+    """Plain numbers; over a wide range only those that begin with 1, 2 or 5, which do not run into each other."""
+    return f"{value:g}" if high / low < 5 or f"{value:e}"[0] in "125" else ""
+
+
+def _legend_below(figure: Figure, chart: Chart) -> None:
+    if chart.facets[0].y.categories is not None:  # the rows carry the names
+        return
+    handles = []
+    lines = {series.group: series for facet in chart.facets for series in reversed(facet.series)}
+    for group, look in chart.legend().items():
+        marked = lines[group].marked
+        handles.append(
+            Line2D(
+                [], [], color=look.colour, linestyle=LINES[look.dash] if lines[group].joined else "",
+                marker=MARKERS[look.symbol] if marked else "", markersize=5, label=group,
+            )
+        )  # fmt: skip
+    if not handles:
+        return
+    if any(series.style.symbol == "x" for facet in chart.facets for series in facet.series):
+        handles.append(Line2D([], [], color=INK, marker="x", linestyle="", label="diverged"))
+    inches = max(0.7 + 0.07 * len(str(handle.get_label())) for handle in handles)
+    columns = max(1, min(len(handles), int(figure.get_figwidth() / inches)))
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8, handlelength=2.8
+    )
+
+
+def write(figure: Figure, name: str, folder: Path) -> list[Path]:
+    """Writes `<name>.png`, `.pdf` and `.svg` into `folder`, which must exist."""
+    canvas: Any = FigureCanvasAgg(figure)
+    paths = []
+    canvas.draw()
+    figure.set_layout_engine("none")  # laid out once, not for every format
+    for kind in KINDS:
+        content = BytesIO()
+        figure.savefig(content, format=kind, dpi=DPI, metadata=_METADATA[kind])
+        paths.append(folder / f"{name}.{kind}")
+        records.write_atomic(paths[-1], content.getvalue())
+    return paths

@@ -1,0 +1,54 @@
+"""What the models cost -> against their scores, with the Pareto front, as a chart."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.draw.chart import Axis, Chart, Facet, Series, Style, style_of
+from analysis.read.frames import Study
+from analysis.statistics import selection
+from segtrain import records
+from segtrain.records import TEST_MEAN_IOU
+
+COSTS: dict[str, tuple[str, str, Callable[[float], float]]] = {
+    "runtime_s": ("training time", "hours", lambda seconds: seconds / 3600),
+    records.IMAGES_PER_S: ("time per training image", "ms", lambda speed: 1000 / speed if speed > 0 else float("nan")),
+    "multiply_adds": ("forward pass", "10⁹ multiply-adds", lambda count: count / 1e9),
+    "parameters": ("size", "10⁶ parameters", lambda count: count / 1e6),
+}
+
+
+def cost(study: Study) -> Chart | None:
+    cells = selection.best_cells(study)
+    facets = []
+    for column, (title, unit, convert) in COSTS.items():
+        known = cells[cells[column].notna()].to_dict("records")
+        points = [(convert(cell[column]), 100 * cell[TEST_MEAN_IOU], cell) for cell in known]
+        points = [point for point in points if not np.isnan(point[0])]
+        if not points:
+            continue
+        front = pareto([x for x, _, _ in points], [y for _, y, _ in points])
+        line = Style("#999999", "dot", "circle")
+        x, y = [points[i][0] for i in front], [points[i][1] for i in front]
+        series = [Series(name="Pareto front", group="Pareto front", style=line, x=x, y=y)]
+        for cost_, score, cell in points:
+            hover = [f"{cell['name']}: {cost_:.4g} {unit}, {score:.2f} % (n={cell['n']})"]
+            look = style_of(study, cell["model"], cell["freeze"])
+            shared: dict[str, Any] = {"style": look, "joined": False, "marked": True, "hover": hover}
+            series.append(Series(name=cell["name"], group=cell["name"], x=[cost_], y=[score], **shared))
+        facets.append(Facet(title=title, x=Axis(title=unit), y=Axis(title="test mean IoU [%]"), series=series))
+    caption = (
+        "The settings that validate best, means over seeds. No model on the dotted front is beaten in both by another."
+    )
+    return Chart(name="cost", title="Cost against score", caption=caption, facets=facets) if facets else None
+
+
+def pareto(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
+    """Indices of the points that no other point beats by costing no more and scoring higher, or the reverse; cheapest
+    first."""
+    front: list[int] = []
+    for index in sorted(range(len(costs)), key=lambda i: (costs[i], -scores[i])):
+        if not front or scores[index] > scores[front[-1]]:
+            front.append(index)
+    return front

@@ -1,0 +1,25 @@
+"""A study -> all of its charts. A chart that has nothing to show is None."""
+
+from analysis.draw.chart import Chart
+from analysis.draw.class_charts import class_iou, confusion, roc
+from analysis.draw.cost_chart import cost
+from analysis.draw.learning_curves import CURVES, curves
+from analysis.draw.rate_chart import learning_rates
+from analysis.draw.score_charts import edges_and_sizes, scores
+from analysis.read.frames import Study
+
+
+def all_charts(study: Study) -> tuple[list[Chart], list[str]]:
+    """The charts that have something to show, and a sentence for every file that could not be read."""
+    problems: list[str] = []
+    charts = [
+        scores(study),
+        *(curves(study, column, title) for column, title in CURVES.items()),
+        class_iou(study),
+        confusion(study, problems),
+        roc(study, problems),
+        edges_and_sizes(study),
+        learning_rates(study),
+        cost(study),
+    ]
+    return [chart for chart in charts if chart], problems

@@ -1,0 +1,156 @@
+"""Test images side by side: image, truth, and the prediction of each model's best seed, with what differs marked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from PIL import Image
+
+from analysis.read.frames import Study
+from analysis.statistics import selection
+from segtrain.records import PANEL_COUNT, PANEL_KINDS, PANELS_DIR, RecordError, panel_file
+
+IGNORED = 255
+_FADE = 0.7  # how far towards white a right pixel goes, so that a black one stands out on any palette
+
+Pixels = npt.NDArray[np.uint8]
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Panels:
+    """`cells[row, title]` is an (H, W, 3) uint8 picture, absent where it could not be read; `marked[row, title]` is a
+    prediction with its wrong pixels black on the faded rest, and `wrong[row, title]` their share of those that count.
+    `rows` are the numbers of the test images, `titles` the columns, `legend` is (class name, RGB in [0, 1]), `problems`
+    names what is absent."""
+
+    rows: list[int]
+    titles: list[str]
+    cells: dict[tuple[int, str], Pixels]
+    marked: dict[tuple[int, str], Pixels]
+    wrong: dict[tuple[int, str], float]
+    legend: list[tuple[str, Colour]]
+    problems: list[str]
+
+
+def read_panels(study: Study) -> Panels | None:
+    """The pictures of up to PANEL_COUNT test images; None when no best model has any.
+
+    Image and truth are those of the first model that has them. A model whose truth of an image is another one was
+    tested on other data: its prediction is left out and named in `problems`.
+    """
+    order = selection.order(study, "model")
+    models = sorted(selection.best_models(study).to_dict("records"), key=lambda model: order.index(model["model"]))
+    folders = {
+        f"{selection.cell_name(study, m['model'], m['freeze'])}\n{m['setting_name']}": study.out
+        / m["folder"]
+        / PANELS_DIR
+        for m in models
+    }
+    cells: dict[tuple[int, str], Pixels] = {}
+    marked: dict[tuple[int, str], Pixels] = {}
+    wrong: dict[tuple[int, str], float] = {}
+    truths: dict[int, Pixels] = {}
+    palette: list[int] = []
+    problems = []
+    for row in range(PANEL_COUNT):
+        if not any((folder / panel_file(row, "image")).exists() for folder in folders.values()):
+            continue
+        for title, folder in folders.items():
+            try:
+                image, truth, prediction = (_open(folder / panel_file(row, kind)) for kind in PANEL_KINDS)
+                ids, predicted = np.asarray(truth), np.asarray(prediction)
+                if not np.array_equal(truths.setdefault(row, ids), ids) or predicted.shape != ids.shape:
+                    raise RecordError(f"{folder / panel_file(row, 'truth')} is not the truth that other models have")
+            except RecordError as error:
+                problems.append(str(error))
+                continue
+            palette = palette or truth.getpalette() or []
+            for name, picture in (("image", image), ("truth", truth), (title, prediction)):
+                cells.setdefault((row, name), np.asarray(picture.convert("RGB")))
+            marked[row, title], wrong[row, title] = mark(cells[row, title], predicted, ids)
+    if not cells:
+        return None
+    classes = study.classes[study.classes["trial_id"] == models[0]["trial_id"]]
+    names = dict(zip(classes["class_index"], classes["class_name"], strict=True))
+    if any((truth == IGNORED).any() for truth in truths.values()):
+        names[IGNORED] = "ignored"
+    legend = legend_entries(names, palette)
+    return Panels(sorted(truths), ["image", "truth", *folders], cells, marked, wrong, legend, problems)
+
+
+def mark(picture: Pixels, prediction: Pixels, truth: Pixels) -> tuple[Pixels, float]:
+    """`picture` (H, W, 3) of `prediction` (H, W) with the pixels that differ from `truth` black and the others faded,
+    and the share of those that differ; NaN when all are ignored. An ignored pixel does not differ."""
+    counted = truth != IGNORED
+    differs = (prediction != truth) & counted
+    faded = (picture + _FADE * (255.0 - picture)).round().astype(np.uint8)
+    faded[differs] = 0
+    return faded, float(differs.sum() / counted.sum()) if counted.any() else float("nan")
+
+
+def _open(path: Path) -> Image.Image:
+    """Raises RecordError when the picture is absent or torn, or should hold class ids and does not."""
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+    # PIL raises SyntaxError for some broken PNG files.
+    except (OSError, SyntaxError) as error:
+        raise RecordError(f"{path} cannot be read ({error})") from None
+    if picture.mode != "P" and not path.name.endswith("_image.png"):
+        raise RecordError(f"{path} is of mode {picture.mode!r}; expected a palette picture ('P') of class ids")
+    return picture
+
+
+def legend_entries(names: Mapping[int, str], palette: Sequence[int]) -> list[tuple[str, Colour]]:
+    """(class name, RGB in [0, 1]) of each class that the flat 0..255 `palette` has a colour for."""
+    entries: list[tuple[str, Colour]] = []
+    for index, name in names.items():
+        if 3 * index + 2 < len(palette):
+            red, green, blue = (value / 255 for value in palette[3 * index : 3 * index + 3])
+            entries.append((name, (red, green, blue)))
+    return entries
+
+
+def draw_panels(panels: Panels, *, marked: bool = False) -> Figure:
+    """One row per test image, one column per title; a picture that is absent is an empty frame that says so."""
+    cells = panels.cells | panels.marked if marked else panels.cells
+    height, width, _ = next(iter(panels.cells.values())).shape
+    inches = 2.3
+    legend_rows = -(-len(panels.legend) // 6)
+    size = (inches * len(panels.titles) + 0.4, inches * height / width * len(panels.rows) + 0.8 + 0.25 * legend_rows)
+    figure = Figure(figsize=size, layout="constrained")
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)  # type: ignore[call-arg]
+    grid = figure.subplots(len(panels.rows), len(panels.titles), squeeze=False)
+    for line, row in zip(grid, panels.rows, strict=True):
+        for axes, title in zip(line, panels.titles, strict=True):
+            _draw_cell(axes, cells.get((row, title)), (width, height))
+            if row == panels.rows[0]:
+                axes.set_title(title, fontsize=10)
+        line[0].set_ylabel(f"test {row}", fontsize=9)
+    patches = [Patch(facecolor=colour, edgecolor="#444444", linewidth=0.5, label=n) for n, colour in panels.legend]
+    patches += [Patch(facecolor="black", label="wrong")] if marked else []
+    if patches:
+        columns = max(1, min(len(patches), int(size[0] / 1.5)))
+        figure.legend(handles=patches, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+    return figure
+
+
+def _draw_cell(axes: Axes, pixels: Pixels | None, size: tuple[int, int]) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if pixels is not None:
+        axes.imshow(pixels, interpolation="nearest")
+        return
+    width, height = size
+    axes.set_aspect("equal")
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.text(width / 2, height / 2, "missing", ha="center", va="center", color="#444444")

@@ -1,0 +1,1 @@
+"""Files on disk -> frames and records. Nothing is judged or drawn here."""

@@ -1,0 +1,213 @@
+"""One trial's folder -> rows of the frames in `frames`. Whatever is torn is said in the row, never raised."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from analysis.read import dynamics
+from segtrain import records
+from segtrain.records import RecordError
+
+NOT_STARTED = "not started"
+UNREADABLE = "unreadable"
+
+EPOCH_NUMBERS = (
+    records.TRAIN_LOSS,
+    records.VAL_LOSS,
+    records.VAL_MEAN_IOU,
+    records.TEST_LOSS,
+    records.TEST_MEAN_IOU,
+    records.LR,
+    records.EPOCH_S,
+    records.IMAGES_PER_S,
+    records.PEAK_MEMORY_BYTES,
+)
+TEST_NUMBERS = ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou", "mean_auc", "mean_boundary_iou")
+SIZE_NUMBERS = tuple(f"iou_{size}" for size in records.OBJECT_SIZES)
+CLASS_NUMBERS = ("iou", "auc", "boundary_iou", *SIZE_NUMBERS)
+COST_NUMBERS = ("parameters", "trained_parameters", "multiply_adds")
+ENV_TEXTS = ("host", "device_name", "precision", "data_fingerprint", "git_commit", "python")
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Trial:
+    """What a trial left on disk: its row of `trials`, its rows of `epochs` and `classes`, its config and env.json ({}
+    when absent or torn), and a sentence for each file that could not be read."""
+
+    row: Row
+    config: Row
+    env: Row = field(default_factory=dict)
+    epochs: list[Row] = field(default_factory=list)
+    classes: list[Row] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_trial(out: Path, entry: Row, axes: Iterable[str]) -> Trial:
+    """`entry` is the trial's entry in study.json, `axes` the study's axes with more than one value."""
+    folder = records.trial_dir(out, entry["trial_id"])
+    keys = ("trial_id", "run", "stage", "parent", "variant")
+    trial = Trial({key: entry.get(key) for key in keys}, {})
+    trial.row["folder"] = folder.relative_to(out).as_posix()
+    try:
+        stored = _read_config(folder)
+        config = stored or entry.get("config") or {}
+        if config:
+            _check_config(folder / records.CONFIG_FILE if stored else Path(records.STUDY_FILE), config)
+            trial.config = config
+            trial.row |= {key: trial.config[key] for key in ("arch", "dataset", "lr", "seed")}
+            trial.row |= {"freeze": freeze_label(trial.config["freeze"]), "setting_name": _name(trial.config, axes)}
+        status = records.read_status(folder)
+        if status is None:
+            trial.row["state"] = NOT_STARTED
+            return trial
+        if not stored and status.state != "skipped":
+            raise RecordError(f"{folder} is {status.state} but has no {records.CONFIG_FILE}; delete it to start over")
+        outcome, epochs, classes = _read_outcome(folder, status)
+        ids = {"trial_id": entry["trial_id"]}
+        trial.row |= outcome
+        trial.epochs, trial.classes = [ids | line for line in epochs], [ids | line for line in classes]
+    except (RecordError, OSError) as error:
+        trial.row |= {"state": UNREADABLE, "reason": str(error)}
+        trial.problems.append(f"{entry['run']}: {error}")
+    _add_env(trial, folder)
+    return trial
+
+
+def freeze_label(freeze: str) -> str:
+    """How the reports call a config's `freeze`; a value that is not known here is its own label."""
+    return records.FREEZE_LABELS.get(freeze, freeze)
+
+
+def _read_config(folder: Path) -> Row:
+    """{} when absent: a trial that has not started or was skipped may have none."""
+    path = folder / records.CONFIG_FILE
+    if not path.exists():
+        return {}
+    return records.read_json(path)
+
+
+def _check_config(path: Path, config: Any) -> None:
+    if not isinstance(config, dict):
+        raise RecordError(f"{path} holds no config of the trial; run the sweep's command again to rewrite it")
+    kinds: dict[str, Any] = {"arch": str, "dataset": str, "freeze": str, "lr": (int, float), "seed": int}
+    wrong = [key for key, kind in kinds.items() if not isinstance(config.get(key), kind)]
+    # Configs are compared and counted by their values, which are all plain.
+    wrong += [key for key, value in config.items() if isinstance(value, list | dict)]
+    if wrong:
+        raise RecordError(f"{path} has no usable {', '.join(wrong)}; delete its folder to start over")
+
+
+def _name(config: Mapping[str, Any], axes: Iterable[str]) -> str:
+    further = [axis for axis in axes if axis not in ("arch", "freeze", "lr", "seed")]
+    values = {name: config.get(name) for name in ("lr", *further)}
+    return ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
+
+
+def _add_env(trial: Trial, folder: Path) -> None:
+    """Where a trial ran is no part of its scores, so a torn env.json leaves the trial in and is named."""
+    path = folder / records.ENV_FILE
+    if not path.exists():
+        return
+    try:
+        env = records.read_json(path)
+        texts = {name: env.get(name) for name in ENV_TEXTS}
+        numbers = {name: env.get(name) for name in (*COST_NUMBERS, "threads")}
+        wrong = [name for name, value in texts.items() if not isinstance(value, str | None)]
+        wrong += [name for name, value in numbers.items() if not isinstance(value, int | None)]
+        wrong += ["git_dirty"] if not isinstance(env.get("git_dirty"), bool | None) else []
+        wrong += ["packages"] if not isinstance(env.get("packages", {}), dict) else []
+        if wrong:
+            raise RecordError(f"{path} has no usable {', '.join(wrong)}; what the trial ran on is left out")
+    except (RecordError, OSError) as error:
+        trial.problems.append(f"{trial.row['run']}: {error}")
+        return
+    trial.env = env
+    trial.row |= texts | numbers | {"git_dirty": env.get("git_dirty")}
+
+
+def _read_outcome(folder: Path, status: records.Status) -> tuple[Row, list[Row], list[Row]]:
+    """What status.json, metrics.jsonl and test.json say: columns of `trials`, rows of `epochs`, rows of `classes`."""
+    keys = ("state", "epoch", "epochs", "runtime_s", "reason", "step", "attempts")
+    row: Row = {key: vars(status).get(key) for key in keys}
+    _check_numbers(folder / records.STATUS_FILE, row, ("epoch", "epochs", "runtime_s", "step", "attempts"))
+    epochs = _read_epochs(folder)
+    row |= dynamics.describe(list(epochs.values()), status.epochs, finished=status.state == "finished") | _cost(epochs)
+    classes: list[Row] = []
+    if (folder / records.TEST_FILE).exists():
+        scores = records.read_test_scores(folder)
+        row |= {records.TEST_LOSS: scores.loss, records.TEST_MEAN_IOU: scores.mean_iou, "best_epoch": scores.epoch}
+        row |= {name: vars(scores)[name] for name in TEST_NUMBERS}
+        classes = _read_classes(folder / records.TEST_FILE, scores)
+        row |= {f"iou_{size}": scores.mean_size_iou[size] for size in records.OBJECT_SIZES}
+        _check_numbers(
+            folder / records.TEST_FILE, row, (records.TEST_LOSS, records.TEST_MEAN_IOU, *TEST_NUMBERS, *SIZE_NUMBERS)
+        )
+    elif status.state == "finished":
+        raise RecordError(f"{folder} is finished but has no {records.TEST_FILE}; delete the folder to start over")
+    else:
+        validated = [epoch for epoch in epochs.values() if epoch[records.VAL_MEAN_IOU] is not None]
+        best = max(validated, key=lambda epoch: float(epoch[records.VAL_MEAN_IOU]), default={})
+        row["best_epoch"] = best.get(records.EPOCH)
+    kept = epochs.get(row["best_epoch"], {})
+    if status.state == "finished" and not kept:
+        raise RecordError(
+            f"{folder / records.METRICS_FILE} has no line of epoch {row['best_epoch']}, whose weights were kept; "
+            "delete its folder to start over"
+        )
+    columns = (records.TRAIN_LOSS, records.VAL_LOSS, records.VAL_MEAN_IOU)
+    return row | {column: kept.get(column) for column in columns}, list(epochs.values()), classes
+
+
+def _cost(epochs: Mapping[int, Row]) -> Row:
+    """The median speed, since the first epoch warms up, and the highest memory."""
+    speeds = [line[records.IMAGES_PER_S] for line in epochs.values() if line[records.IMAGES_PER_S] is not None]
+    memory = [
+        line[records.PEAK_MEMORY_BYTES] for line in epochs.values() if line[records.PEAK_MEMORY_BYTES] is not None
+    ]
+    return {
+        records.IMAGES_PER_S: median(speeds) if speeds else None,
+        records.PEAK_MEMORY_BYTES: max(memory, default=None),
+    }
+
+
+def _read_classes(path: Path, scores: records.TestScores) -> list[Row]:
+    """One row per class. Raises RecordError unless every list has one number or null per class."""
+    sizes = (scores.size_iou, scores.mean_size_iou)
+    if not all(isinstance(size, dict) and set(size) == set(records.OBJECT_SIZES) for size in sizes):
+        raise RecordError(
+            f"{path} does not hold IoU by {', '.join(records.OBJECT_SIZES)}; delete its folder to start over"
+        )
+    columns: dict[str, Any] = {"iou": scores.iou, "auc": scores.auc, "boundary_iou": scores.boundary_iou}
+    columns |= {f"iou_{size}": scores.size_iou[size] for size in records.OBJECT_SIZES}
+    names: Any = scores.classes
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise RecordError(f"{path}: classes is {names!r}, not a list of names; delete its folder to start over")
+    for column, values in columns.items():
+        whole = isinstance(values, list) and len(values) == len(names)
+        if not whole or not all(isinstance(value, int | float | None) for value in values):
+            raise RecordError(f"{path} does not hold one {column} per class; delete its folder to start over")
+    return [
+        {"class_index": index, "class_name": name, **{column: values[index] for column, values in columns.items()}}
+        for index, name in enumerate(names)
+    ]
+
+
+def _check_numbers(path: Path, values: Mapping[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        if not isinstance(values[name], int | float | None):
+            raise RecordError(f"{path}: {name} is {values[name]!r}, not a number; delete its folder to start over")
+
+
+def _read_epochs(folder: Path) -> dict[int, Row]:
+    """Epoch -> its numbers, in order. The last line of an epoch counts: it was trained again."""
+    path = folder / records.METRICS_FILE
+    epochs: dict[int, Row] = {}
+    for number, line in enumerate(records.read_metrics(folder), start=1):
+        if not all(isinstance(line.get(key), int | float | None) for key in EPOCH_NUMBERS):
+            raise RecordError(f"{path}, line {number} holds what is no number; delete its folder to start over")
+        epochs[line[records.EPOCH]] = {key: line.get(key) for key in (records.EPOCH, *EPOCH_NUMBERS)}
+    return dict(sorted(epochs.items()))

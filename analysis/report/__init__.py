@@ -1,0 +1,1 @@
+"""What a reader gets: tables, the page, and what a dataset looks like."""

@@ -1,0 +1,79 @@
+"""Judgements of claims, as words and as a table."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.read.frames import SCORES
+from analysis.report.table import Column, Table, numbers, words
+from analysis.statistics.claims import Judgement
+from analysis.statistics.estimates import ALPHA
+from segtrain.records import TEST_LOSS, VAL_MEAN_IOU
+
+FRACTIONS = (
+    *(name for name in SCORES if name != TEST_LOSS),
+    *(VAL_MEAN_IOU, "early_val_mean_iou", "val_unsteadiness", "late_fall"),
+)
+"""Metrics that are shown in percent."""
+
+
+def claims_table(judgements: Sequence[Judgement]) -> Table:
+    if not judgements:
+        return Table("claims", "Claims", "The study makes no claims.")
+    effects = [judgement.effect for judgement in judgements]
+    published = [judgement.claim.published if judgement.claim else None for judgement in judgements]
+    beside = [p["left"] - p["right"] if p else float("nan") for p in published]
+    images = [judgement.images or (float("nan"), float("nan")) for judgement in judgements]
+    columns = [
+        words("claim", "claim", [j.text for j in judgements]),
+        words("verdict", "verdict", [j.verdict for j in judgements]),
+        words("metric", "metric", [j.metric for j in judgements]),
+        Column(
+            "effect [95 %]",
+            [effect_text(j.metric, e.mean, e.low, e.high) for j, e in zip(judgements, effects, strict=True)],
+            {"effect": [e.mean for e in effects], "low": [e.low for e in effects], "high": [e.high for e in effects]},
+            numeric=True,
+        ),
+        numbers("seeds", "seeds", [e.n for e in effects], "d"),
+        Column(
+            "over images [95 %]",
+            [range_text(j.metric, *ends) for j, ends in zip(judgements, images, strict=True)],
+            {"images_low": [low for low, _ in images], "images_high": [high for _, high in images]},
+            numeric=True,
+        ),
+        numbers("p (Holm)", "p_holm", [j.p_value for j in judgements], ".2g"),
+        Column("published", [published_text(j) for j in judgements], {"published_effect": beside}, numeric=True),
+        words("source", "source", [j.source for j in judgements]),
+        words("test", "test", [j.test for j in judgements]),
+        words("note", "note", [j.reason for j in judgements]),
+    ]
+    note = (
+        "Effects are left minus right; scores in percentage points, all else in the metric's own unit. A claim needs "
+        "both tests, over seeds and, where the models kept what it takes, over test images; p is the larger of the "
+        f"two, after Holm's adjustment, and decides below {ALPHA}. One seed decides nothing."
+    )
+    return Table("claims", "Claims", note, columns)
+
+
+def effect_text(metric: str, mean: float, low: float, high: float) -> str:
+    """`+7.18 [+5.11, +9.25]`; blank when missing."""
+    if pd.isna(mean):
+        return ""
+    return f"{_effect(metric, mean)} {range_text(metric, low, high)}".strip()
+
+
+def range_text(metric: str, low: float, high: float) -> str:
+    return "" if pd.isna(low) else f"[{_effect(metric, low)}, {_effect(metric, high)}]"
+
+
+def _effect(metric: str, value: float) -> str:
+    return f"{100 * value:+.2f}" if metric in FRACTIONS else f"{value:+.3g}"
+
+
+def published_text(judgement: Judgement) -> str:
+    """`+1.39 (82.53 − 81.14)`; blank when the source gives no numbers."""
+    if judgement.claim is None or judgement.claim.published is None:
+        return ""
+    left, right = (judgement.claim.published[side] for side in ("left", "right"))
+    ends = [_effect(judgement.metric, value).lstrip("+") for value in (left, right)]
+    return f"{_effect(judgement.metric, left - right)} ({ends[0]} − {ends[1]})"

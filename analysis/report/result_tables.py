@@ -1,0 +1,259 @@
+"""The tables of a report. CSV columns hold fractions and seconds; what is shown is percent and words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.read import dynamics
+from analysis.read.frames import Study
+from analysis.read.trial_folder import NOT_STARTED, SIZE_NUMBERS
+from analysis.report.table import Column, Table, numbers, spread, words
+from analysis.statistics import selection
+from analysis.statistics.estimates import estimate, interval_text
+from segtrain import records
+from segtrain.records import TEST_LOSS, TEST_MEAN_IOU, TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU
+
+INTERVAL = "mean ± half of its 95 % interval (Student's t over n seeds; one seed has none)"
+FOUR_METRICS = {
+    "pixel_accuracy": "pixel acc. %",
+    "mean_accuracy": "mean acc. %",
+    TEST_MEAN_IOU: "mean IoU %",
+    "frequency_weighted_iou": "f.w. IoU %",
+}
+
+
+def all_tables(study: Study) -> list[Table]:
+    tables = [results(study), best_models(study), four_metrics(study), details(study), class_iou(study)]
+    tables += [training_dynamics(study), cost(study)]
+    return [*([] if study.variants else [architecture_by_freeze(study)]), *tables]
+
+
+def count_states(study: Study) -> str:
+    """`19 trials: 18 finished, 1 diverged`"""
+    counts = study.trials["state"].value_counts()
+    states = [state for state in (*records.STATES, NOT_STARTED) if state in counts]
+    states += [state for state in counts.index if state not in states]
+    total = len(study.trials)
+    listed = ", ".join(f"{counts[state]} {state}" for state in states)
+    return f"{total} trial{'' if total == 1 else 's'}: {listed}" if total else "0 trials"
+
+
+def nothing_yet(study: Study) -> str:
+    return f"Nothing to compare yet: no trial has finished with scores ({count_states(study)})."
+
+
+def results(study: Study) -> Table:
+    """One row per trial, in the order of study.json."""
+    trials = study.trials
+    columns = [
+        words("run", "run", trials["run"]),
+        words("stage", "stage", trials["stage"]),
+        words("state", "state", trials["state"]),
+        numbers("test mIoU %", TEST_MEAN_IOU, trials[TEST_MEAN_IOU], ".2f", 100),
+        numbers("val mIoU %", VAL_MEAN_IOU, trials[VAL_MEAN_IOU], ".2f", 100),
+        *(numbers(name, name, trials[name], ".4g") for name in (TEST_LOSS, VAL_LOSS, TRAIN_LOSS)),
+        numbers("best epoch", "best_epoch", trials["best_epoch"], "d"),
+        Column("runtime", [duration(s) for s in trials["runtime_s"]], {"runtime_s": list(trials["runtime_s"])}, True),
+        Column(
+            "note",
+            [_note(row) for row in trials.to_dict("records")],
+            {name: list(trials[name]) for name in ("reason", "epoch", "epochs", "step", "trial_id")},
+        ),
+    ]
+    note = (
+        f"{count_states(study)}. Train and val values are those of the best epoch, the one that validated best: its "
+        "weights were tested, once."
+    )
+    return Table("results", "All trials", note, columns)
+
+
+def architecture_by_freeze(study: Study) -> Table:
+    """Test mean IoU per architecture and freeze, of the setting that validates best, and the paired difference."""
+    cells = selection.best_cells(study)
+    title = "Architecture by freeze"
+    if cells.empty:
+        return Table("architecture_by_freeze", title, nothing_yet(study))
+    models, freezes = selection.order(study, "model"), selection.order(study, "freeze")
+    by_cell: dict[tuple[str, str], Mapping[Any, Any]] = {
+        (cell["model"], cell["freeze"]): cell for cell in cells.to_dict("records")
+    }
+    columns = [words("architecture", "architecture", models)]
+    for freeze in freezes:
+        found = [by_cell.get((model, freeze), {}) for model in models]
+        keys = {"": TEST_MEAN_IOU, **{part: f"{TEST_MEAN_IOU}{part}" for part in ("_low", "_high", "_n")}}
+        keys |= {"_setting": "setting_name", "_settings_done": "settings_done", "_settings_known": "settings_known"}
+        values = {f"{freeze}{part}": [cell.get(key) for cell in found] for part, key in keys.items()}
+        columns.append(Column(f"{freeze} %", [_cell(cell) for cell in found], values, numeric=True))
+    if {"freeze", "unfreeze"} <= set(freezes):
+        columns.append(_difference(study, models, by_cell))
+    note = (
+        f"Test mean IoU in percent, {INTERVAL}, of the setting that validates best (mean over its seeds). No test "
+        "score takes part in the choice. The difference is paired over the seeds that both have."
+    )
+    return Table("architecture_by_freeze", title, note, columns)
+
+
+def _difference(study: Study, models: Sequence[str], by_cell: Mapping[tuple[str, str], Mapping[Any, Any]]) -> Column:
+    trials = selection.usable(study)
+    found = []
+    for model in models:
+        sides = [by_cell.get((model, freeze)) for freeze in ("unfreeze", "freeze")]
+        scores = [
+            trials[trials["setting"] == side["setting"]].set_index("seed")[TEST_MEAN_IOU] for side in sides if side
+        ]
+        found.append(estimate((scores[0] - scores[1]).to_numpy() if len(scores) == 2 else []))
+    name = "unfreeze_minus_freeze"
+    values = {name: [e.mean for e in found], f"{name}_low": [e.low for e in found]}
+    values |= {f"{name}_high": [e.high for e in found], f"{name}_n": [e.n for e in found]}
+    texts = [interval_text(e.mean, e.margin, e.n, "+.2f") for e in found]
+    return Column("unfreeze − freeze", texts, values, numeric=True)
+
+
+def _cell(cell: Mapping[Any, Any]) -> str:
+    if not cell:
+        return ""
+    score, high, done = cell[TEST_MEAN_IOU], cell[f"{TEST_MEAN_IOU}_high"], cell["settings_done"]
+    short = [f"n={cell['n']} of {cell['planned']}"] if cell["n"] < cell["planned"] else []
+    short += [f"{done} of {cell['settings_known']} settings done"] if done < cell["settings_known"] else []
+    return ", ".join([f"{interval_text(score, high - score, cell['n'])}, {cell['setting_name']}", *short])
+
+
+def best_models(study: Study) -> Table:
+    """The best setting of each model, ranked by validation."""
+    models = selection.best_models(study)
+    if models.empty:
+        return Table("best_models", "Best models", nothing_yet(study))
+    columns = [
+        numbers("rank", "rank", range(1, len(models) + 1), "d"),
+        words("model", "model", models["model"]),
+        words("freeze", "freeze", models["freeze"]),
+        words("setting", "setting", models["setting_name"]),
+        words("seeds", "seeds", models["seeds"]),
+        spread("val mIoU %", models, VAL_MEAN_IOU, ".2f", 100),
+        spread("test mIoU %", models, TEST_MEAN_IOU, ".2f", 100),
+        numbers("best epoch", "best_epoch", models["best_epoch"], "d"),
+        words("trial", "folder", models["folder"]),
+    ]
+    note = f"Ranked by validation mean IoU; {INTERVAL}. Best epoch and trial are those of the seed that validates best."
+    return Table("best_models", "Best models", note, columns)
+
+
+def four_metrics(study: Study) -> Table:
+    columns = [spread(title, _cells(study), name, ".2f", 100) for name, title in FOUR_METRICS.items()]
+    note = (
+        "The four metrics of Long et al. 2015 on the test set, from one confusion matrix over all its "
+        f"pixels; {INTERVAL}."
+    )
+    return _of_cells(study, "four_metrics", "The four metrics of the FCN paper", note, columns)
+
+
+def details(study: Study) -> Table:
+    cells = _cells(study)
+    columns = [spread("boundary IoU %", cells, "mean_boundary_iou", ".2f", 100)]
+    columns += [
+        spread(f"{size} %", cells, name, ".2f", 100)
+        for size, name in zip(records.OBJECT_SIZES, SIZE_NUMBERS, strict=True)
+    ]
+    columns += [spread("AUC %", cells, "mean_auc", ".2f", 100)]
+    note = (
+        "Boundary IoU (Cheng et al. 2021) counts pixels within 2 % of the image diagonal of an edge; IoU by object "
+        f"size counts objects below 1/300 of the image, up to 3 % of it, and above; means over classes; {INTERVAL}."
+    )
+    return _of_cells(study, "boundary_and_size", "Edges and small objects", note, columns)
+
+
+def training_dynamics(study: Study) -> Table:
+    cells = _cells(study)
+    columns = [
+        spread("epochs to 90 %", cells, "epochs_to_90", ".1f"),
+        spread("early val mIoU %", cells, "early_val_mean_iou", ".2f", 100),
+        spread("unsteadiness %", cells, "val_unsteadiness", ".2f", 100),
+        spread("loss gap", cells, "loss_gap", "+.3f"),
+        spread("late fall %", cells, "late_fall", ".2f", 100),
+    ]
+    meaning = "; ".join(
+        f"{column.title.removesuffix(' %')}: {dynamics.COLUMNS[next(iter(column.values))]}" for column in columns
+    )
+    return _of_cells(study, "training_dynamics", "Training dynamics", f"{meaning}. Each a {INTERVAL}.", columns)
+
+
+def cost(study: Study) -> Table:
+    cells = _cells(study)
+    columns = [
+        numbers("parameters M", "parameters", cells["parameters"], ".2f", 1e-6),
+        numbers("trained M", "trained_parameters", cells["trained_parameters"], ".2f", 1e-6),
+        numbers("multiply-adds G", "multiply_adds", cells["multiply_adds"], ".2f", 1e-9),
+        spread("images/s", cells, records.IMAGES_PER_S, ".1f"),
+        spread("memory GiB", cells, records.PEAK_MEMORY_BYTES, ".2f", 2**-30),
+        spread("hours", cells, "runtime_s", ".3f", 1 / 3600),
+    ]
+    machines = sorted(set(selection.usable(study)["device_name"].dropna()))
+    note = (
+        "Multiply-adds are of the forward pass of one image; images/s is the training speed, the median over epochs; "
+        f"memory is the peak; hours are of one trial, evaluation included; {INTERVAL}. Measured on "
+        f"{', '.join(machines) or 'unknown hardware'}: times of trials that shared a machine depend on each other."
+    )
+    return _of_cells(study, "cost", "Cost", note, columns)
+
+
+def class_iou(study: Study) -> Table:
+    """Test IoU: a row per class, a column per model's best setting."""
+    scores = selection.class_scores(study)
+    title = "IoU per class"
+    if scores.empty:
+        return Table("class_iou", title, nothing_yet(study))
+    classes = list(dict.fromkeys(scores["class_name"]))
+    columns = [words("class", "class", classes)]
+    for model in selection.order(study, "model"):
+        part = scores[scores["model"] == model].drop_duplicates("class_name").set_index("class_name")
+        if part.empty:
+            continue
+        named = part.reindex(classes).rename(
+            columns={"mean": model, **{p: f"{model}_{p}" for p in ("low", "high", "n")}}
+        )
+        named[f"{model}_n"] = named[f"{model}_n"].fillna(0).astype(int)
+        columns.append(spread(f"{model} %", named, model, ".1f", 100))
+    note = f"Test IoU of each model's best setting; {INTERVAL}. A class that does not occur is blank."
+    return Table("class_iou", title, note, columns)
+
+
+def _cells(study: Study) -> pd.DataFrame:
+    return selection.best_cells(study)
+
+
+def _of_cells(study: Study, name: str, title: str, note: str, columns: Sequence[Column]) -> Table:
+    """A table with a row per model and freeze, of the settings that validate best; columns without a number go."""
+    cells = _cells(study)
+    if cells.empty:
+        return Table(name, title, nothing_yet(study))
+    filled = [column for column in columns if any(column.texts)]
+    labels = [words("model", "model", cells["name"]), words("setting", "setting", cells["setting_name"])]
+    if not filled:
+        return Table(name, title, f"None of the {len(cells)} models recorded these numbers.")
+    return Table(name, title, note, [*labels, *filled])
+
+
+def duration(seconds: float) -> str:
+    """`45s`, `20m 58s`, `1h 02m 03s`; blank when missing."""
+    if pd.isna(seconds):
+        return ""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minute:02d}m {second:02d}s"
+    return f"{minute}m {second:02d}s" if minute else f"{second}s"
+
+
+def _note(row: Mapping[Any, Any]) -> str:
+    """Where a trial that is not finished stands, and why."""
+    place = {
+        "running": lambda: f"{row['epoch']} of {row['epochs']} epochs",
+        "failed": lambda: f"after {row['epoch']} of {row['epochs']} epochs",
+        "diverged": lambda: f"epoch {row['epoch'] + 1}" + ("" if pd.isna(row["step"]) else f", step {row['step']}"),
+    }
+    parts = [place[row["state"]]()] if row["state"] in place else []
+    if not pd.isna(row["reason"]):
+        reason = " ".join(row["reason"].split())
+        parts.append(reason if len(reason) <= 160 else reason[:159] + "…")
+    return ": ".join(parts)

@@ -1,0 +1,1 @@
+"""Frames -> settings, intervals and verdicts. Nothing is drawn or written here."""

@@ -1,0 +1,143 @@
+"""Tidy frames -> the numbers that are shown: best settings, curves, scores of classes. Pure; fractions in [0, 1].
+
+A setting is chosen by val/mean_iou (the mean over its seeds), never by a test score. Only finished trials of the
+compared stage count, and every number says how many seeds it stands on.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+
+from analysis.read import dynamics
+from analysis.read.frames import COMPARED_STAGE, SCORES, Study
+from analysis.read.trial_folder import CLASS_NUMBERS, COST_NUMBERS, freeze_label
+from analysis.statistics.estimates import estimate
+from segtrain.records import EPOCH, IMAGES_PER_S, PEAK_MEMORY_BYTES, TEST_MEAN_IOU, VAL_MEAN_IOU
+
+COSTS = (*COST_NUMBERS, IMAGES_PER_S, PEAK_MEMORY_BYTES, "runtime_s")
+MEASURED = (VAL_MEAN_IOU, *SCORES, *dynamics.COLUMNS, *COSTS)
+"""The columns of `trials` that `settings` averages over seeds."""
+
+CELL = ["model", "freeze"]
+_LABELS = ["setting", *CELL, "setting_name", "lr"]
+
+
+def compared(study: Study) -> pd.DataFrame:
+    """The rows of `study.trials` that take part in comparisons."""
+    return study.trials[study.trials["stage"] == COMPARED_STAGE]
+
+
+def usable(study: Study) -> pd.DataFrame:
+    """The compared trials that are finished and have both a validation and a test mean IoU."""
+    trials = compared(study)
+    return trials[(trials["state"] == "finished") & trials[VAL_MEAN_IOU].notna() & trials[TEST_MEAN_IOU].notna()]
+
+
+def order(study: Study, column: str) -> list[str]:
+    """The values of `model` or `freeze` in the order of the study, then any others as they appear."""
+    listed = study.axes.get("freeze", []) if column == "freeze" else study.variants or study.axes.get("arch", [])
+    values = [freeze_label(str(value)) if column == "freeze" else str(value) for value in listed]
+    return list(dict.fromkeys([*values, *compared(study)[column].dropna()]))
+
+
+def cell_name(study: Study, model: str, freeze: str) -> str:
+    """`fcn8s, freeze`; the model alone where the freeze is part of what it is, or the same everywhere."""
+    return model if study.variants or len(order(study, "freeze")) == 1 else f"{model}, {freeze}"
+
+
+@lru_cache(maxsize=1)  # most tables and figures of a report start from it; none may write into it
+def settings(study: Study) -> pd.DataFrame:
+    """One row per setting with a usable trial, in study order.
+
+    Columns: setting, model, freeze, setting_name, lr; seeds ("0, 1"); n (usable seeds) and planned (trials of the
+    setting, whatever their state); for every column of MEASURED its mean, `<column>_low` and `<column>_high` (95 %
+    interval, missing below two seeds), and `<column>_n` (seeds that have it).
+    """
+    trials = usable(study)
+    planned: dict[Any, int] = compared(study).groupby("setting").size().to_dict()
+    rows = []
+    for (number, *labels), group in trials.groupby(_LABELS, sort=False):
+        row = dict(zip(_LABELS, (number, *labels), strict=True))
+        row |= {"seeds": ", ".join(str(seed) for seed in sorted(group["seed"]))}
+        row |= {"n": len(group), "planned": planned[number]}
+        for column in MEASURED:
+            found = estimate(group[column].to_numpy(dtype="float64", na_value=float("nan")))
+            numbers = {"": found.mean, "_low": found.low, "_high": found.high, "_n": found.n}
+            row |= {f"{column}{part}": value for part, value in numbers.items()}
+        rows.append(row)
+    parts = [f"{column}{part}" for column in MEASURED for part in ("", "_low", "_high", "_n")]
+    frame = pd.DataFrame(rows, columns=[*_LABELS, "seeds", "n", "planned", *parts])
+    return frame.astype({"setting": "Int64", "n": "Int64", "planned": "Int64"})
+
+
+def best_settings(study: Study, by: Sequence[str]) -> pd.DataFrame:
+    """The rows of `settings` with the best val/mean_iou in each group, best first; the earlier one wins a tie."""
+    ranked = settings(study).sort_values(VAL_MEAN_IOU, ascending=False, kind="stable")
+    return ranked.groupby(list(by), sort=False).head(1).reset_index(drop=True)
+
+
+def best_cells(study: Study) -> pd.DataFrame:
+    """`best_settings` of each model and freeze in study order, plus `name`, and how many settings it was chosen from
+    (`settings_done`) of how many whose config is known (`settings_known`)."""
+    cells = best_settings(study, CELL)
+    for column, trials in (("settings_done", usable(study)), ("settings_known", compared(study))):
+        counts = trials.groupby(CELL)["setting"].nunique().rename(column)
+        cells = cells.merge(counts.reset_index(), on=CELL, how="left")
+    models, freezes = order(study, "model"), order(study, "freeze")
+    rank = [
+        models.index(m) * len(freezes) + freezes.index(f) for m, f in zip(cells["model"], cells["freeze"], strict=True)
+    ]
+    cells["name"] = [cell_name(study, m, f) for m, f in zip(cells["model"], cells["freeze"], strict=True)]
+    return cells.assign(rank=rank).sort_values("rank", ignore_index=True).drop(columns="rank")
+
+
+def best_models(study: Study) -> pd.DataFrame:
+    """`best_settings` of each model, plus the trial_id, best_epoch and folder of its best seed."""
+    models = best_settings(study, ["model"])
+    ranked = usable(study).sort_values(VAL_MEAN_IOU, ascending=False, kind="stable")
+    seeds = ranked.groupby("setting", sort=False).head(1)[["setting", "trial_id", "best_epoch", "folder"]]
+    return models.merge(seeds, on="setting", how="left")
+
+
+def curves(study: Study, column: str, most: int) -> pd.DataFrame:
+    """One row per setting and epoch at which `column` was measured: setting, model, freeze, setting_name, lr, epoch,
+    mean, low, high (over the seeds that got there), n, and diverged (whether a seed of the setting diverged).
+
+    Trials that run, failed or diverged are in it as far as they came. With more than `most` settings, those of each
+    model and freeze that has validated best so far, or has not been validated.
+    """
+    trials = compared(study)
+    if trials["setting"].nunique() > most:
+        ranked = trials.groupby([*CELL, "setting"], sort=False)[VAL_MEAN_IOU].mean().reset_index()
+        ranked = ranked.sort_values(VAL_MEAN_IOU, ascending=False, kind="stable")
+        trials = trials[trials["setting"].isin(ranked.groupby(CELL, sort=False).head(1)["setting"])]
+    measured = study.epochs[["trial_id", EPOCH, column]].dropna(subset=[column])
+    lines = measured.merge(trials[["trial_id", "state", *_LABELS]], on="trial_id").dropna(subset=["setting"])
+    diverged = set(lines.loc[lines["state"] == "diverged", "setting"])
+    result = (
+        lines.groupby([*_LABELS, EPOCH], sort=False)[column]
+        .agg(mean="mean", low="min", high="max", n="count")
+        .reset_index()
+        .sort_values(["setting", EPOCH], ignore_index=True)
+    )
+    result["diverged"] = result["setting"].isin(diverged)
+    return result
+
+
+def class_scores(study: Study, column: str = "iou") -> pd.DataFrame:
+    """A test score per class of each model's best setting: model, freeze, setting_name, class_name, mean, low, high
+    (95 % interval) and n over the seeds. A class that does not occur is missing, with n = 0. `column` is of
+    CLASS_NUMBERS."""
+    assert column in CLASS_NUMBERS
+    models = best_models(study)[["setting", "model", "freeze", "setting_name"]]
+    pairs = models.merge(usable(study)[["trial_id", "setting"]], on="setting")
+    lines = pairs.merge(study.classes[["trial_id", "class_index", "class_name", column]], on="trial_id")
+    keys = ["model", "freeze", "setting_name", "class_index", "class_name"]
+    rows = []
+    for labels, group in lines.groupby(keys, sort=False):
+        found = estimate(group[column].to_numpy())
+        numbers = {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
+        rows.append(dict(zip(keys, labels, strict=True)) | numbers)
+    return pd.DataFrame(rows, columns=[*keys, "mean", "low", "high", "n"]).drop(columns="class_index")

@@ -1,0 +1,1 @@
+"""What a trial runs on: device, disk, and the versions of everything."""

@@ -1,0 +1,8 @@
+"""The embedded scenes: pictures that the program renders itself, each a function of a seed and its index, written in
+the layouts of the real datasets. `roads` are CARLA's, `streets` Cityscapes', `animals` Oxford-IIIT Pet's."""
+
+from segtrain.synthetic.animal_portraits import write_animals
+from segtrain.synthetic.road_scenes import Style, write_scenes
+from segtrain.synthetic.street_scenes import write_streets
+
+__all__ = ["Style", "write_animals", "write_scenes", "write_streets"]

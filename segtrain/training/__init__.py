@@ -1,0 +1,1 @@
+"""How one trial runs: its epochs, what it keeps to go on from, and what it leaves."""

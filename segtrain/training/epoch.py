@@ -1,0 +1,84 @@
+"""One epoch of a trial: a step for every batch, then the validation split."""
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from segtrain import records
+from segtrain.metrics.confusion import scores
+from segtrain.models import set_train_mode
+from segtrain.training import checkpoint
+from segtrain.training.batches import training_batches
+from segtrain.training.evaluation import (
+    autocast,
+    cross_entropy_sum,
+)
+from segtrain.training.optimizer import learning_rate
+from segtrain.training.run import Run
+
+
+class Diverged(ArithmeticError):
+    """A loss stopped being finite at, or right after, optimiser step `step` (1-based) of the epoch."""
+
+    def __init__(self, split: str, loss: float, step: int) -> None:
+        super().__init__(f"the {split} loss is {loss} at step {step}")
+        self.step = step
+
+
+def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
+    """Forward, loss, backward, step, over the training split. Raises Diverged."""
+    config, device = run.config, run.hardware.device
+    started = time.perf_counter()
+    torch.manual_seed(dropout_seed(config.seed, epoch))
+    lr = learning_rate(config, epoch)
+    for group in run.optimizer.param_groups:
+        group["lr"] = lr
+    set_train_mode(run.model, config.freeze)
+    arrays = run.data.splits["train"]
+    sums, counts = [], []
+    for batch in training_batches(arrays, config, epoch, device):
+        with autocast(run.hardware):
+            logits = run.model(batch.images)
+        loss_sum, pixels = cross_entropy_sum(logits, batch.target)
+        run.optimizer.zero_grad()
+        (loss_sum / pixels.clamp(min=1)).backward()
+        run.optimizer.step()
+        sums.append(loss_sum.detach())
+        counts.append(pixels)
+    # Read once an epoch: asking for a number at every step would make a GPU wait.
+    losses = torch.stack(sums)
+    finite = losses.isfinite()
+    if not finite.all():
+        step = int((~finite).nonzero()[0])
+        raise Diverged("training", losses[step].item(), step + 1)
+    return {
+        records.TRAIN_LOSS: (losses.double().sum() / torch.stack(counts).sum()).item(),
+        records.LR: lr,
+        records.IMAGES_PER_S: len(arrays) / (time.perf_counter() - started),
+    }
+
+
+def dropout_seed(seed: int, epoch: int) -> int:
+    """A function of (seed, epoch), like everything random here. Hashed into 32 bits: torch's CPU generator takes no
+    more, and would see the same seed in every epoch if the epoch stood above them."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+
+
+def validate(run: Run, epoch: int) -> dict[str, Any]:
+    """Scores the validation split, and keeps the weights when its mean IoU has risen. Raises Diverged."""
+    validation = run.evaluate(run.data.splits["val"])
+    if validation.confusion.any() and not math.isfinite(validation.loss):
+        # The last step blew the weights up after its own loss had been fine.
+        raise Diverged("validation", validation.loss, -(-len(run.data.splits["train"]) // run.config.batch_size))
+    found = scores(validation.confusion)
+    if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
+        run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou
+        checkpoint.save_best(run.folder, run.model)
+    return {
+        records.VAL_LOSS: validation.loss,
+        records.VAL_MEAN_IOU: found.mean_iou,
+        records.VAL_IOU: list(found.iou),
+    }

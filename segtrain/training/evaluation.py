@@ -1,0 +1,181 @@
+"""A model on a whole split: the loss and the confusion matrix; on the test set, all that the trial folder keeps."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from segtrain import records
+from segtrain.data.cache import SplitArrays
+from segtrain.data.spec import IGNORE, Dataset
+from segtrain.machine.device import Hardware
+from segtrain.metrics.boundary import BoundaryMetric
+from segtrain.metrics.confusion import SegMetric, confusion_matrices, mean_of_defined, scores
+from segtrain.metrics.object_size import ObjectSizeMetric
+from segtrain.metrics.roc import RocCurves, RocMetric
+from segtrain.training.batches import evaluation_batches
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    loss: float  # cross-entropy in nats, mean over the pixels that count
+    confusion: Tensor  # (K, K) int64 on the CPU, rows are truth
+
+
+@dataclass(frozen=True)
+class TestEvaluation:
+    __test__ = False  # not a pytest class
+
+    loss: float  # as in Evaluation
+    image_confusion: Tensor  # (N, K, K) int64 on the CPU, one matrix per image in the order of the split
+    roc: RocCurves
+    boundary_iou: list[float]  # per class, and in every list NaN where undefined
+    size_iou: dict[str, list[float]]  # object size -> per class
+
+
+class LossMean:
+    """The cross-entropy of a split, a mean over pixels and not over images or batches."""
+
+    def __init__(self) -> None:
+        self.sum, self.pixels = 0.0, 0
+
+    def update(self, logits: Tensor, target: Tensor) -> None:
+        loss, pixels = cross_entropy_sum(logits, target)
+        self.sum, self.pixels = self.sum + loss.item(), self.pixels + int(pixels)
+
+    def mean(self) -> float:
+        return self.sum / self.pixels if self.pixels else float("nan")
+
+
+def cross_entropy_sum(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """logits (N, K, H, W), target (N, H, W) -> the sum over the pixels that count, and their number.
+
+    Pixels are rows: the two-dimensional form has no deterministic CUDA kernel, and for channels-last logits
+    the reshape copies nothing. Sum and count stay apart so that a batch of ignored pixels only adds zeros.
+    """
+    rows = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
+    loss = F.cross_entropy(rows.float(), target.reshape(-1), ignore_index=IGNORE, reduction="sum")
+    return loss, (target != IGNORE).sum()
+
+
+def evaluate(
+    model: nn.Module, arrays: SplitArrays, num_classes: int, batch_size: int, hardware: Hardware
+) -> Evaluation:
+    loss, metric = LossMean(), SegMetric(num_classes, IGNORE)
+    for logits, target in predict(model, arrays, batch_size, hardware):
+        loss.update(logits, target)
+        metric.update(logits.argmax(1), target)
+    return Evaluation(loss.mean(), metric.confusion.cpu())
+
+
+def evaluate_test(
+    model: nn.Module, arrays: SplitArrays, num_classes: int, batch_size: int, hardware: Hardware
+) -> TestEvaluation:
+    """As `evaluate`, with the metrics that cost more than validation during training should."""
+    loss, confusions = LossMean(), []
+    roc, boundary = RocMetric(num_classes, IGNORE), BoundaryMetric(num_classes, IGNORE)
+    size = ObjectSizeMetric(num_classes, IGNORE)
+    for logits, target in predict(model, arrays, batch_size, hardware):
+        prediction = logits.argmax(1)
+        loss.update(logits, target)
+        confusions.append(confusion_matrices(prediction, target, num_classes, IGNORE).cpu())
+        roc.update(logits, target)
+        boundary.update(prediction, target)
+        size.update(prediction, target)
+    return TestEvaluation(loss.mean(), torch.cat(confusions), roc.curves(), boundary.iou(), size.iou())
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, arrays: SplitArrays, batch_size: int, hardware: Hardware, indices: np.ndarray | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of logits (N, K, H, W) and target (N, H, W), in the order of the split or of `indices`."""
+    model.eval()
+    for batch in evaluation_batches(arrays, batch_size, hardware.device, indices):
+        with autocast(hardware):
+            logits = model(batch.images)
+        yield logits, batch.target
+
+
+def autocast(hardware: Hardware) -> torch.autocast:
+    return torch.autocast(hardware.device.type, torch.bfloat16, enabled=hardware.precision == "bfloat16")
+
+
+def save_test_results(
+    folder: Path, evaluation: TestEvaluation, dataset: Dataset, best_epoch: int
+) -> records.TestScores:
+    """Writes the confusion matrices, the ROC curves and, last, the scores."""
+    confusion, auc = evaluation.image_confusion.sum(0), evaluation.roc.auc()
+    found = scores(confusion)
+    test_scores = records.TestScores(
+        epoch=best_epoch,
+        loss=evaluation.loss,
+        classes=list(dataset.classes),
+        images=len(evaluation.image_confusion),
+        auc=[*auc],
+        mean_auc=mean_of_defined(auc),
+        boundary_iou=[*evaluation.boundary_iou],
+        mean_boundary_iou=mean_of_defined(evaluation.boundary_iou),
+        size_iou={size: [*iou] for size, iou in evaluation.size_iou.items()},
+        mean_size_iou={size: mean_of_defined(iou) for size, iou in evaluation.size_iou.items()},
+        **{**asdict(found), "iou": list(found.iou)},
+    )
+    counts = confusion.numpy()
+    shares = [[f"{cell / row.sum():.6f}" if row.any() else "" for cell in row] for row in counts]
+    with records.atomic_file(folder / records.CONFUSION_FILE) as file:
+        np.save(file, counts)
+    _write_table(folder / records.CONFUSION_TABLE_FILE, dataset.classes, counts.tolist())
+    _write_table(folder / records.NORMALISED_TABLE_FILE, dataset.classes, shares)
+    with records.atomic_file(folder / records.IMAGE_CONFUSION_FILE) as file:
+        np.savez_compressed(file, confusion=evaluation.image_confusion.numpy())
+    with records.atomic_file(folder / records.ROC_FILE) as file:
+        np.savez_compressed(file, **vars(evaluation.roc))
+    records.write_test_scores(folder, test_scores)
+    return test_scores
+
+
+def _write_table(path: Path, classes: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["truth \\ prediction", *classes])
+    writer.writerows([name, *row] for name, row in zip(classes, rows, strict=True))
+    records.write_atomic(path, text.getvalue().encode())
+
+
+def save_panels(
+    folder: Path, model: nn.Module, arrays: SplitArrays, dataset: Dataset, batch_size: int, hardware: Hardware
+) -> None:
+    """Image, truth and prediction of test images spread evenly over the split: the same ones in every trial."""
+    panels = folder / records.PANELS_DIR
+    panels.mkdir(exist_ok=True)
+    chosen = np.unique(np.linspace(0, len(arrays) - 1, records.PANEL_COUNT).round().astype(int))
+    predictions: list[np.ndarray] = []
+    for logits, _ in predict(model, arrays, batch_size, hardware, chosen):
+        predictions.extend(logits.argmax(1).byte().cpu().numpy())
+    for panel, (index, prediction) in enumerate(zip(chosen, predictions, strict=True)):
+        pictures = {
+            "image": Image.fromarray(arrays.images[index]),
+            "truth": _palette_image(arrays.masks[index], dataset),
+            "prediction": _palette_image(prediction, dataset),
+        }
+        for kind, picture in pictures.items():
+            buffer = io.BytesIO()
+            picture.save(buffer, format="PNG")
+            records.write_atomic(panels / records.panel_file(panel, kind), buffer.getvalue())
+
+
+def _palette_image(labels: np.ndarray, dataset: Dataset) -> Image.Image:
+    picture = Image.fromarray(labels).convert("P")
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    colours[: len(dataset.palette)] = dataset.palette
+    colours[IGNORE] = 255
+    picture.putpalette(colours.tobytes())
+    return picture

@@ -1,0 +1,98 @@
+"""A trial in memory, as it is at its beginning or was when its last checkpoint was written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.optim import AdamW
+
+from segtrain import records
+from segtrain.config import TrialConfig
+from segtrain.data import DATASETS
+from segtrain.data.cache import DataCache, SplitArrays, open_cache
+from segtrain.machine import environment
+from segtrain.machine.device import Hardware, make_deterministic, pick_hardware
+from segtrain.models import build_model, load_parent, set_trainable, weights
+from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.models.operations import flops_per_image
+from segtrain.training import checkpoint
+from segtrain.training.checkpoint import Progress
+from segtrain.training.evaluation import (
+    Evaluation,
+    evaluate,
+)
+from segtrain.training.optimizer import build_optimizer
+
+
+@dataclass
+class Run:
+    """A trial in memory."""
+
+    config: TrialConfig
+    folder: Path
+    data: DataCache
+    hardware: Hardware
+    model: EncoderDecoder
+    optimizer: AdamW
+    progress: Progress
+    attempts: int
+
+    def evaluate(self, arrays: SplitArrays) -> Evaluation:
+        num_classes = len(DATASETS[self.config.dataset].classes)
+        return evaluate(self.model, arrays, num_classes, self.config.batch_size, self.hardware)
+
+    def write_status(self, state: records.State, reason: str | None = None, step: int | None = None) -> None:
+        status = records.Status(
+            state=state,
+            epoch=self.progress.epoch,
+            epochs=self.config.epochs,
+            runtime_s=self.progress.runtime_s,
+            reason=reason,
+            step=step,
+            attempts=self.attempts,
+        )
+        records.write_status(self.folder, status)
+
+
+def start_or_resume(
+    config: TrialConfig, folder: Path, data_root: Path, threads: int | None, use_gpu: bool = True
+) -> Run:
+    """Builds the trial as it was when `last.pt` was written, or at its beginning."""
+    for written in (folder, folder / records.PANELS_DIR):
+        for stray in written.glob(f".*{records.TEMPORARY_SUFFIX}"):
+            stray.unlink(missing_ok=True)
+    hardware = pick_hardware(config.precision, threads, use_gpu)
+    last = checkpoint.load_last(folder)
+    if last is not None:
+        kept = Progress(**last["progress"])
+        hardware = Hardware(hardware.device, kept.precision, kept.threads)
+    make_deterministic(hardware)
+    if hardware.device.type == "cuda":
+        torch.cuda.empty_cache()  # of the trial before, in a process that runs several; a neighbour may need it
+
+    dataset = DATASETS[config.dataset]
+    data = open_cache(dataset, data_root, config.image_height, config.image_width)
+    torch.manual_seed(config.seed)
+    model = build_model(config, len(dataset.classes))
+    if last is None and config.init == "imagenet":
+        weights.load(model, config.arch, data_root)
+    elif last is None and config.parent is not None:
+        load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze)
+    set_trainable(model, config.freeze)
+    model.to(hardware.device).to(memory_format=torch.channels_last)
+    optimizer = build_optimizer(config, model)
+    if last is None:
+        progress = Progress(precision=hardware.precision, threads=hardware.threads)
+        records.write_json(folder / records.CONFIG_FILE, config.to_dict())
+    else:
+        progress = kept
+        model.load_state_dict(last["model"])
+        optimizer.load_state_dict(last["optimizer"])
+    records.truncate_metrics(folder, progress.epoch)
+    before = records.read_status(folder)
+    attempts = 1 + (before.attempts if before else 0)
+    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts)
+    _, flops = flops_per_image(config, len(dataset.classes))
+    records.write_json(folder / records.ENV_FILE, environment.describe(hardware, data.fingerprint, model, flops))
+    run.write_status("running")
+    return run

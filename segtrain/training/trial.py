@@ -1,0 +1,110 @@
+"""One trial: `train` is a generator that yields a record per epoch, each already on disk when it is yielded."""
+
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from segtrain import records
+from segtrain.config import TrialConfig
+from segtrain.data import DATASETS
+from segtrain.errors import UserError
+from segtrain.machine.device import peak_memory_bytes, reset_peak_memory
+from segtrain.metrics.confusion import scores
+from segtrain.training import checkpoint
+from segtrain.training.epoch import Diverged, train_one_epoch, validate
+from segtrain.training.evaluation import (
+    evaluate_test,
+    save_panels,
+    save_test_results,
+)
+from segtrain.training.run import Run, start_or_resume
+
+LOCK_PATIENCE_S = 10.0
+"""How long to wait for a trial's lock: an owner that was just killed lets go of it within this."""
+
+
+class TrialLocked(UserError):
+    """Another living process runs this trial."""
+
+
+def train(
+    config: TrialConfig, folder: Path, data_root: Path, threads: int | None = None, use_gpu: bool = True
+) -> Iterator[dict[str, Any]]:
+    """Trains `config` in `folder`, going on from what is there, and yields one line of metrics.jsonl per epoch.
+
+    How it ended stands in the folder's status: finished, with the test scores of the best weights, or diverged. A
+    trial that has ended so yields nothing. Raises TrialLocked while another process runs the trial. Any other exception
+    leaves the status failed, with the reason, and a traceback, and goes through.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / records.LOCK_FILE, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=LOCK_PATIENCE_S)
+    except Timeout:
+        raise TrialLocked(f"{folder} is being trained by another process; wait for it or stop it") from None
+    try:
+        before = records.read_status(folder)
+        if before is not None and before.state in records.FINAL_STATES:
+            (folder / records.LAST_FILE).unlink(missing_ok=True)
+            return
+        try:
+            run = start_or_resume(config, folder, data_root, threads, use_gpu)
+            yield from train_epochs(run)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            records.write_status(folder, records.ended("failed", records.read_status(folder), config.epochs, reason))
+            (folder / records.ERROR_FILE).write_text(traceback.format_exc())
+            raise
+    finally:
+        lock.release()
+
+
+def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
+    """The epochs that are left, then the test set. The order of writing matters: what `last.pt` counts as finished
+    is on disk before it, and what a crash leaves beyond it is made again, the same."""
+    config, progress = run.config, run.progress
+    for epoch in range(progress.epoch + 1, config.epochs + 1):
+        started = time.perf_counter()
+        reset_peak_memory(run.hardware.device)
+        last_epoch = epoch == config.epochs
+        try:
+            record = {records.EPOCH: epoch, **train_one_epoch(run, epoch)}
+            if epoch % config.val_every == 0 or last_epoch:
+                record |= validate(run, epoch)
+        except Diverged as error:
+            progress.runtime_s += time.perf_counter() - started
+            run.write_status("diverged", reason=f"epoch {epoch}, {error}", step=error.step)
+            (run.folder / records.LAST_FILE).unlink(missing_ok=True)
+            return
+        if config.test_every and (epoch % config.test_every == 0 or last_epoch):
+            # Drawn as a curve, never used to choose weights.
+            test = run.evaluate(run.data.splits["test"])
+            record |= {records.TEST_LOSS: test.loss, records.TEST_MEAN_IOU: scores(test.confusion).mean_iou}
+        record[records.PEAK_MEMORY_BYTES] = peak_memory_bytes(run.hardware.device)
+        record[records.EPOCH_S] = time.perf_counter() - started
+        progress.epoch = epoch
+        progress.runtime_s += record[records.EPOCH_S]
+        records.append_metrics(run.folder, record)
+        checkpoint.save_last(run.folder, progress, run.model, run.optimizer)
+        run.write_status("running")
+        yield record
+    started = time.perf_counter()
+    test_best_weights(run)
+    progress.runtime_s += time.perf_counter() - started
+    run.write_status("finished")
+    # Weights and three moments of each: four times the size of the best weights, and of no use any more.
+    (run.folder / records.LAST_FILE).unlink()
+
+
+def test_best_weights(run: Run) -> None:
+    """Everything that the folder keeps of the test set, from the weights that validation chose."""
+    dataset, arrays = DATASETS[run.config.dataset], run.data.splits["test"]
+    run.model.load_state_dict(checkpoint.load_best(run.folder))
+    batch_size, hardware = run.config.batch_size, run.hardware
+    save_panels(run.folder, run.model, arrays, dataset, batch_size, hardware)
+    evaluation = evaluate_test(run.model, arrays, len(dataset.classes), batch_size, hardware)
+    save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch)

@@ -1,0 +1,1 @@
+"""What is asked: studies, searches, and the command line. Standard library only."""

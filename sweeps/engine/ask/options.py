@@ -1,0 +1,30 @@
+"""How a study is run. Standard library only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+WandbMode = Literal["offline", "online", "disabled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a study is run: everything that changes no number. `out` and `data_root` are absolute."""
+
+    out: Path
+    data_root: Path
+    num_gpus: int | None
+    gpus_per_trial: float | None
+    cpus_per_trial: float
+    address: str | None
+    wandb: WandbMode
+    strict: bool
+    command: str
+
+    @property
+    def resources(self) -> tuple[int | None, float | None, float]:
+        """What was asked for, as `pick_resources` takes it."""
+        return self.num_gpus, self.gpus_per_trial, self.cpus_per_trial

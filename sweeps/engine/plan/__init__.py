@@ -1,0 +1,1 @@
+"""What would run, where, and what it would cost. Starts nothing."""

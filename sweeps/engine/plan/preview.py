@@ -1,0 +1,141 @@
+"""`--plan`: what a study or a search would do and what it would cost, before anything is spent."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from segtrain import records
+from segtrain.data import DATASETS
+from segtrain.data.cache import list_pairs
+from segtrain.data.spec import SPLITS, DataError
+from segtrain.machine.device import pick_hardware
+from sweeps.engine.ask.found import count_trials
+from sweeps.engine.ask.options import Options
+from sweeps.engine.ask.search import Search
+from sweeps.engine.ask.study import Study
+from sweeps.engine.plan.actions import PlannedTrial, make_plan
+from sweeps.engine.plan.cost import duration, epoch_flops, makespan, measure_rate
+from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
+
+WIDTH_FOR_IDS = 120  # columns of a terminal
+
+
+def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) -> None:
+    """Prints the recipe, every trial with what would happen to it and its predicted cost, and the total. Starts
+    nothing. Embedded scenes are written to the data root first where they are not there yet; without its data a study
+    is shown without its cost.
+
+    Raises what `run_study` raises, except for what is wrong with the data: no image is decoded here.
+    """
+    plan = make_plan(study.expand(), options.out)
+    resources = pick_resources(nodes, *options.resources)
+    slots = resources.slots(nodes)
+    unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
+    _print(console, recipe(study))
+    try:
+        flops = _epoch_flops(plan, options.data_root)
+    except DataError as error:
+        console.print(_table(study, plan, {}, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
+        _print(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
+        return
+    left = {p.trial.trial_id: p.epochs_left * flops[p.trial.trial_id] for p in plan}
+    rate, source = _rate(study, plan, flops, options.out, resources)
+    seconds = {trial_id: operations / rate for trial_id, operations in left.items()}
+    eta_s = makespan([(p.trial.trial_id, seconds[p.trial.trial_id], p.trial.config.parent) for p in plan], slots)
+    console.print(_table(study, plan, seconds, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
+    _print(
+        console,
+        f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
+        f"at once.\nPredicted from {sum(left.values()) / 1e12:.1f} TFLOP that are left, and {rate / 1e9:.0f} GFLOP/s "
+        f"of a trial {source}. Nothing was started.",
+    )
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def recipe(study: Study) -> str:
+    """The study's base with the values of its axes, and how its variants and its pretraining differ from that."""
+    base = {name: value for name, value in study.base.to_dict().items() if name != "parent"}
+    axes = {name: "|".join(map(str, values)) for name, values in study.axes.items()}
+    edits = {
+        "recipe": {**base, **axes},
+        **study.variants,
+        **({"pretraining": study.pretrain} if study.pretrain else {}),
+    }
+    return "\n".join(f"{name}: " + ", ".join(f"{k}={v}" for k, v in edit.items()) for name, edit in edits.items())
+
+
+def show_search(search: Search, options: Options, nodes: Nodes, console: Console) -> None:
+    """Prints what is left of each search, and its cost if no trial were stopped early. Starts nothing."""
+    resources = pick_resources(nodes, *options.resources)
+    unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
+    folder = records.study_dir(options.out, search.study.name)
+    spent = count_trials(folder)
+    points = make_plan(search.study.expand(), options.out)
+    flops = _epoch_flops(points, options.data_root)
+    rate, source = _rate(search.study, points, flops, options.out, resources)
+    table = Table(title=f"{search.study.title}: {', '.join(search.searched)}")
+    for name in ("search", "trials spent", "left", "epochs each", f"{unit}-hours at most"):
+        table.add_column(name, justify="left" if name == "search" else "right")
+    hours = 0.0
+    for cell in search.cells():
+        done = spent.get(cell.name, 0)
+        left = max(0, search.trials - done)
+        at_most = left * cell.config.epochs * flops[cell.config.trial_id] / rate * share / 3600
+        hours += at_most
+        table.add_row(cell.name, str(done), str(left), str(cell.config.epochs), f"{at_most:.3f}")
+    console.print(table)
+    total = f"In all at most {hours:.3f} {unit}-hours, at {rate / 1e9:.0f} GFLOP/s {source}. Nothing was started."
+    _print(console, total)
+
+
+def _epoch_flops(plan: Sequence[PlannedTrial], data_root: Path) -> dict[str, float]:
+    """By trial id: floating-point operations of an epoch."""
+    images = {}
+    for name in {planned.trial.config.dataset for planned in plan}:
+        pairs = list_pairs(DATASETS[name], data_root)
+        images[name] = {split: len(pairs[split]) for split in SPLITS}
+    configs = [planned.trial.config for planned in plan]
+    return {config.trial_id: epoch_flops(config, images[config.dataset]) for config in configs}
+
+
+def _rate(
+    study: Study,
+    plan: Sequence[PlannedTrial],
+    flops: Mapping[str, float],
+    out: Path,
+    resources: TrialResources,
+) -> tuple[float, str]:
+    """Operations a second of one trial, and where the figure is from: epochs of this study if there are any."""
+    rates = [
+        flops[planned.trial.trial_id] / line[records.EPOCH_S]
+        for planned in plan
+        for line in records.read_metrics(records.trial_dir(out, planned.trial.trial_id))
+    ]
+    if rates:
+        return statistics.median(rates), f"in the {len(rates)} epochs trained so far"
+    config = study.expand()[-1].config
+    hardware = pick_hardware(config.precision, max(1, int(resources.cpus)), use_gpu=resources.gpus > 0)
+    return measure_rate(hardware, config), f"in a moment of training on this machine just now, in {hardware.precision}"
+
+
+def _table(
+    study: Study, plan: Sequence[PlannedTrial], seconds: Mapping[str, float], unit: str, share: float, with_ids: bool
+) -> Table:
+    table = Table(title=f"{study.title}: {len(plan)} trials")
+    table.add_column("run", no_wrap=True)
+    table.add_column("what would happen", no_wrap=True)
+    table.add_column(f"{unit}-hours", justify="right", no_wrap=True)
+    if with_ids:
+        table.add_column("trial id", no_wrap=True)
+    for planned in plan:
+        known = seconds.get(planned.trial.trial_id)
+        hours = "?" if known is None else f"{known * share / 3600:.3f}"
+        ids = [planned.trial.trial_id] if with_ids else []
+        table.add_row(planned.trial.run_name, planned.describe(), hours, *ids)
+    return table

@@ -1,0 +1,1 @@
+"""What runs it: the only place that imports ray, optuna or wandb."""

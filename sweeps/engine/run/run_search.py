@@ -1,0 +1,167 @@
+"""From a search to a best model of each cell: check, resume, schedule, hand on."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.table import Table
+
+from segtrain import records
+from sweeps.engine.ask.found import write_found
+from sweeps.engine.ask.options import INTERRUPTED, Options
+from sweeps.engine.ask.search import Search
+from sweeps.engine.ask.study import Trial
+from sweeps.engine.plan import preflight
+from sweeps.engine.plan.actions import make_plan
+from sweeps.engine.run.live_table import percent
+from sweeps.engine.run.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
+from sweeps.engine.run.schedule import run_trials
+
+LOCK_FILE = ".search.lock"
+WRITE_EVERY_S = 5.0
+"""What a running search leaves for the analysis is this old at most; written at every trial, thousands would crawl."""
+
+
+def run_search(search: Search, options: Options, storage: str | None, console: Console) -> int:
+    """Spends what is left of the search's trials and says what was found.
+
+    Returns the exit code: 1 when a search found nothing, or with `strict` when a trial failed, and INTERRUPTED after
+    Ctrl-C. Raises what `run_study` raises, and SearchError.
+    """
+    preflight.check_machine(options)
+    trials = search.study.expand()
+    epoch_flops = preflight.check_data([trial.config for trial in trials], options.data_root)
+    folder = records.study_dir(options.out, search.study.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / LOCK_FILE, timeout=0, fallback_to_soft=False):
+            results = Results(search, options, storage, folder)
+            plan = make_plan([*results.parents, *results.studies.resume()], options.out)
+            starting = [p.trial.config for p in plan if p.action == "run"]
+            asked_later = [trial.config for trial in trials] if results.studies.unasked else []
+            preflight.check_weights([*starting, *asked_later], options.data_root)
+            results.write()
+            try:
+                through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
+                name = search.study.name
+                complete = through or run_trials(name, plan, epoch_flops, options, console, results.studies)
+            except KeyboardInterrupt:
+                complete = False
+            results.write()
+            results.show(console)
+    except Timeout:
+        raise SearchError(
+            f"{folder} is being searched by another command; wait for it, or choose another --out"
+        ) from None
+    if complete:
+        return results.exit_code(options.strict)
+    console.print("interrupted; the same command again goes on from here")
+    return INTERRUPTED
+
+
+class Results:
+    """What a search leaves beside its Optuna storage, for the analysis and for other studies."""
+
+    def __init__(self, search: Search, options: Options, storage: str | None, folder: Path) -> None:
+        self.search, self.options, self.folder = search, options, folder
+        self.written = 0.0
+        self.parents = [trial for trial in search.study.expand() if trial.stage == "pretrain"]
+        self.studies = OptunaStudies(search, open_storage(storage, folder), options.out, self._write_at_times)
+
+    def _write_at_times(self) -> None:
+        if time.monotonic() - self.written > WRITE_EVERY_S:
+            self.write()
+
+    def write(self) -> None:
+        self.written = time.monotonic()
+        asked = [trial for searched in self.studies.cells for trial, _ in self.studies.trials(searched)]
+        described = self.search.study.describe([*self.parents, *asked], self.options.command)
+        records.write_json(self.folder / records.STUDY_FILE, described)
+        cells = [self._describe(searched) for searched in self.studies.cells]
+        search = {**self.search.describe(), "tries": list(self.search.tries), "trials": self.search.trials}
+        records.write_json(self.folder / records.SEARCH_FILE, {**search, "cells": cells})
+        write_found(self.folder, [cell["best"] for cell in cells if cell["best"] is not None])
+
+    def exit_code(self, strict: bool) -> int:
+        trials = [self.studies.trials(searched) for searched in self.studies.cells]
+        failed = any(frozen.state == TrialState.FAIL for cell in trials for _, frozen in cell)
+        return 1 if (strict and failed) or not all(_best(cell) for cell in trials) else 0
+
+    def _describe(self, searched: Searched) -> dict[str, Any]:
+        config, trials = searched.cell.config, self.studies.trials(searched)
+        best = _best(trials)
+        cell = {"name": searched.cell.name, "arch": config.arch, "freeze": config.freeze, "epochs": config.epochs}
+        found = None
+        if best is not None:
+            trial, frozen = best
+            found = {**cell, "params": frozen.params, records.VAL_MEAN_IOU: frozen.value, "trial_id": trial.trial_id}
+        return {
+            **cell,
+            "best": found,
+            "importance": _importance(searched.study, trials),
+            "trials": [
+                {
+                    "number": frozen.number,
+                    "trial_id": trial.trial_id,
+                    "state": frozen.state.name.lower(),
+                    "params": frozen.params,
+                    "value": frozen.value,
+                    "intermediate": sorted(frozen.intermediate_values.items()),
+                    "epochs": self._epochs(trial, frozen),
+                }
+                for trial, frozen in trials
+            ],
+        }
+
+    def _epochs(self, trial: Trial, frozen: FrozenTrial) -> int:
+        """How many the trial has trained."""
+        if frozen.state == TrialState.COMPLETE:
+            return trial.config.epochs
+        status = records.read_status(records.trial_dir(self.options.out, trial.trial_id))
+        return 0 if status is None else status.epoch
+
+    def show(self, console: Console) -> None:
+        table = Table(title=self.search.study.title)
+        for name in ("search", "best"):
+            table.add_column(name, no_wrap=True)
+        for name in ("val / test mIoU %", "whole / stopped / failed", "epochs"):
+            table.add_column(name, justify="right")
+        for searched in self.studies.cells:
+            trials = self.studies.trials(searched)
+            best, epochs = _best(trials), sum(self._epochs(*item) for item in trials)
+            states = [frozen.state for _, frozen in trials]
+            counts = [str(states.count(s)) for s in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)]
+            found, scores = "none", ""
+            if best is not None:
+                trial, frozen = best
+                test = records.read_test_scores(records.trial_dir(self.options.out, trial.trial_id)).mean_iou
+                found = ", ".join(f"{name} {value:.3g}" for name, value in frozen.params.items())
+                scores = f"{percent(frozen.value)} / {percent(test)}"
+            spent = f"{epochs} of {len(trials) * searched.cell.config.epochs}"
+            table.add_row(searched.cell.name, found, scores, " / ".join(counts), spent)
+        console.print(table)
+        console.print(
+            f"search: {self.folder}; its report: python -m analysis report {self.folder}\n"
+            f"the grid at these rates: python sweeps/fcn_grid.py --lr-from {self.folder}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _best(trials: Sequence[tuple[Trial, FrozenTrial]]) -> tuple[Trial, FrozenTrial] | None:
+    complete = [item for item in trials if item[1].state == TrialState.COMPLETE]
+    return max(complete, key=lambda item: item[1].value or 0.0, default=None)
+
+
+def _importance(study: optuna.Study, trials: Sequence[tuple[Trial, FrozenTrial]]) -> dict[str, float] | None:
+    """Share of the variance in the score that each searched field explains; None for one field or hardly any trial."""
+    complete = [frozen for _, frozen in trials if frozen.state == TrialState.COMPLETE]
+    if len(complete) < 4 or len(complete[0].params) < 2:
+        return None
+    return optuna.importance.get_param_importances(study)

@@ -1,0 +1,252 @@
+"""Which trial runs next: parents before children, the longest way to the end first, the dead once more."""
+
+import bisect
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from filelock import FileLock, Timeout
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+
+from segtrain import records
+from sweeps.engine.ask.study import Trial
+from sweeps.engine.plan.actions import PlannedTrial
+from sweeps.engine.run.trainable import OUTCOME, REASON
+
+MAX_DEATHS = 3
+"""How often a trial's process may die (killed, out of memory, node lost) before the trial counts as failed."""
+ELSEWHERE_POLL_S = 2.0
+PAST_TENSE = {"failed": "failed", "pruned": "was stopped", "diverged": "diverged", "skipped": "was skipped"}
+
+TrialState = Literal["pending", "running", "ended"]
+
+
+class Source(Protocol):
+    """Where trials come from that depend on how others ended, such as those of a search."""
+
+    @property
+    def unasked(self) -> int:
+        """How many more trials `next_trial` will give."""
+
+    def next_trial(self) -> Trial | None:
+        """A trial that may start at once, or has ended already; None when there is none now."""
+
+    def report(self, trial_id: str, epoch: int, value: float) -> bool:
+        """Takes a validation mean IoU of a running trial; whether the trial should stop there."""
+
+    def prune(self, trial_id: str) -> None:
+        """Writes down that the trial was stopped."""
+
+    def ended(self, trial: Trial, outcome: records.State) -> None:
+        """Is told once how each trial ended, of `next_trial` or of the plan."""
+
+
+@dataclass(eq=False)
+class Entry:
+    trial: Trial
+    cost: float  # of what is left, in any unit
+    state: TrialState
+    outcome: records.State | None = None  # of a trial that ended
+    deaths: int = 0
+    not_before: float = 0.0  # time.monotonic(); another process had the trial, look again then
+
+
+class TrialQueue(Searcher):
+    """Hands trials to Tune as slots get free: those of the plan, each when its parent has finished, then those of
+    `source`.
+
+    `slots()` says how many may run now; `worker_config(trial)` is what the trainable gets. What became of a trial
+    is read from its folder, so a trial that another command finishes meanwhile counts as well. Nothing raises but
+    `source`.
+    """
+
+    def __init__(
+        self,
+        plan: Sequence[PlannedTrial],
+        costs: Mapping[str, float],
+        out: Path,
+        slots: Callable[[], int],
+        worker_config: Callable[[Trial], dict[str, Any]],
+        source: Source | None = None,
+    ) -> None:
+        super().__init__(metric=None, mode=None)
+        self.out, self.slots, self.worker_config, self.source = out, slots, worker_config, source
+        self.entries = {
+            planned.trial.trial_id: Entry(
+                planned.trial,
+                costs[planned.trial.trial_id],
+                "ended" if planned.action == "skip" else "pending",
+                planned.status.state if planned.action == "skip" and planned.status else None,
+            )
+            for planned in plan
+        }
+        self.children: dict[str, list[Entry]] = defaultdict(list)
+        for entry in self.entries.values():
+            self.children[entry.trial.config.parent or ""].append(entry)
+        self.pending = sorted((e for e in self.entries.values() if e.state == "pending"), key=self._path_cost)
+        self.running: dict[str, Entry] = {}  # by the id that Tune gives them
+        for entry, outcome in [(e, e.outcome) for e in self.entries.values()]:
+            if outcome is not None:
+                self._announce(entry, outcome)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles this into a snapshot that nobody restores
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial has ended, one way or another, and no more will come."""
+        dry = self.source is None or self.source.unasked == 0
+        return dry and not self.pending and not self.running
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        return True  # Tune asks; there is no search space to take over
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        entry = self._next() if len(self.running) < self.slots() else None
+        if entry is not None:
+            self.pending.remove(entry)
+            entry.state = "running"
+            self.running[trial_id] = entry
+            return self.worker_config(entry.trial)
+        return str(Searcher.FINISHED) if self.complete else None
+
+    def _next(self) -> Entry | None:
+        """The first trial that may start now. Those found to have ended elsewhere end here on the way."""
+        for entry in list(self.pending):
+            if entry.state == "pending" and self._parent_outcome(entry) == "finished" and self._is_free(entry):
+                return entry
+        while self.source is not None and (trial := self.source.next_trial()) is not None:
+            entry = self.entries[trial.trial_id] = Entry(trial, 0.0, "pending")
+            self.pending.append(entry)
+            if self._is_free(entry):
+                return entry
+            if entry.state == "pending":
+                break
+        return None
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        entry = self.running.pop(trial_id)
+        if error:
+            entry.deaths += 1
+            if entry.deaths < MAX_DEATHS:
+                self._wait_again(entry)
+            else:
+                self._close(
+                    entry, "failed", f"its process died {MAX_DEATHS} times: killed, out of memory, or node lost"
+                )
+        elif result and result.get(OUTCOME) == "locked":
+            entry.not_before = time.monotonic() + ELSEWHERE_POLL_S
+            self._wait_again(entry)
+        else:
+            status = self._status(entry.trial.trial_id)
+            if status is None or status.state == "running":
+                self._close(entry, "failed", str((result or {}).get(REASON) or "it left no status"))
+            else:
+                self._end(entry, status.state)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the trial folders are the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+    def _path_cost(self, entry: Entry) -> float:
+        """Minus the trial's cost and its costliest child's: a parent goes before everything that waits for it."""
+        return min(map(self._path_cost, self.children[entry.trial.trial_id]), default=0.0) - entry.cost
+
+    def _parent_outcome(self, entry: Entry) -> records.State | None:
+        """How the parent ended; None while it has not. Without a parent, or with one outside this study (the plan
+        has seen that it finished), nothing is to be waited for."""
+        parent = self.entries.get(entry.trial.config.parent or "")
+        return "finished" if parent is None else parent.outcome
+
+    def _is_free(self, entry: Entry) -> bool:
+        """Whether no other living process runs the trial. One that another command finished ends here."""
+        if time.monotonic() < entry.not_before:
+            return False
+        folder = records.trial_dir(self.out, entry.trial.trial_id)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / records.LOCK_FILE, timeout=0, fallback_to_soft=False):
+                status = self._status(entry.trial.trial_id)
+        except (Timeout, OSError):
+            entry.not_before = time.monotonic() + ELSEWHERE_POLL_S
+            return False
+        if status is not None and status.state in records.FINAL_STATES:
+            self._end(entry, status.state)
+            return False
+        return True
+
+    def _status(self, trial_id: str) -> records.Status | None:
+        try:
+            return records.read_status(records.trial_dir(self.out, trial_id))
+        except (records.RecordError, OSError):
+            return None
+
+    def _wait_again(self, entry: Entry) -> None:
+        entry.state = "pending"
+        bisect.insort(self.pending, entry, key=self._path_cost)
+
+    def _end(self, entry: Entry, outcome: records.State) -> None:
+        if entry.state == "pending":
+            self.pending.remove(entry)
+        entry.state, entry.outcome = "ended", outcome
+        self._announce(entry, outcome)
+
+    def _announce(self, entry: Entry, outcome: records.State) -> None:
+        """Tells the source, and skips the children of a trial that has no weights to give."""
+        if self.source is not None:
+            self.source.ended(entry.trial, outcome)
+        if outcome != "finished":
+            for child in self.children[entry.trial.trial_id]:
+                if child.state == "pending":
+                    reason = f"its parent {entry.trial.trial_id} {PAST_TENSE[outcome]}"
+                    self._close(child, "skipped", reason)
+
+    def _close(self, entry: Entry, outcome: records.State, reason: str) -> None:
+        """Ends a trial that did not end by itself, and writes that down."""
+        before = self._status(entry.trial.trial_id)
+        if before is not None and before.state in records.FINAL_STATES:
+            self._end(entry, before.state)  # its process died after the end, or another ran it
+            return
+        folder = records.trial_dir(self.out, entry.trial.trial_id)
+        with suppress(OSError):  # the outcome in memory is what the sweep goes by
+            folder.mkdir(parents=True, exist_ok=True)
+            records.write_status(folder, records.ended(outcome, before, entry.trial.config.epochs, reason))
+        self._end(entry, outcome)
+
+
+class NewestFirst(FIFOScheduler):
+    """Starts the trial that was added last. The queue only hands out what may start at once, so order is no concern;
+    but Tune gives an idle worker to the trial it picks, stopping any worker being started for that trial. Picking
+    the oldest would take the worker from a trial whose own is still starting after a death, again and again: a
+    sweep of short trials would then go on with one worker less to its end."""
+
+    def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
+        pending = [trial for trial in tune_controller.get_trials() if trial.status == TuneTrial.PENDING]
+        return pending[-1] if pending else None
+
+
+class Pruning(NewestFirst):
+    """Stops the trials that the source of a search has no more hope for."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.source = source
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles this into a snapshot that nobody restores
+
+    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        trial_id, value = trial.config["trial_id"], result.get(records.VAL_MEAN_IOU)
+        if value is not None and self.source.report(trial_id, result[records.EPOCH], value):
+            # Here, while the trial waits for its next step, and not when Tune gets to stopping it.
+            self.source.prune(trial_id)
+            return str(FIFOScheduler.STOP)
+        return str(FIFOScheduler.CONTINUE)

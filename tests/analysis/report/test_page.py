@@ -1,0 +1,208 @@
+"""The page, as text and in a real browser."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from analysis.read.frames import load
+from analysis.report import page as page_module
+from analysis.report.page import unfinished, write_report
+from segtrain import records
+from tests.analysis.conftest import ENV, StudyBuilder, counts
+
+NASTY = "<script>document.title='taken'</script><img src=x onerror=alert(1)>"
+MASK = [[0] * 8 + [1] * 8] * 12
+WRONG = [[0] * 6 + [1] * 10] * 12
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the path")
+
+
+def write_study(builder: Any) -> Path:
+    """Three variants, one of which is named to be taken for a script, over three seeds; and one of every mishap."""
+    for seed in range(3):
+        for variant, test, fields in (
+            ("plain", 0.5, {}),
+            ("frozen", 0.4, {"freeze": "encoder", "runtime_s": 1000.0}),
+            (NASTY, 0.3, {"arch": "fcn32s"}),
+        ):
+            shared = {"seed": seed, "env": ENV, "extra": {"images_per_s": 9.0}, "counts": counts([test, 0.9])}
+            folder = builder.trial(
+                [0.2, test], test + seed / 100 + len(fields) * seed / 500, variant=variant, **shared, **fields
+            )
+            builder.panel(folder, 0, MASK, WRONG)
+    builder.trial([0.1, 0.2], variant="plain", lr=0.1, state="diverged", reason=NASTY, step=3)
+    builder.trial([0.1], variant="plain", lr=0.2, state="running")
+    builder.trial([], variant="plain", lr=0.3, state="skipped", reason="its parent failed")
+    torn = builder.trial(variant="plain", lr=0.4)
+    (torn / records.TEST_FILE).write_text("{")
+    claims = [
+        {"text": f"plain > {NASTY}", "left": {"variant": "plain"}, "right": {"variant": NASTY}, "source": NASTY},
+        {
+            "text": "equal",
+            "left": {"variant": "plain"},
+            "right": {"variant": "plain"},
+            "kind": "equivalent",
+            "margin": 0.1,
+        },
+        "in words",
+    ]
+    variants = {"plain": {}, "frozen": {}, NASTY: {}}
+    return builder.write(title=f"A study {NASTY}", command=f"python {NASTY}", claims=claims, variants=variants)
+
+
+def test_resumed_trials_are_counted(builder: Any) -> None:
+    folder = builder.trial()
+    status = records.read_json(folder / records.STATUS_FILE)
+    records.write_json(folder / records.STATUS_FILE, status | {"attempts": 3})
+    study = load(builder.write())
+    assert unfinished(study) == ["1 resumed after an interruption: fcn8s-unfreeze-lr0.001"]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    study = write_study(StudyBuilder(tmp_path_factory.mktemp("report") / "out"))
+    return write_report(load(study)).paths[0]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(index: Path, browser: Browser) -> Iterator[Page]:
+    """The page with every figure drawn; after the test it must have asked for nothing and said nothing."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    seen: list[str] = []
+    tab.on("console", lambda message: seen.append(message.text))
+    tab.on("pageerror", lambda error: seen.append(str(error)))
+    tab.on("request", lambda request: seen.append(request.url))
+    tab.goto(index.as_uri())
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    until(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
+    yield tab
+    assert [line for line in seen if not line.startswith("data:")] == [index.as_uri()]
+    tab.close()
+
+
+def until(page: Page, condition: str) -> None:
+    """Waits for a condition in JavaScript; playwright's own wait would eval it, which the page forbids."""
+    next_try = "left-- > 0 ? requestAnimationFrame(look) : resolve(false)"
+    look = f"let left = 600; const look = () => {condition} ? resolve(true) : {next_try}; look();"
+    assert page.evaluate(f"new Promise((resolve) => {{ {look} }})"), condition
+
+
+def test_the_page_names_what_went_wrong_and_takes_no_text_for_markup(index: Path) -> None:
+    page = index.read_text()
+    ours = page.split("plotly.js v")[0]
+    assert "<script>document" not in ours
+    assert "<img src=x" not in ours
+    assert re.search(r"1 diverged: fcn8s-unfreeze-lr0.1 \(&lt;script&gt;", ours)
+    assert "1 running: fcn8s-unfreeze-lr0.2" in ours
+    assert "1 skipped: fcn8s-unfreeze-lr0.3 (its parent failed)" in ours
+    assert "1 unreadable: fcn8s-unfreeze-lr0.4" in ours
+    assert "1 file could not be read:" in ours
+    assert page.count("plotly.js v") == 1
+
+
+def test_the_same_folders_give_the_same_page_and_tables(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are held to it where they are drawn."""
+    monkeypatch.setattr(page_module, "write_figures", lambda *_: [])
+    files = [index, *(index.parent / "tables").iterdir()]
+    before = {path: path.read_bytes() for path in files}
+    write_report(load(index.parents[1]))
+    assert {path: path.read_bytes() for path in files} == before
+    assert len(files) > 20
+
+
+@needs_browser
+def test_the_page_in_a_browser(page: Page) -> None:
+    assert page.title() == f"A study {NASTY}"  # shown, not run
+    facets = page.locator(".facet").count()
+    assert page.locator(".facet.js-plotly-plot").count() == facets
+    broken = "[...document.images].filter((image) => !image.complete || image.naturalWidth === 0).length"
+    assert (page.locator("img").count(), page.evaluate(broken)) == (1 + 1 + 3 * 2, 0)
+    assert page.locator(".claim.undecided").count() == 3 - page.locator(".claim.holds").count()
+    assert NASTY in page.locator(".claim h3").first.inner_text()
+    # Names are letters in figures, too.
+    assert NASTY in page.locator("#chart-test_scores .facet").inner_text()
+
+
+@needs_browser
+def test_the_page_keeps_its_place_while_figures_are_drawn(index: Path, browser: Browser) -> None:
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.goto(index.as_uri())
+    height = "document.documentElement.scrollHeight"
+    before = tab.evaluate(height)
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    until(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
+    assert abs(tab.evaluate(height) - before) < 0.02 * before
+    tab.close()
+
+
+@needs_browser
+def test_tables_sort_by_number_and_turn_round(page: Page) -> None:
+    table = page.locator("table[data-name=results]")
+    head = table.get_by_role("button", name="test mIoU %")
+    column = table.locator("tbody td:nth-child(4)")
+    before = column.all_inner_texts()
+    head.click()
+    shown = column.all_inner_texts()
+    found = [float(text) for text in shown if text]
+    assert found == sorted(found)
+    assert sorted(shown) == sorted(before)
+    assert shown[-4:] == [""] * 4  # what is missing stays at the end
+    head.click()
+    shown = column.all_inner_texts()
+    assert [float(text) for text in shown if text] == sorted(found, reverse=True)
+    assert shown[-4:] == [""] * 4
+    assert table.locator("th[aria-sort]").count() == 1
+    table.get_by_role("button", name="runtime").click()
+    runtimes = table.locator("tbody td:nth-child(10)").all_inner_texts()
+    assert runtimes == ["1m 00s"] * 9 + ["16m 40s"] * 3 + [""]  # 1000 is more than 60, whatever its first digit
+
+
+@needs_browser
+def test_a_curve_is_hidden_in_every_facet_and_shown_again(page: Page) -> None:
+    section = page.locator("#chart-val_mean_iou")
+    button = section.locator(".legend button", has_text="<script>")
+    visible = (
+        "(name) => [...document.querySelectorAll('#chart-val_mean_iou .facet')].flatMap((facet) => facet.data)"
+        ".filter((trace) => trace.meta.includes(name) && trace.visible !== false).length"
+    )
+    shown = page.evaluate(visible, "script")
+    assert shown > 0
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert page.evaluate(visible, "script") == 0
+    assert page.evaluate(visible, "frozen") > 0
+    button.click()
+    assert page.evaluate(visible, "script") == shown
+
+
+@needs_browser
+def test_wrong_pixels_are_marked_on_request(page: Page) -> None:
+    plain, marked = page.locator("td img.plain").last, page.locator("td img.marked").last
+    assert (plain.is_visible(), marked.is_visible()) == (True, False)
+    page.get_by_label("mark the pixels that differ from the truth").check()
+    assert (plain.is_visible(), marked.is_visible()) == (False, True)
+    assert page.locator("td img.plain").first.is_visible()  # the image itself stays
+    assert page.locator(".pictures small").first.inner_text() == "12.5 % wrong"
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    until(page, f"document.documentElement.scrollWidth === {width}")
+    plots = "[...document.querySelectorAll('.facet .main-svg')].map((svg) => svg.getBoundingClientRect().right)"
+    until(page, f"Math.max(...{plots}) <= innerWidth")

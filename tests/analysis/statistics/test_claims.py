@@ -1,0 +1,261 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from analysis.read.frames import load
+from analysis.statistics import claims, estimates
+from analysis.statistics.claims import judge_all, weigh
+from segtrain import records
+from tests.analysis.conftest import counts
+
+BETTER = {"text": "8s > 16s", "left": {"arch": "fcn8s"}, "right": {"arch": "fcn16s"}, "source": "a report"}
+AXES = {"arch": ["fcn8s", "fcn16s"]}
+SOLID, POOR = counts([0.8, 0.9, 0.85, 0.9]), counts([0.6, 0.7, 0.5, 0.6])
+
+
+def pairs(builder: Any, left: list[float], right: list[float], **fields: Any) -> None:
+    """Seeds 0, 1, ... of the two architectures with these test scores."""
+    for seed, (one, other) in enumerate(zip(left, right, strict=True)):
+        builder.trial(test=one, arch="fcn8s", seed=seed, **fields)
+        builder.trial(test=other, arch="fcn16s", seed=seed, **fields)
+
+
+def judge(builder: Any, claim: Any, axes: dict[str, Any] = AXES, **changes: Any) -> claims.Judgement:
+    (judgement,) = judge_all(load(builder.write(claims=[claim], axes=axes, **changes)))
+    return judgement
+
+
+def test_a_claim_that_holds_worked_by_hand(builder: Any) -> None:
+    pairs(builder, [0.60, 0.62, 0.64], [0.50, 0.51, 0.52])
+    found = judge(builder, BETTER | {"published": {"left": 0.8, "right": 0.7}})
+    # differences 0.10, 0.11, 0.12: mean 0.11, standard error 0.01 / sqrt(3), t = 19.05 of 2 degrees of freedom
+    assert found.effect.mean == pytest.approx(0.11)
+    assert found.effect.n == 3
+    assert found.effect.low == pytest.approx(0.11 - 4.30265 * 0.01 / 3**0.5, abs=1e-6)
+    assert found.p_value == pytest.approx(scipy.stats.ttest_rel([0.60, 0.62, 0.64], [0.50, 0.51, 0.52]).pvalue)
+    assert (found.verdict, found.source) == ("holds", "a report")
+    assert found.test == "paired t over 3 seeds"
+    assert found.images is None
+    assert found.reason.startswith("no test over images: fcn8s-scenes-unfreeze-lr0.001-s0-")
+
+
+def test_the_other_direction_is_contradicted_and_a_wide_one_undecided(builder: Any) -> None:
+    pairs(builder, [0.50, 0.51, 0.52], [0.60, 0.62, 0.64])
+    assert judge(builder, BETTER).verdict == "contradicted"
+    builder.entries.clear()
+    pairs(builder, [0.60, 0.50, 0.70], [0.50, 0.55, 0.52], lr=0.1)
+    assert judge(builder, BETTER).verdict == "undecided"
+
+
+def test_one_seed_decides_nothing_however_clear_the_images_are(builder: Any) -> None:
+    builder.trial(test=0.8, arch="fcn8s", counts=SOLID)
+    builder.trial(test=0.5, arch="fcn16s", counts=POOR)
+    found = judge(builder, BETTER)
+    assert found.images is not None
+    assert found.images[0] > 0.05
+    assert (found.verdict, found.test, found.effect.n) == ("undecided", "none", 1)
+    assert found.reason == "one seed decides nothing"
+    assert np.isnan(found.p_value)
+
+
+def test_both_seeds_and_images_must_agree(builder: Any) -> None:
+    unclear = counts([0.9, 0.2, 0.9, 0.5]), counts([0.2, 0.9, 0.4, 0.6])
+    for seed in range(3):
+        builder.trial(test=0.60 + seed / 100, arch="fcn8s", seed=seed, counts=unclear[0])
+        builder.trial(test=0.50, arch="fcn16s", seed=seed, counts=unclear[1])
+    found = judge(builder, BETTER)
+    assert found.images is not None
+    assert found.images[0] < 0 < found.images[1]
+    assert found.effect.low > 0
+    assert found.verdict == "undecided"
+    assert found.test == "paired t over 3 seeds and bootstrap over 4 test images"
+
+
+def test_images_are_paired_and_centred_on_the_difference(builder: Any) -> None:
+    for seed in range(2):
+        builder.trial(test=0.8 + seed / 100, arch="fcn8s", seed=seed, counts=SOLID)
+        builder.trial(test=0.5, arch="fcn16s", seed=seed, counts=SOLID)
+    found = judge(builder, BETTER)
+    assert found.images == (0.0, 0.0)  # the same predictions image by image, whichever images are drawn
+
+
+def test_models_that_saw_other_test_images_are_not_resampled(builder: Any) -> None:
+    for seed in range(2):
+        builder.trial(test=0.8 + seed / 100, arch="fcn8s", seed=seed, counts=SOLID)
+        builder.trial(test=0.5, arch="fcn16s", seed=seed, counts=SOLID[::-1])
+    found = judge(builder, BETTER)
+    assert found.images is None
+    assert found.reason.startswith("no test over images: fcn16s-")
+    assert found.reason.endswith(" was tested on other images than the rest")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04torn"])
+def test_a_torn_file_of_image_counts_is_named(builder: Any, content: bytes) -> None:
+    for seed in range(2):
+        folder = builder.trial(test=0.8 + seed / 100, arch="fcn8s", seed=seed, counts=SOLID)
+        builder.trial(test=0.5, arch="fcn16s", seed=seed, counts=POOR)
+    (folder / records.IMAGE_CONFUSION_FILE).write_bytes(content)
+    found = judge(builder, BETTER)
+    assert found.reason == f"no test over images: {folder.name} has no readable image_confusion.npz"
+    assert found.effect.n == 2
+
+
+def test_each_side_takes_the_rate_that_validates_best_for_it(builder: Any) -> None:
+    for seed in range(2):
+        builder.trial([0.5], 0.99, arch="fcn8s", lr=0.1, seed=seed)
+        builder.trial([0.9], 0.60 + seed / 100, arch="fcn8s", lr=0.2, seed=seed)
+        builder.trial([0.9], 0.50, arch="fcn16s", lr=0.1, seed=seed)
+        builder.trial([0.5], 0.99, arch="fcn16s", lr=0.2, seed=seed)
+    found = judge(builder, BETTER, AXES | {"lr": [0.1, 0.2]})
+    assert found.effect.mean == pytest.approx(0.105)
+
+
+def test_cells_are_averaged_and_are_no_further_replicates(builder: Any) -> None:
+    pairs(builder, [0.60, 0.62], [0.50, 0.50], freeze="encoder")
+    pairs(builder, [0.70, 0.74], [0.50, 0.50])
+    found = judge(builder, BETTER, AXES | {"freeze": ["encoder", "none"]})
+    assert found.effect.n == 2
+    assert found.effect.mean == pytest.approx((0.11 + 0.22) / 2)
+    assert found.cells is not None
+    assert [name for name, _ in found.cells.by_cell] == ["encoder", "none"]
+    assert [value for _, value in found.cells.by_cell] == pytest.approx([0.11, 0.22])
+    assert sum(weight for weight, _ in found.cells.models) == pytest.approx(0)
+    assert len(found.cells.models) == 8
+
+
+def test_only_seeds_that_have_every_cell_count_and_what_lacks_is_said(builder: Any) -> None:
+    pairs(builder, [0.60, 0.62, 0.63], [0.50, 0.50, 0.50], freeze="encoder")
+    pairs(builder, [0.70, 0.75], [0.50, 0.50])
+    builder.trial(arch="fcn8s", freeze="all_but_score", state="failed", init="imagenet")
+    builder.trial(arch="fcn16s", freeze="all_but_score", init="imagenet")
+    found = judge(builder, BETTER, AXES | {"freeze": ["encoder", "none", "all_but_score"]})
+    assert found.effect.n == 2
+    assert found.reason.endswith("only 2 of 3 cells and 2 of 3 seeds")
+
+
+def test_a_gain_compares_differences(builder: Any) -> None:
+    scores = {
+        ("fcn8s", "none"): 0.82,
+        ("fcn8s", "encoder"): 0.76,
+        ("fcn16s", "none"): 0.79,
+        ("fcn16s", "encoder"): 0.65,
+    }
+    for seed in range(2):
+        for (arch, freeze), score in scores.items():
+            wiggle = seed * (0.01 if arch == "fcn8s" and freeze == "none" else 0)
+            builder.trial(test=score + wiggle, arch=arch, freeze=freeze, seed=seed)
+    gain = {"field": "freeze", "from": "encoder", "to": "none"}
+    found = judge(builder, BETTER | {"gain": gain}, AXES | {"freeze": ["encoder", "none"]})
+    assert found.effect.mean == pytest.approx(0.065 - 0.14)
+
+
+def test_variants_are_sides_and_other_metrics_need_no_images(builder: Any) -> None:
+    for seed in range(3):
+        slow, quick = [0.1, 0.2, 0.3, 0.9], [0.1] * seed + [0.9] * (4 - seed)
+        builder.trial(slow, variant="frozen", freeze="encoder", seed=seed, counts=SOLID)
+        builder.trial(quick, variant="fine-tuned", seed=seed, counts=SOLID)
+    claim = {"text": "", "left": {"variant": "frozen"}, "right": {"variant": "fine-tuned"}, "metric": "epochs_to_90"}
+    found = judge(builder, claim, {}, variants={"frozen": {}, "fine-tuned": {}})
+    assert found.effect.mean == pytest.approx((3 + 2 + 1) / 3)  # epoch 4 against 1, 2 and 3
+    assert found.images is None
+    assert found.test == "paired t over 3 seeds"
+
+
+def test_seeds_without_spread_are_undecided(builder: Any) -> None:
+    pairs(builder, [0.75, 0.75, 0.75], [0.5, 0.5, 0.5])
+    found = judge(builder, BETTER)
+    assert found.verdict == "undecided"
+    assert found.reason == "all 3 seeds gave the same difference, which leaves no spread to test it against"
+
+
+EQUAL = BETTER | {"kind": "equivalent", "margin": 0.02}
+
+
+@pytest.mark.parametrize(
+    ("left", "verdict"),
+    [
+        ([0.501, 0.499, 0.5005], "holds"),
+        ([0.56, 0.561, 0.562], "contradicted"),
+        ([0.52, 0.51, 0.53], "undecided"),
+        ([0.50, 0.56, 0.45], "undecided"),  # no difference found is no equivalence
+    ],
+)
+def test_equivalence_needs_an_interval_within_the_margin(builder: Any, left: list[float], verdict: str) -> None:
+    pairs(builder, left, [0.5, 0.5, 0.5])
+    found = judge(builder, EQUAL)
+    assert found.verdict == verdict
+    assert found.test == "TOST, paired t over 3 seeds"
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason"),
+    [
+        ("8s > 16s", "the study states it in words only, so there is nothing to test"),
+        ({"text": "a"}, "its left side names no trials"),
+        (BETTER | {"metric": "speed"}, f"its metric is 'speed'; allowed: {', '.join(claims.METRICS)}"),
+        (BETTER | {"kind": "odd"}, "its kind is 'odd'; allowed: greater, equivalent"),
+        (BETTER | {"kind": "equivalent"}, "its margin is None; allowed: a number > 0"),
+        (BETTER | {"gain": {"field": "lr"}}, "its gain is {'field': 'lr'}; allowed: an object with field, from and to"),
+        (
+            BETTER | {"published": {"left": "x"}},
+            "its published numbers are {'left': 'x'}; allowed: an object with left and right",
+        ),
+        (BETTER | {"left": {"arch": "vgg"}}, "the study has no trials to compare: a side selects none"),
+        (BETTER | {"metric": "val_unsteadiness"}, "no pair has finished with a val_unsteadiness"),
+    ],
+)
+def test_a_claim_that_cannot_be_tested_says_why(builder: Any, claim: Any, reason: str) -> None:
+    pairs(builder, [0.6, 0.7], [0.5, 0.5])
+    found = judge(builder, claim)
+    assert (found.verdict, found.reason, found.test) == ("undecided", reason, "none")
+
+
+def test_holm_is_over_the_claims_that_could_be_tested(builder: Any) -> None:
+    pairs(builder, [0.60, 0.62, 0.64], [0.50, 0.51, 0.52])
+    single = judge(builder, BETTER).p_value
+    several = judge_all(load(builder.write(claims=[BETTER, "words", BETTER], axes=AXES)))
+    assert [j.p_value for j in several] == pytest.approx([2 * single, np.nan, 2 * single], nan_ok=True)
+    assert claims.count_verdicts(several) == {"holds": 2, "contradicted": 0, "undecided": 1}
+
+
+def test_the_same_folders_give_the_same_judgement(builder: Any) -> None:
+    for seed in range(2):
+        builder.trial(test=0.8 + seed / 100, arch="fcn8s", seed=seed, counts=SOLID)
+        builder.trial(test=0.5, arch="fcn16s", seed=seed, counts=POOR)
+    assert judge(builder, BETTER).images == judge(builder, BETTER).images
+
+
+def test_a_true_null_is_seldom_decided() -> None:
+    """Families of five claims without any effect, three seeds: some claim is decided in at most 5 % of them. An effect
+    at the edge of the margin is called equivalent as seldom."""
+    rng = np.random.default_rng(0)
+    families = 2000
+    decided, equivalent = 0, 0
+    for _ in range(families):
+        p_values = [weigh("greater", rng.normal(0, 0.01, 3), None, 0.0).p_value for _ in range(5)]
+        decided += min(estimates.holm(p_values)) < estimates.ALPHA
+        equivalent += weigh("equivalent", rng.normal(0.02, 0.01, 3), None, 0.02).p_for < estimates.ALPHA
+    assert decided / families < 0.05 + 0.012
+    assert decided / families > 0.03
+    assert equivalent / families < 0.05 + 0.012
+
+
+def test_claims_of_a_study_file_are_read_as_they_are_written() -> None:
+    from sweeps.fcn_grid import STUDY
+    from sweeps.segformer_transfer import STUDY as TRANSFER
+
+    for claim in (*STUDY.claims, *TRANSFER.claims):
+        written = claim.describe()
+        read = claims.read_claim(written)
+        assert (read.text, read.metric, read.margin) == (claim.text, claim.metric, claim.margin)
+        assert read.gain == written["gain"]
+
+
+def test_the_metrics_of_every_study_are_columns() -> None:
+    for path in sorted((Path(__file__).parents[2] / "sweeps").glob("*.py")):
+        for line in path.read_text().splitlines():
+            if line.strip().startswith('metric="'):
+                assert line.split('"')[1] in claims.METRICS, path

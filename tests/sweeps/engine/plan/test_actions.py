@@ -1,0 +1,124 @@
+"""What a plan reads off trial folders: what would happen to each trial, and what must be put right first."""
+
+import re
+from pathlib import Path
+
+import pytest
+import safetensors.numpy
+import torch
+
+from segtrain import records
+from segtrain.config import TrialConfig
+from sweeps.engine.ask.study import Trial
+from sweeps.engine.plan.actions import PlanError, make_plan
+from tests.sweeps.harness import SCORES
+
+PARENT = TrialConfig(arch="fcn8s", dataset="scenes_source", init="scratch")
+CHILD = TrialConfig(arch="fcn8s", dataset="scenes", init="parent", parent=PARENT.trial_id, epochs=9)
+TRIALS = [Trial(PARENT, "pretrain", "pretrain"), Trial(CHILD, "child", "trial")]
+
+
+def put(out: Path, config: TrialConfig, state: records.State, epoch: int) -> Path:
+    """A sound trial folder."""
+    folder = records.trial_dir(out, config.trial_id)
+    folder.mkdir(parents=True)
+    records.write_json(folder / records.CONFIG_FILE, config.to_dict())
+    records.write_status(folder, records.Status(state=state, epoch=epoch, epochs=config.epochs, runtime_s=1.0))
+    torch.save({"epoch": epoch}, folder / records.LAST_FILE)
+    safetensors.numpy.save_file({"weight": torch.arange(6).numpy()}, folder / records.BEST_FILE)
+    if state == "finished":
+        records.write_test_scores(folder, SCORES)
+    return folder
+
+
+def described(out: Path) -> list[str]:
+    return [planned.describe() for planned in make_plan(TRIALS, out)]
+
+
+def test_nothing_has_run_yet(tmp_path: Path) -> None:
+    assert described(tmp_path) == ["run", "wait for parent"]
+    assert [planned.epochs_left for planned in make_plan(TRIALS, tmp_path)] == [30, 9]
+
+
+@pytest.mark.parametrize("state", ["running", "failed", "skipped"])
+def test_a_trial_that_was_cut_off_goes_on(tmp_path: Path, state: records.State) -> None:
+    put(tmp_path, PARENT, state, epoch=4)
+    assert described(tmp_path) == ["resume at epoch 5", "wait for parent"]
+    assert make_plan(TRIALS, tmp_path)[0].epochs_left == 26
+
+
+def test_a_finished_parent_lets_its_child_run(tmp_path: Path) -> None:
+    put(tmp_path, PARENT, "finished", epoch=30)
+    assert described(tmp_path) == ["skip, finished", "run"]
+
+
+def test_a_diverged_trial_is_not_tried_again(tmp_path: Path) -> None:
+    put(tmp_path, PARENT, "diverged", epoch=4)
+    assert described(tmp_path)[0] == "skip, diverged"
+
+
+def test_a_half_done_child_goes_on_without_its_parent(tmp_path: Path) -> None:
+    put(tmp_path, CHILD, "running", epoch=2)
+    assert described(tmp_path) == ["run", "resume at epoch 3"]
+
+
+def test_a_parent_outside_the_study_must_have_finished(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match=re.escape(f"parent {PARENT.trial_id} is no trial of this study and")):
+        make_plan(TRIALS[1:], tmp_path)
+    put(tmp_path, PARENT, "finished", epoch=30)
+    assert [planned.describe() for planned in make_plan(TRIALS[1:], tmp_path)] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (records.STATUS_FILE, b'{"state": "fin', "status.json is not valid JSON"),
+        (records.STATUS_FILE, b'{"state": "fin", "epoch": 1, "epochs": 2, "runtime_s": 0}', "state is 'fin'; allowed:"),
+        (records.CONFIG_FILE, b"[]", "config.json holds a list, not an object"),
+        (records.TEST_FILE, b"{", "test.json is not valid JSON"),
+        (records.METRICS_FILE, b"{\n{}\n", "metrics.jsonl, line 1 is no record of an epoch"),
+        (records.LAST_FILE, b"PK\x03\x04 and no end", "last.pt is torn; restore it, or delete its folder"),
+        (records.BEST_FILE, b"\x08\0\0\0\0\0\0\0{}", "best.safetensors is torn; restore it, or delete its folder"),
+    ],
+)
+def test_a_torn_file_is_named_and_nothing_is_lost(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    folder = put(tmp_path, PARENT, "finished", epoch=30)
+    (folder / name).write_bytes(content)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(PlanError) as caught:
+        make_plan(TRIALS, tmp_path)
+    assert message in str(caught.value)
+    assert str(folder) in str(caught.value)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_cut_off_weights_file_is_torn(tmp_path: Path) -> None:
+    best = put(tmp_path, PARENT, "finished", epoch=30) / records.BEST_FILE
+    best.write_bytes(best.read_bytes()[:-1])
+    with pytest.raises(PlanError, match=re.escape(f"{best} is torn")):
+        make_plan(TRIALS, tmp_path)
+
+
+@pytest.mark.parametrize("name", [records.TEST_FILE, records.BEST_FILE])
+def test_a_finished_trial_without_its_results_is_a_problem(tmp_path: Path, name: str) -> None:
+    folder = put(tmp_path, PARENT, "finished", epoch=30)
+    (folder / name).unlink()
+    with pytest.raises(PlanError, match=re.escape(f"{folder / name} is missing from a finished trial")):
+        make_plan(TRIALS, tmp_path)
+
+
+def test_a_folder_of_another_config_is_named_with_the_fields(tmp_path: Path) -> None:
+    folder = put(tmp_path, PARENT, "finished", epoch=30)
+    records.write_json(folder / records.CONFIG_FILE, PARENT.edit(lr=0.5, seed=3).to_dict())
+    message = f"{folder / records.CONFIG_FILE} belongs to another config: it differs in lr, seed; move the folder away"
+    with pytest.raises(PlanError, match=re.escape(message)):
+        make_plan(TRIALS, tmp_path)
+
+
+def test_all_bad_folders_are_named_at_once(tmp_path: Path) -> None:
+    folders = [put(tmp_path, PARENT, "finished", epoch=30), put(tmp_path, CHILD, "running", epoch=2)]
+    for folder in folders:
+        (folder / records.STATUS_FILE).write_text("{")
+    with pytest.raises(PlanError) as caught:
+        make_plan(TRIALS, tmp_path)
+    assert len(caught.value.problems) == 2

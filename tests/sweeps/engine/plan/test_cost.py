@@ -1,0 +1,60 @@
+"""Costs: operations counted exactly, and how long trials take on slots."""
+
+import pytest
+
+from segtrain.config import TrialConfig
+from sweeps.engine.plan.cost import epoch_flops, makespan
+
+CONFIG = TrialConfig(arch="fcn32s", dataset="scenes", init="scratch", image_height=64, image_width=64, epochs=4)
+VGG16_MACS_PER_PIXEL_AT_STRIDE_1 = (
+    # 3x3 convolutions by stage: input and output channels of each, over the pixels that are left
+    sum(9 * i * o for i, o in ((3, 64), (64, 64)))
+    + sum(9 * i * o for i, o in ((64, 128), (128, 128))) / 4
+    + sum(9 * i * o for i, o in ((128, 256), (256, 256), (256, 256))) / 16
+    + sum(9 * i * o for i, o in ((256, 512), (512, 512), (512, 512))) / 64
+    + sum(9 * i * o for i, o in ((512, 512), (512, 512), (512, 512))) / 256
+)
+HEAD_MACS_PER_PIXEL = (49 * 512 * 4096 + 4096 * 4096 + 4096 * 13) / 1024
+
+
+def test_evaluation_is_two_operations_for_each_multiply_add() -> None:
+    # Every epoch of four trains no image; two validations of 10 images are spread over the four.
+    flops = epoch_flops(CONFIG, {"train": 0, "val": 10, "test": 0})
+    macs = (VGG16_MACS_PER_PIXEL_AT_STRIDE_1 + HEAD_MACS_PER_PIXEL) * 64 * 64
+    assert flops == pytest.approx(2 * macs * 10 * 2 / 4, rel=1e-12)
+
+
+def test_training_costs_three_passes_and_a_frozen_encoder_saves_its_two() -> None:
+    images = {"train": 1, "val": 0, "test": 0}
+    encoder, head = VGG16_MACS_PER_PIXEL_AT_STRIDE_1 * 64 * 64, HEAD_MACS_PER_PIXEL * 64 * 64
+    first_layer = 9 * 3 * 64 * 64 * 64  # needs no gradient of the image
+    assert epoch_flops(CONFIG, images) == pytest.approx(2 * (3 * (encoder + head) - first_layer), rel=1e-12)
+    fc6 = 49 * 512 * 4096 * 4  # needs no gradient of its input when what is before it is frozen
+    frozen = epoch_flops(CONFIG.edit(freeze="encoder"), images)
+    assert frozen == pytest.approx(2 * (encoder + 3 * head - fc6), rel=1e-12)
+
+
+def test_the_last_epoch_is_validated_and_tests_count() -> None:
+    validated = epoch_flops(CONFIG.edit(epochs=3, val_every=2), {"train": 0, "val": 3, "test": 0})
+    tested = epoch_flops(CONFIG.edit(epochs=3), {"train": 0, "val": 0, "test": 3})
+    assert validated == pytest.approx(2 * tested)
+    every = epoch_flops(CONFIG.edit(epochs=3, test_every=1), {"train": 0, "val": 0, "test": 3})
+    assert every == pytest.approx(4 * tested)
+
+
+@pytest.mark.parametrize(
+    ("durations", "slots", "seconds"),
+    [
+        ([], 2, 0.0),
+        ([("a", 5.0, None), ("b", 3.0, None), ("c", 2.0, None)], 1, 10.0),
+        ([("a", 5.0, None), ("b", 3.0, None), ("c", 2.0, None)], 2, 5.0),
+        # A parent of 4 s holds both children back, whatever the slots.
+        ([("p", 4.0, None), ("a", 2.0, "p"), ("b", 3.0, "p")], 8, 7.0),
+        # One slot trains an orphan meanwhile.
+        ([("p", 4.0, None), ("a", 2.0, "p"), ("x", 9.0, None)], 2, 9.0),
+        # A parent that is not in the list has ended already.
+        ([("a", 2.0, "p")], 1, 2.0),
+    ],
+)
+def test_makespan(durations: list[tuple[str, float, str | None]], slots: int, seconds: float) -> None:
+    assert makespan(durations, slots) == seconds

@@ -1,0 +1,104 @@
+"""What a running sweep says: its lines, how far it is, and how long it will take."""
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from segtrain import records
+from segtrain.config import TrialConfig
+from sweeps.engine.ask.study import Trial
+from sweeps.engine.plan.actions import PlannedTrial
+from sweeps.engine.run.live_table import SweepTable
+
+BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=4)
+FLOPS = 100.0
+
+
+def planned(name: str, lr: float) -> PlannedTrial:
+    return PlannedTrial(Trial(BASE.edit(lr=lr), name, "trial"), "run", 0, None)
+
+
+FIRST, SECOND = planned("first", 0.1), planned("second", 0.2)
+
+
+class Sweep:
+    """A table that is told what Tune would tell it; `statuses` is what stands on disk."""
+
+    def __init__(self, *plan: PlannedTrial, slots: int = 1, source: Any = None) -> None:
+        self.output = io.StringIO()
+        self.statuses: dict[str, records.Status] = {}
+        console = Console(file=self.output, width=200)
+        self.table = SweepTable(console, plan, lambda _: FLOPS, lambda: slots, self.statuses.get, source)
+
+    def epoch(self, trial: PlannedTrial, epoch: int, epoch_s: float, val: float | None = None) -> None:
+        result = {records.EPOCH: epoch, records.EPOCH_S: epoch_s, records.IMAGES_PER_S: 9.0, records.VAL_MEAN_IOU: val}
+        self.table.on_trial_result(0, [], self.tune(trial), result)
+
+    def end(self, trial: PlannedTrial, state: records.State) -> None:
+        self.statuses[trial.trial.trial_id] = records.Status(state=state, epoch=4, epochs=4, runtime_s=1.0)
+        self.table.on_trial_complete(0, [], self.tune(trial))
+
+    def tune(self, trial: PlannedTrial) -> Any:
+        config = {"trial_id": trial.trial.trial_id, "cpus": 1.0, "gpus": 0.0}
+        return SimpleNamespace(config=config, last_result={})
+
+
+def test_lines_say_how_many_have_ended_and_the_score_of_the_epoch() -> None:
+    sweep = Sweep(FIRST, SECOND)
+    sweep.table.on_trial_start(0, [], sweep.tune(FIRST))
+    sweep.epoch(FIRST, 1, 2.0)
+    sweep.epoch(FIRST, 2, 2.0, val=0.25)
+    sweep.end(FIRST, "diverged")
+    assert sweep.output.getvalue().splitlines() == [
+        "[0/2] first  running on 1 CPUs, 0 GPUs",
+        "[0/2] first  epoch 1/4  val mIoU -  9 images/s  ETA 14 s",
+        "[0/2] first  epoch 2/4  val mIoU 25.00  9 images/s  ETA 12 s",
+        "[1/2] first  diverged",
+    ]
+
+
+def test_the_time_left_is_that_of_the_epochs_left_on_the_slots() -> None:
+    assert Sweep(FIRST).table.eta_s() is None
+    for slots, seconds in ((1, 3 * 2.0 + 4 * 2.0), (2, 4 * 2.0)):
+        sweep = Sweep(FIRST, SECOND, slots=slots)
+        sweep.epoch(FIRST, 1, 2.0)
+        assert sweep.table.eta_s() == pytest.approx(seconds)
+
+
+def test_trials_that_a_source_still_gives_are_taken_to_be_like_those_that_ended() -> None:
+    sweep = Sweep(FIRST, slots=2, source=SimpleNamespace(unasked=6))
+    sweep.epoch(FIRST, 4, 2.0)
+    assert sweep.table.eta_s() == 0.0, "none has ended, so nothing is known of them"
+    sweep.end(FIRST, "finished")
+    assert sweep.table.eta_s() == pytest.approx(6 * 4 * 2.0 / 2)
+    sweep.table.add(SECOND.trial)
+    assert "1/8" in str(sweep.table.render().title)
+
+
+def test_what_ended_without_a_worker_of_this_sweep_is_noticed_once() -> None:
+    sweep = Sweep(FIRST, SECOND)
+    status = records.Status(state="skipped", epoch=0, epochs=4, runtime_s=0.0, reason="its parent x failed")
+    sweep.statuses[SECOND.trial.trial_id] = status
+    for _ in range(2):
+        sweep.table.refreshed = float("-inf")
+        sweep.table.on_step_end(0, [])
+    assert sweep.output.getvalue() == "[1/2] second  skipped: its parent x failed\n"
+
+
+def test_a_dead_process_is_said_and_the_trial_is_open_again() -> None:
+    sweep = Sweep(FIRST)
+    sweep.table.on_trial_error(0, [], sweep.tune(FIRST))
+    assert sweep.output.getvalue() == "[0/1] first  its process died; trying again\n"
+    assert sweep.table.rows[FIRST.trial.trial_id].open
+
+
+def test_a_failure_of_an_earlier_command_is_no_news() -> None:
+    status = records.Status(state="failed", epoch=1, epochs=4, runtime_s=1.0)
+    sweep = Sweep(PlannedTrial(FIRST.trial, "resume", 1, status))
+    sweep.statuses[FIRST.trial.trial_id] = status
+    sweep.table.refreshed = float("-inf")
+    sweep.table.on_step_end(0, [])
+    assert sweep.output.getvalue() == ""
