@@ -1,7 +1,8 @@
 """Street scenes in Cityscapes' layout (see `write_streets`): the camera, ground and objects of `road_scenes`, with the
 classes that only a city has, and with regions that have no label.
 
-`city_looks` has the further classes and each city's look, `city_objects` draws what roads lack, `city_placement` says where it stands.
+`city_looks` has the further classes and each city's look, `city_objects` draws what roads lack, `city_placement` says
+where it stands.
 """
 
 from collections.abc import Mapping
