@@ -6,9 +6,8 @@ from pathlib import Path
 
 from segtrain.config import Dataset, TrialConfig
 from segtrain.data import DATASETS
-from segtrain.data.cache import open_cache
+from segtrain.data.cache import list_pairs, open_cache
 from segtrain.data.spec import SPLITS
-from segtrain.models import weights
 from sweeps.engine.ask.options import Options
 from sweeps.engine.plan.cost import epoch_flops
 from sweeps.engine.plan.resources import local_node, pick_resources
@@ -30,8 +29,19 @@ def check_machine(options: Options) -> None:
 
 def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
     """Finds the pretrained weights of trials that are at their beginning. Raises WeightsError."""
-    for arch in sorted({config.arch for config in starting if config.init == "imagenet"}):
+    architectures = sorted({config.arch for config in starting if config.init == "imagenet"})
+    if architectures:
+        from segtrain.models import weights  # torch and torchvision, seconds
+
+    for arch in architectures:
         weights.find_or_download(arch, data_root)
+
+
+def find_data(configs: Iterable[TrialConfig], data_root: Path) -> None:
+    """Lists the files of the datasets that the trials need, which takes no time; embedded scenes are written first
+    where they are not there yet. Raises DataError."""
+    for name in dict.fromkeys(config.dataset for config in configs):
+        list_pairs(DATASETS[name], data_root)
 
 
 def check_data(configs: Iterable[TrialConfig], data_root: Path) -> Callable[[TrialConfig], float]:
