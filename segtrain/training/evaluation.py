@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from segtrain import records
 from segtrain.data.cache import SplitArrays
@@ -21,7 +21,8 @@ from segtrain.metrics.boundary import BoundaryMetric
 from segtrain.metrics.confusion import SegMetric, confusion_matrices, mean_of_defined, scores
 from segtrain.metrics.object_size import ObjectSizeMetric
 from segtrain.metrics.roc import RocCurves, RocMetric
-from segtrain.training.batches import evaluation_batches
+from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.training.batches import Batch, Inputs
 
 
 @dataclass(frozen=True)
@@ -67,23 +68,23 @@ def cross_entropy_sum(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def evaluate(
-    model: nn.Module, arrays: SplitArrays, num_classes: int, batch_size: int, hardware: Hardware
+    model: EncoderDecoder, inputs: Inputs, num_classes: int, batch_size: int, hardware: Hardware
 ) -> Evaluation:
     loss, metric = LossMean(), SegMetric(num_classes, IGNORE)
-    for logits, target in predict(model, arrays, batch_size, hardware):
+    for logits, target in predict(model, inputs, batch_size, hardware):
         loss.update(logits, target)
         metric.update(logits.argmax(1), target)
     return Evaluation(loss.mean(), metric.confusion.cpu())
 
 
 def evaluate_test(
-    model: nn.Module, arrays: SplitArrays, num_classes: int, batch_size: int, hardware: Hardware
+    model: EncoderDecoder, inputs: Inputs, num_classes: int, batch_size: int, hardware: Hardware
 ) -> TestEvaluation:
     """As `evaluate`, with the metrics that cost more than validation during training should."""
     loss, confusions = LossMean(), []
     roc, boundary = RocMetric(num_classes, IGNORE), BoundaryMetric(num_classes, IGNORE)
     size = ObjectSizeMetric(num_classes, IGNORE)
-    for logits, target in predict(model, arrays, batch_size, hardware):
+    for logits, target in predict(model, inputs, batch_size, hardware):
         prediction = logits.argmax(1)
         loss.update(logits, target)
         confusions.append(confusion_matrices(prediction, target, num_classes, IGNORE).cpu())
@@ -95,14 +96,23 @@ def evaluate_test(
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, arrays: SplitArrays, batch_size: int, hardware: Hardware, indices: np.ndarray | None = None
+    model: EncoderDecoder, inputs: Inputs, batch_size: int, hardware: Hardware, indices: np.ndarray | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of logits (N, K, H, W) and target (N, H, W), in the order of the split or of `indices`."""
     model.eval()
-    for batch in evaluation_batches(arrays, batch_size, hardware.device, indices):
+    for batch in inputs.evaluation_batches(batch_size, indices):
         with autocast(hardware):
-            logits = model(batch.images)
+            logits = forward(model, batch)
         yield logits, batch.target
+
+
+def forward(model: EncoderDecoder, batch: Batch) -> Tensor:
+    """Logits (N, K, H, W), from the features where the batch has them."""
+    if batch.features is None:
+        logits: Tensor = model(batch.images)
+        return logits
+    height, width = batch.target.shape[-2:]
+    return model.decoder(batch.features, (height, width))  # type: ignore[no-any-return]
 
 
 def autocast(hardware: Hardware) -> torch.autocast:
@@ -151,14 +161,20 @@ def _write_table(path: Path, classes: Sequence[str], rows: Sequence[Sequence[Any
 
 
 def save_panels(
-    folder: Path, model: nn.Module, arrays: SplitArrays, dataset: Dataset, batch_size: int, hardware: Hardware
+    folder: Path,
+    model: EncoderDecoder,
+    arrays: SplitArrays,
+    inputs: Inputs,
+    dataset: Dataset,
+    batch_size: int,
+    hardware: Hardware,
 ) -> None:
     """Image, truth and prediction of test images spread evenly over the split: the same ones in every trial."""
     panels = folder / records.PANELS_DIR
     panels.mkdir(exist_ok=True)
     chosen = np.unique(np.linspace(0, len(arrays) - 1, records.PANEL_COUNT).round().astype(int))
     predictions: list[np.ndarray] = []
-    for logits, _ in predict(model, arrays, batch_size, hardware, chosen):
+    for logits, _ in predict(model, inputs, batch_size, hardware, chosen):
         predictions.extend(logits.argmax(1).byte().cpu().numpy())
     for panel, (index, prediction) in enumerate(zip(chosen, predictions, strict=True)):
         pictures = {

@@ -26,7 +26,7 @@ def flops_per_image(config: TrialConfig, num_classes: int) -> tuple[int, int]:
 
 @functools.cache
 def _remembered(shape: tuple[object, ...], num_classes: int) -> tuple[int, int]:
-    key = hashlib.sha256(json.dumps([shape, num_classes, _code()]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([shape, num_classes, models_code()]).encode()).hexdigest()[:16]
     path = cache_root() / COUNTS_FOLDER / f"{key}.json"
     try:
         found = records.read_json(path)
@@ -47,7 +47,7 @@ def _remembered(shape: tuple[object, ...], num_classes: int) -> tuple[int, int]:
 
 
 @functools.cache
-def _code() -> list[str]:
+def models_code() -> list[str]:
     """What may change a count: the models, and the library that counts."""
     sources = sorted((Path(segtrain.__file__).parent / "models").glob("*.py"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()

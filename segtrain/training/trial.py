@@ -82,7 +82,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
             return
         if config.test_every and (epoch % config.test_every == 0 or last_epoch):
             # Drawn as a curve, never used to choose weights.
-            test = run.evaluate(run.data.splits["test"])
+            test = run.evaluate("test")
             record |= {records.TEST_LOSS: test.loss, records.TEST_MEAN_IOU: scores(test.confusion).mean_iou}
         record[records.PEAK_MEMORY_BYTES] = peak_memory_bytes(run.hardware.device)
         record[records.EPOCH_S] = time.perf_counter() - started
@@ -102,9 +102,9 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
 
 def test_best_weights(run: Run) -> None:
     """Everything that the folder keeps of the test set, from the weights that validation chose."""
-    dataset, arrays = DATASETS[run.config.dataset], run.data.splits["test"]
+    dataset, inputs = DATASETS[run.config.dataset], run.inputs["test"]
     run.model.load_state_dict(checkpoint.load_best(run.folder))
     batch_size, hardware = run.config.batch_size, run.hardware
-    save_panels(run.folder, run.model, arrays, dataset, batch_size, hardware)
-    evaluation = evaluate_test(run.model, arrays, len(dataset.classes), batch_size, hardware)
+    save_panels(run.folder, run.model, run.data.splits["test"], inputs, dataset, batch_size, hardware)
+    evaluation = evaluate_test(run.model, inputs, len(dataset.classes), batch_size, hardware)
     save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch)
