@@ -70,7 +70,7 @@ def test_the_content_is_on_the_disk_before_the_name(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "fsync", lambda file: (calls.append("fsync"), sync(file)))
     monkeypatch.setattr(os, "replace", lambda a, b: (calls.append(Path(a).read_text()), replace(a, b)))
     records.write_atomic(tmp_path / "file", b"content")
-    assert calls == ["fsync", "content"]
+    assert calls == ["fsync", "content", "fsync"]  # of the file, and of its folder
 
 
 def test_numbers_that_json_lacks_become_null_at_any_depth(tmp_path: Path) -> None:
