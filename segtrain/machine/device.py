@@ -42,7 +42,8 @@ def make_deterministic(hardware: Hardware) -> None:
     torch.set_num_threads(hardware.threads)
     # cuBLAS is deterministic only with a fixed workspace, and reads this with its first handle.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # What use_deterministic_algorithms(True) does, without importing the compiler to tell it too.
+    torch.set_deterministic_debug_mode("error")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False  # "float32" means float32

@@ -12,7 +12,7 @@ from segtrain.data import DATASETS
 from segtrain.data.cache import DataCache, SplitArrays, open_cache
 from segtrain.machine import environment
 from segtrain.machine.device import Hardware, make_deterministic, pick_hardware
-from segtrain.models import build_model, load_parent, set_trainable, weights
+from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.operations import flops_per_image
 from segtrain.training import checkpoint
@@ -75,6 +75,8 @@ def start_or_resume(
     torch.manual_seed(config.seed)
     model = build_model(config, len(dataset.classes))
     if last is None and config.init == "imagenet":
+        from segtrain.models import weights  # torchvision, which takes seconds
+
         weights.load(model, config.arch, data_root)
     elif last is None and config.parent is not None:
         load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze)
