@@ -38,6 +38,7 @@ IMAGE_CONFUSION_FILE = "image_confusion.npz"  # "confusion": (N, K, K) int64, on
 ROC_FILE = "roc.npz"  # the fields of segtrain.metrics.roc.RocCurves
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
+ROOM_FILE = ".room"  # while a trial runs: space for its last status, should the disk be full
 TEMPORARY_SUFFIX = ".tmp"
 FINGERPRINT_DIGITS = 16  # of data; older folders have 12, over times instead of content
 OBJECT_SIZES = ("small", "medium", "large")

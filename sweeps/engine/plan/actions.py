@@ -1,12 +1,14 @@
 """What would happen to every trial of a study, read off the trial folders. Changes nothing."""
 
 import json
+import os
 import struct
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
@@ -102,29 +104,29 @@ def find_problems(folder: Path, config: TrialConfig) -> list[str]:
         return [*problems, str(error)]
     except FileNotFoundError as error:
         return [*problems, f"{error.filename} is missing from a finished trial; {advice}"]
-    last, best = folder / records.LAST_FILE, folder / records.BEST_FILE
-    if last.exists() and not zipfile.is_zipfile(last):
-        problems.append(f"{last} is torn; {advice}")
-    if best.exists() and not is_safetensors(best):
-        problems.append(f"{best} is torn; {advice}")
+    best = folder / records.BEST_FILE
+    for path, is_whole in ((folder / records.LAST_FILE, zipfile.is_zipfile), (best, is_safetensors)):
+        # Looked at once: a trial that another command runs may finish, and remove last.pt, at any moment.
+        with suppress(FileNotFoundError), open(path, "rb") as file:
+            if not is_whole(file):
+                problems.append(f"{path} is torn; {advice}")
     if status is not None and status.state == "finished" and not best.exists():
         problems.append(f"{best} is missing from a finished trial; {advice}")
     return problems
 
 
-def is_safetensors(path: Path) -> bool:
+def is_safetensors(file: BinaryIO) -> bool:
     """Whether the file is as long as its own header says."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(8)
-        if len(head) < 8:
-            return False
-        (header_size,) = struct.unpack("<Q", head)
-        if header_size > size - 8:
-            return False
-        try:
-            header = json.loads(file.read(header_size))
-        except ValueError:
-            return False
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(8)
+    if len(head) < 8:
+        return False
+    (header_size,) = struct.unpack("<Q", head)
+    if header_size > size - 8:
+        return False
+    try:
+        header = json.loads(file.read(header_size))
+    except ValueError:
+        return False
     ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     return bool(size == 8 + header_size + max(ends, default=0))

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from segtrain import records
+from segtrain.machine.disk import NO_SPACE_LEFT
 from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
@@ -72,6 +73,8 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
         lines.append(f"  in {records.trial_dir(options.out, best.trial_id)}")
     folder = records.study_dir(options.out, study.name)
     lines.append(f"study: {folder}; its report: python -m analysis report {folder}")
+    full = {status.reason for t in unfinished if (status := statuses[t.trial_id]) is not None and status.reason}
+    lines += sorted(reason for reason in full if reason.startswith(NO_SPACE_LEFT))
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     return 1 if len(unfinished) == len(trials) or (options.strict and unfinished) else 0
 
