@@ -1,6 +1,5 @@
 """Floating-point operations of a model, counted on the meta device: no weights, no arithmetic."""
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,28 +11,8 @@ from segtrain.config import TrialConfig
 from segtrain.models import build_model, set_trainable
 
 
-def flops_per_image(config: TrialConfig, num_classes: int) -> tuple[int, int]:
+def count_flops(config: TrialConfig, num_classes: int) -> tuple[int, int]:
     """(training, evaluation) operations for one image; two per multiply-add. Frozen layers need no backward."""
-    return _count(_shape(config), num_classes)
-
-
-def _shape(config: TrialConfig) -> TrialConfig:
-    """What the cost of one image depends on; everything else at one value, so that it is counted once."""
-    return TrialConfig(
-        arch=config.arch,
-        dataset=config.dataset,
-        image_height=config.image_height,
-        image_width=config.image_width,
-        width_mult=config.width_mult,
-        gate=config.gate,
-        freeze=config.freeze,
-        init="parent",
-        parent="any",
-    )
-
-
-@functools.cache
-def _count(config: TrialConfig, num_classes: int) -> tuple[int, int]:
     with torch.device("meta"):
         model = build_model(config, num_classes)
         set_trainable(model, config.freeze)

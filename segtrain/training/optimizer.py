@@ -9,10 +9,10 @@ from torch.optim import AdamW, Optimizer
 
 from segtrain.config import TrialConfig
 
-O = TypeVar("O", bound=Optimizer)
+Kind = TypeVar("Kind", bound=Optimizer)
 
 
-def without_compiler(kind: type[O]) -> type[O]:
+def without_compiler(kind: type[Kind]) -> type[Kind]:
     """`kind` as it is under the guards that keep torch.compile out of it. At their first call they import the whole
     compiler, four seconds of a core in every process, and nothing is compiled here."""
     guarded = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")

@@ -14,13 +14,13 @@ from segtrain.machine import environment
 from segtrain.machine.device import Hardware, make_deterministic, pick_hardware
 from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.models.operations import flops_per_image
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import Progress
 from segtrain.training.evaluation import (
     Evaluation,
     evaluate,
 )
+from segtrain.training.operation_counts import flops_per_image
 from segtrain.training.optimizer import build_optimizer
 
 

@@ -11,13 +11,12 @@ from segtrain import records
 from segtrain.data import DATASETS
 from segtrain.data.cache import list_pairs
 from segtrain.data.spec import SPLITS, DataError
-from segtrain.machine.device import pick_hardware
 from sweeps.engine.ask.found import count_trials
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlannedTrial, make_plan
-from sweeps.engine.plan.cost import duration, epoch_flops, makespan, measure_rate
+from sweeps.engine.plan.cost import duration, epoch_flops, makespan
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
@@ -119,6 +118,9 @@ def _rate(
     ]
     if rates:
         return statistics.median(rates), f"in the {len(rates)} epochs trained so far"
+    from segtrain.machine.device import pick_hardware  # torch, which a plan of known rates does without
+    from segtrain.training.calibration import measure_rate
+
     config = study.expand()[-1].config
     hardware = pick_hardware(config.precision, max(1, int(resources.cpus)), use_gpu=resources.gpus > 0)
     return measure_rate(hardware, config), f"in a moment of training on this machine just now, in {hardware.precision}"
