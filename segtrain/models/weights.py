@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Callable
 from http.client import HTTPException
@@ -14,8 +15,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torchvision.models import ResNet50_Weights, VGG16_Weights, WeightsEnum
 
-from segtrain.config import Arch
+from segtrain.config import Arch, TrialConfig
 from segtrain.errors import UserError
+from segtrain.models import build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import load_vgg16
 from segtrain.models.fcn_resnet50 import load_resnet50
@@ -59,6 +61,16 @@ def find_or_download(arch: Arch, data_root: Path) -> Path:
     source = IMAGENET[arch].source
     folder = data_root / WEIGHTS_FOLDER
     return _find_on_hub(source, folder) if isinstance(source, str) else _find_of_torchvision(source, folder)
+
+
+def check(config: TrialConfig, num_classes: int, data_root: Path) -> None:
+    """Tries the weights that a trial of `config` starts from on a model of its own, without a copy in memory: the names
+    of the tensors, and their shapes. Raises WeightsError."""
+    with torch.device("meta"):
+        model = build_model(config, num_classes)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)
+        load(model, config.arch, data_root)
 
 
 def check_hash(path: Path) -> None:

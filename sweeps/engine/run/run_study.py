@@ -11,7 +11,8 @@ from segtrain.machine.disk import NO_SPACE_LEFT
 from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import make_plan
+from sweeps.engine.plan.actions import check_decided, make_plan
+from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.run.live_table import percent
 from sweeps.engine.run.schedule import run_trials
 
@@ -25,10 +26,13 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     """
     trials = study.expand()
     preflight.check_machine(options)
-    plan = make_plan(trials, options.out)
+    plan = make_plan(trials, options.out, preflight.current_data(options.data_root), options.changed_data)
+    check_decided(plan, options.out)
     left = [planned for planned in plan if planned.action != "skip"]
-    preflight.check_weights((p.trial.config for p in left if p.action == "run"), options.data_root)
+    starting = (planned.trial.config for planned in left if planned.action in ("run", "restart"))
+    preflight.check_weights(starting, options.data_root)
     epoch_flops = preflight.check_data((p.trial.config for p in left), options.data_root)
+    clear_restarted(plan, options.out)
 
     folder = records.study_dir(options.out, study.name)
     folder.mkdir(parents=True, exist_ok=True)
