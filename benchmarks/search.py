@@ -119,7 +119,9 @@ def run_engine(trials: int, out: Path) -> tuple[float, int]:
     )
     source = Clock(search, open_storage(None, out), out, lambda: None)
     console = Console(file=io.StringIO())
-    assert run_trials("search", [], lambda _: 1.0, options, console, source, FakeTrainable), "the search was cut off"
+    with cluster.starting_ray(options) as ready:
+        through = run_trials("search", [], lambda _: 1.0, options, console, ready, source, FakeTrainable)
+    assert through, "the search was cut off"
     assert source.first_end is not None
     elapsed_s = time.perf_counter() - source.first_end
     ended = [frozen for _, frozen in source.trials(source.cells[0])]

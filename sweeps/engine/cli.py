@@ -44,7 +44,7 @@ def main(study: Study, demo: Study, argv: list[str] | None = None) -> int:
         from sweeps.engine.run.run_study import run_study
 
         if arguments.plan:
-            show_plan(chosen, options, find_nodes(options.address), Console())
+            show_plan(chosen, options, find_nodes(options), Console())
             return 0
         return run_study(chosen, options, Console())
 
@@ -81,7 +81,7 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
         from sweeps.engine.run.run_search import run_search
 
         if arguments.plan:
-            show_search(chosen, options, find_nodes(options.address), Console())
+            show_search(chosen, options, find_nodes(options), Console())
             return 0
         return run_search(chosen, options, arguments.storage, Console())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segtrain.config import Dataset, TrialConfig
 from segtrain.data import DATASETS
-from segtrain.data.cache import open_cache, read_fingerprint
+from segtrain.data.cache import list_pairs, open_cache, read_fingerprint
 from segtrain.data.spec import SPLITS, DataError
 from sweeps.engine.ask.options import Options
 from sweeps.engine.plan.cost import epoch_flops
@@ -44,6 +44,13 @@ def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
         weights.check_hash(path)
     for config in chosen.values():
         weights.check(config, len(DATASETS[config.dataset].classes), data_root)
+
+
+def find_data(configs: Iterable[TrialConfig], data_root: Path) -> None:
+    """Lists the files of the datasets that the trials need, which takes no time; embedded scenes are written first
+    where they are not there yet. Raises DataError."""
+    for name in dict.fromkeys(config.dataset for config in configs):
+        list_pairs(DATASETS[name], data_root)
 
 
 def check_data(configs: Iterable[TrialConfig], data_root: Path) -> Callable[[TrialConfig], float]:

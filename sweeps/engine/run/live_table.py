@@ -15,7 +15,7 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
-from sweeps.engine.plan.cost import duration, makespan
+from sweeps.engine.plan.cost import duration, makespan, percent
 from sweeps.engine.run.trainable import OUTCOME, TRACKING_PROBLEM
 from sweeps.engine.run.trial_queue import Source
 
@@ -199,7 +199,3 @@ def _first_state(planned: PlannedTrial) -> str:
     if planned.action == "skip" and planned.status is not None:
         return planned.status.state
     return "waiting" if planned.action == "wait" else "pending"
-
-
-def percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"

@@ -1,7 +1,7 @@
 """From a search to a best model of each cell: check, resume, schedule, hand on."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from segtrain import records
+from segtrain.config import TrialConfig
 from sweeps.engine.ask.found import write_found
 from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import check_search_data, find_changed, make_plan
+from sweeps.engine.plan.actions import PlannedTrial, check_search_data, find_changed, make_plan
+from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
-from sweeps.engine.run.live_table import percent
+from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
-from sweeps.engine.run.schedule import run_trials
 
 LOCK_FILE = ".search.lock"
 WRITE_EVERY_S = 5.0
@@ -52,12 +53,8 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
             preflight.check_weights([*starting, *asked_later], options.data_root)
             clear_restarted(plan, options.out)
             results.write()
-            try:
-                through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
-                name = search.study.name
-                complete = through or run_trials(name, plan, epoch_flops, options, console, results.studies)
-            except KeyboardInterrupt:
-                complete = False
+            through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
+            complete = through or _spend(search, plan, epoch_flops, options, console, results.studies)
             results.write()
             results.show(console)
     except Timeout:
@@ -68,6 +65,24 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
         return results.exit_code(options.strict)
     console.print("interrupted; the same command again goes on from here")
     return INTERRUPTED
+
+
+def _spend(
+    search: Search,
+    plan: Sequence[PlannedTrial],
+    epoch_flops: Callable[[TrialConfig], float],
+    options: Options,
+    console: Console,
+    studies: OptunaStudies,
+) -> bool:
+    """Whether it came to its end."""
+    try:
+        with starting_ray(options) as ready:
+            from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
+
+            return run_trials(search.study.name, plan, epoch_flops, options, console, ready, studies)
+    except KeyboardInterrupt:
+        return False
 
 
 class Results:

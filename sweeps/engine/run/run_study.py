@@ -1,6 +1,7 @@
 """From a study to finished trials: check, plan, schedule, report."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -12,9 +13,9 @@ from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
 from sweeps.engine.plan.actions import check_decided, make_plan
+from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
-from sweeps.engine.run.live_table import percent
-from sweeps.engine.run.schedule import run_trials
+from sweeps.engine.run.cluster import starting_ray
 
 
 def run_study(study: Study, options: Options, console: Console) -> int:
@@ -25,22 +26,30 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     ResourceError, DataError, WeightsError, PlanError, OSError.
     """
     trials = study.expand()
+    _say(console, f"{study.title}: {len(trials)} trials, in {options.out}")
     preflight.check_machine(options)
     plan = make_plan(trials, options.out, preflight.current_data(options.data_root), options.changed_data)
     check_decided(plan, options.out)
     left = [planned for planned in plan if planned.action != "skip"]
+    configs = [planned.trial.config for planned in left]
     starting = (planned.trial.config for planned in left if planned.action in ("run", "restart"))
     preflight.check_weights(starting, options.data_root)
-    epoch_flops = preflight.check_data((p.trial.config for p in left), options.data_root)
-    clear_restarted(plan, options.out)
+    preflight.find_data(configs, options.data_root)
 
     folder = records.study_dir(options.out, study.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    records.write_json(folder / records.STUDY_FILE, study.describe(trials, options.command))
-    try:
-        complete = not left or run_trials(study.name, plan, epoch_flops, options, console)
-    except KeyboardInterrupt:
-        complete = False
+    if left:
+        _say(console, f"{len(left)} to train; reading the data while Ray starts")
+    with starting_ray(options) if left else nullcontext() as ready:
+        epoch_flops = preflight.check_data(configs, options.data_root)
+        clear_restarted(plan, options.out)
+        folder.mkdir(parents=True, exist_ok=True)
+        records.write_json(folder / records.STUDY_FILE, study.describe(trials, options.command))
+        from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
+
+        try:
+            complete = ready is None or run_trials(study.name, plan, epoch_flops, options, console, ready)
+        except KeyboardInterrupt:
+            complete = False
     code = _summarise(study, trials, options, console)
     if complete:
         return code
@@ -79,7 +88,7 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
     lines.append(f"study: {folder}; its report: python -m analysis report {folder}")
     full = {status.reason for t in unfinished if (status := statuses[t.trial_id]) is not None and status.reason}
     lines += sorted(reason for reason in full if reason.startswith(NO_SPACE_LEFT))
-    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    _say(console, "\n".join(lines))
     return 1 if len(unfinished) == len(trials) or (options.strict and unfinished) else 0
 
 
@@ -87,3 +96,7 @@ def _val_mean_iou(trial: Trial, out: Path) -> float | None:
     """The best that the trial has reached so far."""
     lines = records.read_metrics(records.trial_dir(out, trial.trial_id))
     return max((iou for line in lines if (iou := line.get(records.VAL_MEAN_IOU)) is not None), default=None)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
