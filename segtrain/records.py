@@ -38,7 +38,9 @@ IMAGE_CONFUSION_FILE = "image_confusion.npz"  # "confusion": (N, K, K) int64, on
 ROC_FILE = "roc.npz"  # the fields of segtrain.metrics.roc.RocCurves
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
+ROOM_FILE = ".room"  # while a trial runs: space for its last status, should the disk be full
 TEMPORARY_SUFFIX = ".tmp"
+FINGERPRINT_DIGITS = 16  # of data; older folders have 12, over times instead of content
 OBJECT_SIZES = ("small", "medium", "large")
 PANELS_DIR = "panels"
 PANEL_COUNT = 8
@@ -215,6 +217,16 @@ def ended(state: State, before: Status | None, epochs: int, reason: str) -> Stat
     """The status of a trial that something outside its training ended, keeping how far it had come."""
     before = before or Status(state=state, epoch=0, epochs=epochs, runtime_s=0.0)
     return replace(before, state=state, epochs=epochs, reason=reason, step=None)
+
+
+def read_data_fingerprint(folder: Path) -> str | None:
+    """Of the data that the trial was made from; None when that is not known: it never started, or its folder is from
+    before fingerprints were over content. Raises RecordError."""
+    try:
+        found = read_json(folder / ENV_FILE).get("data_fingerprint")
+    except FileNotFoundError:
+        return None
+    return found if isinstance(found, str) and len(found) == FINGERPRINT_DIGITS else None
 
 
 def write_test_scores(folder: Path, scores: TestScores) -> None:

@@ -142,7 +142,7 @@ class ArrayStore:
         what = f"{folder.name} needs {_gb(needed)} in {self.root}"
         if needed > self.bound_bytes:
             raise DiskError(f"{what}, but {BOUND_VARIABLE} allows {_gb(self.bound_bytes)}; set it higher")
-        total, freed = sum(map(_size, [*self._sets(), *self.root.glob(".*.tmp")])), self._evict_unused()
+        total, freed = sum(map(_size, [*self._sets(), *self._unfinished()])), self._evict_unused()
         while total + needed > self.bound_bytes:
             size = next(freed, None)
             if size is None:
@@ -172,6 +172,10 @@ class ArrayStore:
         marks = [mark for mark in self.root.glob(f"*/{USED_FILE}") if not mark.parent.name.startswith(".")]
         return [mark.parent for mark in sorted(marks, key=lambda mark: mark.stat().st_mtime_ns)]
 
+    def _unfinished(self) -> list[Path]:
+        """Sets that are being made, or were when their maker was killed."""
+        return [path for path in self.root.glob(".*.tmp") if path.is_dir()]
+
     def _evict_unused(self) -> Iterator[int]:
         """Removes a set at each step, the least recently used first, and gives the bytes that it had."""
         for folder in self._sets():
@@ -195,7 +199,7 @@ class ArrayStore:
     def _remove_strays(self, name: str) -> None:
         """What was left by processes that were killed: of `name`, whose lock the caller holds, and of every set that
         nobody is making."""
-        for stray in self.root.glob(".*.tmp"):
+        for stray in self._unfinished():
             owner = stray.name[1:].rsplit(".", 2)[0]
             if owner == name:
                 shutil.rmtree(stray, ignore_errors=True)

@@ -17,8 +17,20 @@ from segtrain.records import sync_folder
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
+NO_SPACE_LEFT = "no space left on"
+
+
 class DiskError(UserError):
     """A folder cannot be locked, or has no space left."""
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether a full disk or an exhausted quota is behind `error`; libraries raise errors of their own on top."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @contextmanager

@@ -1,16 +1,23 @@
 """ImageNet weights: whose an architecture starts from, where they are found, and how they get into a model."""
 
+import hashlib
+import pickle
+import re
+import warnings
+import zipfile
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from torchvision.models import ResNet50_Weights, VGG16_Weights, WeightsEnum
 
-from segtrain.config import Arch
+from segtrain.config import Arch, TrialConfig
 from segtrain.errors import UserError
+from segtrain.models import build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import load_vgg16
 from segtrain.models.fcn_resnet50 import load_resnet50
@@ -56,17 +63,56 @@ def find_or_download(arch: Arch, data_root: Path) -> Path:
     return _find_on_hub(source, folder) if isinstance(source, str) else _find_of_torchvision(source, folder)
 
 
+def check(config: TrialConfig, num_classes: int, data_root: Path) -> None:
+    """Tries the weights that a trial of `config` starts from on a model of its own, without a copy in memory: the names
+    of the tensors, and their shapes. Raises WeightsError."""
+    with torch.device("meta"):
+        model = build_model(config, num_classes)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)
+        load(model, config.arch, data_root)
+
+
+def check_hash(path: Path) -> None:
+    """Raises WeightsError when the file is not the one whose hash stands in its name, as torchvision publishes them:
+    `vgg16-397923af.pth`. A folder has no hash in its name, and nothing to check."""
+    named = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    if path.is_dir() or named is None:
+        return
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(named[1]):
+        raise WeightsError(
+            f"{path} is damaged or another file: its SHA-256 begins with {found[: len(named[1])]}, and its name says "
+            f"{named[1]}; delete it and fetch it again, or train without it: --set init=scratch"
+        )
+
+
 def load(model: EncoderDecoder, arch: Arch, data_root: Path) -> None:
-    """Raises WeightsError when they are not found, or are another network's."""
+    """Raises WeightsError when they are not found, cannot be read, or are another network's. A model on the meta
+    device takes nothing, but its names and shapes are held against theirs."""
     path = find_or_download(arch, data_root)
-    state = _read_mit(path) if path.is_dir() else torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    try:
+        state = _read_mit(path) if path.is_dir() else _read_pth(path)
+    except (OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
+        problem = str(error).partition("\n")[0]
+        raise WeightsError(
+            f"{path} cannot be read as weights ({type(error).__name__}: {problem}); delete it and fetch it again, or "
+            "train without it: --set init=scratch"
+        ) from None
     try:
         IMAGENET[arch].load(model, state)
-    except (KeyError, RuntimeError):
+    except (AttributeError, KeyError, RuntimeError, TypeError):
         raise WeightsError(
             f"{path} does not hold the weights that {arch} starts from; put the right ones there, or train without "
             "them: --set init=scratch"
         ) from None
+
+
+def _read_pth(path: Path) -> dict[str, Tensor]:
+    """In either format of torch.save: only the zip file of torch 1.6 and later can be mapped into memory, and the
+    weights that torchvision published first are older."""
+    return dict(torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)))
 
 
 def _find_of_torchvision(weights: WeightsEnum, folder: Path) -> Path:

@@ -13,7 +13,7 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.cache import DataCache, open_cache
-from segtrain.data.spec import SPLITS, Split
+from segtrain.data.spec import SPLITS, DataError, Split
 from segtrain.machine import environment
 from segtrain.machine.device import Hardware, make_deterministic, pick_hardware
 from segtrain.models import build_model, load_parent, set_trainable
@@ -76,6 +76,12 @@ def start_or_resume(
 
     dataset = DATASETS[config.dataset]
     data = open_cache(dataset, data_root, config.image_height, config.image_width)
+    made_from = records.read_data_fingerprint(folder)
+    if last is not None and made_from not in (data.fingerprint, None):
+        raise DataError(
+            f"{folder} was begun on other data (fingerprint {made_from}) than lie in {data_root} here and now "
+            f"({data.fingerprint}); restore them, or delete the folder to train the trial again"
+        )
     torch.manual_seed(config.seed)
     model = build_model(config, len(dataset.classes))
     if last is None and config.init == "imagenet":

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from segtrain.config import ConfigError
 from segtrain.records import FREEZE_LABELS
-from sweeps.engine.ask.options import Options, WandbMode
+from sweeps.engine.ask.options import ChangedData, Options, WandbMode
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
 
@@ -44,6 +44,8 @@ def _shared_parser(title: str) -> argparse.ArgumentParser:
     add("--dataset", metavar="NAME", help="short for --set dataset=NAME")
     add("--data-root", type=Path, default=Path("data"), metavar="DIR", help="folder of the datasets (%(default)s)")
     add("--download", action="store_true", help="fetch the datasets into the data root first, where that is allowed")
+    decisions = [f"changed={decision}" for decision in get_args(ChangedData)]
+    add("--data", choices=decisions, help="train again what was trained on other data, or keep what has ended")
     add("--out", type=Path, metavar="DIR", help="folder of the results (runs; with --demo, runs/demo)")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field; FIELD=VALUE,VALUE is an axis")
     add("--seeds", type=int, default=1, metavar="N", help="train every trial with seeds 0 to N-1 (%(default)s)")
@@ -78,5 +80,6 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         address=arguments.address,
         wandb=arguments.wandb,
         strict=arguments.strict,
+        changed_data=arguments.data and arguments.data.removeprefix("changed="),
         command=shlex.join(["python", *sys.argv]),
     )

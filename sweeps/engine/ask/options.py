@@ -7,6 +7,9 @@ from typing import Literal
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
+ChangedData = Literal["rerun", "keep"]
+"""What becomes of trials whose data have changed: all are trained again, or those that ended stay as they are."""
+
 WandbMode = Literal["offline", "online", "disabled"]
 
 
@@ -23,6 +26,7 @@ class Options:
     wandb: WandbMode
     strict: bool
     command: str
+    changed_data: ChangedData | None = None  # None: asked for when it comes to that
 
     @property
     def resources(self) -> tuple[int | None, float | None, float]:

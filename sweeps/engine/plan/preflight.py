@@ -1,24 +1,29 @@
 """What can be wrong with a sweep is found here, before its first trial starts."""
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 from segtrain.config import Dataset, TrialConfig
 from segtrain.data import DATASETS
-from segtrain.data.cache import list_pairs, open_cache
-from segtrain.data.spec import SPLITS
+from segtrain.data.cache import list_pairs, open_cache, read_fingerprint
+from segtrain.data.spec import SPLITS, DataError
 from sweeps.engine.ask.options import Options
 from sweeps.engine.plan.cost import epoch_flops
 from sweeps.engine.plan.resources import local_node, pick_resources
+
+LEAST_FREE_BYTES = 2**20
+"""What the smallest study leaves before its first checkpoint."""
 
 
 def check_machine(options: Options) -> None:
     """Raises OSError when the results cannot be written, and ResourceError when this machine holds no trial."""
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=options.out):
-            pass
+        with tempfile.TemporaryFile(dir=options.out) as file:
+            os.posix_fallocate(file.fileno(), 0, LEAST_FREE_BYTES)
     except OSError as error:
         raise OSError(
             f"--out {options.out} cannot be written to ({error.strerror}); choose a folder that can"
@@ -28,13 +33,17 @@ def check_machine(options: Options) -> None:
 
 
 def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
-    """Finds the pretrained weights of trials that are at their beginning. Raises WeightsError."""
-    architectures = sorted({config.arch for config in starting if config.init == "imagenet"})
-    if architectures:
-        from segtrain.models import weights  # torch and torchvision, seconds
+    """Finds the pretrained weights of trials that are at their beginning, and tries them on: the hash in the name of
+    the file, the names of the tensors and their shapes. Raises WeightsError."""
+    chosen = {config.arch: config for config in starting if config.init == "imagenet"}
+    if not chosen:
+        return
+    from segtrain.models import weights  # torch, which takes seconds
 
-    for arch in architectures:
-        weights.find_or_download(arch, data_root)
+    for path in sorted({weights.find_or_download(arch, data_root) for arch in chosen}):
+        weights.check_hash(path)
+    for config in chosen.values():
+        weights.check(config, len(DATASETS[config.dataset].classes), data_root)
 
 
 def find_data(configs: Iterable[TrialConfig], data_root: Path) -> None:
@@ -47,11 +56,28 @@ def find_data(configs: Iterable[TrialConfig], data_root: Path) -> None:
 def check_data(configs: Iterable[TrialConfig], data_root: Path) -> Callable[[TrialConfig], float]:
     """Builds the image caches that the trials need, which reads every file; gives a function from the config of any
     trial on this data to the floating-point operations of one of its epochs. Raises DataError."""
-    images = {}
-    for name, height, width in {_data(config): None for config in configs}:
-        splits = open_cache(DATASETS[name], data_root, height, width).splits
-        images[name, height, width] = {split: len(splits[split]) for split in SPLITS}
-    return lambda config: epoch_flops(config, images[_data(config)])
+    # Kept open, so that none is evicted from this machine while the sweep runs.
+    caches = {data: open_cache(DATASETS[data[0]], data_root, *data[1:]) for data in {_data(c): None for c in configs}}
+
+    def flops(config: TrialConfig) -> float:
+        splits = caches[_data(config)].splits
+        return epoch_flops(config, {split: len(splits[split]) for split in SPLITS})
+
+    return flops
+
+
+def current_data(data_root: Path) -> Callable[[Dataset], str | None]:
+    """Dataset -> the fingerprint of what lies under `data_root` now; None where that cannot be read, which is told
+    when a trial needs it."""
+
+    @cache
+    def current(name: Dataset) -> str | None:
+        try:
+            return read_fingerprint(DATASETS[name], data_root)
+        except (DataError, OSError):
+            return None
+
+    return current
 
 
 def _data(config: TrialConfig) -> tuple[Dataset, int, int]:

@@ -15,8 +15,9 @@ from sweeps.engine.ask.found import count_trials
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Study
-from sweeps.engine.plan.actions import PlannedTrial, make_plan
+from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, make_plan
 from sweeps.engine.plan.cost import duration, epoch_flops, makespan
+from sweeps.engine.plan.preflight import current_data
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
@@ -29,11 +30,15 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
 
     Raises what `run_study` raises, except for what is wrong with the data: no image is decoded here.
     """
-    plan = make_plan(study.expand(), options.out)
+    plan = make_plan(study.expand(), options.out, current_data(options.data_root), options.changed_data)
     resources = pick_resources(nodes, *options.resources)
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     _print(console, recipe(study))
+    try:
+        check_decided(plan, options.out)
+    except PlanError as error:
+        _print(console, f"{error}. Shown is what it would cost to train them again.")
     try:
         flops = _epoch_flops(plan, options.data_root)
     except DataError as error:

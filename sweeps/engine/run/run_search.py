@@ -18,8 +18,9 @@ from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import PlannedTrial, make_plan
+from sweeps.engine.plan.actions import PlannedTrial, check_search_data, find_changed, make_plan
 from sweeps.engine.plan.cost import percent
+from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
 
@@ -42,10 +43,15 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
     try:
         with FileLock(folder / LOCK_FILE, timeout=0, fallback_to_soft=False):
             results = Results(search, options, storage, folder)
-            plan = make_plan([*results.parents, *results.studies.resume()], options.out)
-            starting = [p.trial.config for p in plan if p.action == "run"]
+            current_data = preflight.current_data(options.data_root)
+            asked = [trial for searched in results.studies.cells for trial, _ in results.studies.trials(searched)]
+            check_search_data(find_changed([*results.parents, *asked], options.out, current_data), options)
+            trials_left = [*results.parents, *results.studies.resume()]
+            plan = make_plan(trials_left, options.out, current_data, options.changed_data)
+            starting = [p.trial.config for p in plan if p.action in ("run", "restart")]
             asked_later = [trial.config for trial in trials] if results.studies.unasked else []
             preflight.check_weights([*starting, *asked_later], options.data_root)
+            clear_restarted(plan, options.out)
             results.write()
             through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
             complete = through or _spend(search, plan, epoch_flops, options, console, results.studies)

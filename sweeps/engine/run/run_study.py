@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from segtrain import records
+from segtrain.machine.disk import NO_SPACE_LEFT
 from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import make_plan
+from sweeps.engine.plan.actions import check_decided, make_plan
 from sweeps.engine.plan.cost import percent
+from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.run.cluster import starting_ray
 
 
@@ -26,10 +28,12 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     trials = study.expand()
     _say(console, f"{study.title}: {len(trials)} trials, in {options.out}")
     preflight.check_machine(options)
-    plan = make_plan(trials, options.out)
+    plan = make_plan(trials, options.out, preflight.current_data(options.data_root), options.changed_data)
+    check_decided(plan, options.out)
     left = [planned for planned in plan if planned.action != "skip"]
     configs = [planned.trial.config for planned in left]
-    preflight.check_weights((p.trial.config for p in left if p.action == "run"), options.data_root)
+    starting = (planned.trial.config for planned in left if planned.action in ("run", "restart"))
+    preflight.check_weights(starting, options.data_root)
     preflight.find_data(configs, options.data_root)
 
     folder = records.study_dir(options.out, study.name)
@@ -37,6 +41,7 @@ def run_study(study: Study, options: Options, console: Console) -> int:
         _say(console, f"{len(left)} to train; reading the data while Ray starts")
     with starting_ray(options) if left else nullcontext() as ready:
         epoch_flops = preflight.check_data(configs, options.data_root)
+        clear_restarted(plan, options.out)
         folder.mkdir(parents=True, exist_ok=True)
         records.write_json(folder / records.STUDY_FILE, study.describe(trials, options.command))
         from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
@@ -81,6 +86,8 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
         lines.append(f"  in {records.trial_dir(options.out, best.trial_id)}")
     folder = records.study_dir(options.out, study.name)
     lines.append(f"study: {folder}; its report: python -m analysis report {folder}")
+    full = {status.reason for t in unfinished if (status := statuses[t.trial_id]) is not None and status.reason}
+    lines += sorted(reason for reason in full if reason.startswith(NO_SPACE_LEFT))
     _say(console, "\n".join(lines))
     return 1 if len(unfinished) == len(trials) or (options.strict and unfinished) else 0
 

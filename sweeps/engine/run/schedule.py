@@ -90,4 +90,6 @@ def run_trials(
             ).fit()
     finally:
         shutil.rmtree(session, ignore_errors=True)
+        for trial_id, reason in queue.unwritten.items():
+            console.print(f"{trial_id}: {reason}", markup=False, highlight=False, soft_wrap=True)
     return queue.complete
