@@ -118,11 +118,20 @@ def test_status_both_ways(tmp_path: Path, state: records.State) -> None:
     assert records.read_status(tmp_path) == status
 
 
+REMEDY = "restore it or delete its folder to start over"
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"epoch": "2"}, "{path}: epoch is '2', not an integer; delete its folder to start over"),
-        ({"state": "done"}, "{path}: state is 'done'; allowed: running, finished, failed, diverged, skipped, pruned"),
+        ({"epoch": "2"}, f"{{path}}: epoch is '2'; allowed: an integer >= 0; {REMEDY}"),
+        ({"epoch": 10**19}, f"{{path}}: epoch is {10**19}; allowed: an integer >= 0; {REMEDY}"),
+        ({"runtime_s": -1}, f"{{path}}: runtime_s is -1; allowed: a number from 0 to 1e+100; {REMEDY}"),
+        ({"reason": [1]}, f"{{path}}: reason is [1]; allowed: a text of up to 100000 characters, or null; {REMEDY}"),
+        (
+            {"state": "done"},
+            "{path}: state is 'done'; allowed: running, finished, failed, diverged, skipped, pruned; " + REMEDY,
+        ),
         (
             {"colour": "red"},
             "{path} does not hold a Status (Status.__init__() got an unexpected keyword argument 'colour'); "

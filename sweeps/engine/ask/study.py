@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from segtrain.config import ConfigError, TrialConfig, check_field, parse_value
 Stage = Literal["pretrain", "trial"]
 NAMED_AXES = ("arch", "freeze", "lr", "seed")  # a run's name carries these; any further axis is appended to it
 
+MOST_TRIALS = 200_000  # what is planned in about a minute
 PARENT_FIELDS = ("init", "parent")  # the study says these itself where it pretrains
 ENCODER_FIELDS = ("arch", "width_mult")  # a parent has those of its children, or its encoder would not fit
 
@@ -94,6 +96,9 @@ class Study:
                 f"{', '.join(clashing)} cannot be an axis of a study that pretrains: all its trials start from one "
                 "parent; give it a single value, or drop the pretraining with --set init=scratch"
             )
+        points = max(1, len(self.variants)) * math.prod(map(len, self.axes.values()))
+        if points > MOST_TRIALS:
+            raise ConfigError(f"the study has {points} trials; allowed: up to {MOST_TRIALS}; give fewer values")
         for variant, edit in self.variants.items():
             for name in edit:
                 if name in self.axes:
