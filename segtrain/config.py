@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -121,7 +122,7 @@ class TrialConfig:
                 "set init=imagenet or init=parent, or freeze=none"
             )
 
-    @property
+    @functools.cached_property
     def trial_id(self) -> str:
         """`fcn8s-roads-freeze-lr0.001-s0-3f9a2c1b`: a readable slug and a hash of every field that is not at its
         default. A field added later at a default that keeps the old behaviour leaves old ids alone."""
@@ -140,7 +141,7 @@ class TrialConfig:
         return name if self.seed == 0 else f"{name}-s{self.seed}"
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrialConfig":
@@ -159,6 +160,7 @@ class TrialConfig:
 
 
 _HINTS = get_type_hints(TrialConfig)
+_CHOICES = {name: get_args(kind) for name, kind in _HINTS.items() if get_origin(kind) is Literal}
 
 
 def check_field(name: str) -> None:
@@ -186,10 +188,10 @@ def parse_value(name: str, text: str) -> Any:
 def _coerce(name: str, value: Any) -> Any:
     """`value` as the type that the field declares; an int is a fine float, nothing else is converted."""
     kind = _HINTS[name]
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
             got = value[:100] if isinstance(value, str) else shown(value)
-            near = _did_you_mean(got, list(get_args(kind)))
+            near = _did_you_mean(got, list(_CHOICES[name]))
             raise ConfigError(f"{name} is {shown(value)}; {near}")
         return value
     if kind is float and type(value) is int and abs(value) <= MOST_NUMBER:

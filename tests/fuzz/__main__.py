@@ -101,7 +101,9 @@ def prepare(place: World, rng: random.Random) -> tuple[str, str, Callable[[], in
         asked = world.SEARCH if searched else world.STUDY
         entry = cli.search_main if searched else cli.main
         return "command line", repr(words), lambda: entry(asked, asked, arguments)  # type: ignore[operator]
-    name, run = rng.choice(sorted(targets(place, rng).items()))
+    runs = sorted(targets(place, rng).items())
+    weights = [1 if "report" in name or name == "best" else 2 for name, _ in runs]
+    name, run = rng.choices(runs, weights)[0]
     parts = ["data"] if name == "data" else ["out/trials", "out/studies"] + ["data"] * (rng.random() < 0.1)
     if "search" in name or name == "run at found":
         parts = ["out/studies/search", rng.choice(parts)]

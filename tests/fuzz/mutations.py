@@ -217,9 +217,15 @@ def damage(rng: Random, path: Path, elsewhere: Path) -> str:
         return "a pipe"
     content = path.read_bytes()
     own = BY_SUFFIX.get(path.suffix)
-    change = own if own and rng.random() < 0.7 else rng.choice(BYTES)
+    change = rng.choice(BYTES)
+    if own and rng.random() < 0.7:
+        try:
+            path.write_bytes(own(rng, content))
+            return f"changed as {path.suffix}"
+        except Exception:  # damaged before in this case: no longer what its name says
+            pass
     path.write_bytes(change(rng, content))
-    return str(getattr(change, "__name__", "changed"))
+    return change.__name__.strip("_")
 
 
 FLAGS = (

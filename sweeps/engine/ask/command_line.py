@@ -10,6 +10,7 @@ from segtrain.config import ConfigError
 from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
 from sweeps.engine.ask.options import Options, WandbMode
+from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
 
@@ -81,5 +82,5 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         address=arguments.address,
         wandb=arguments.wandb,
         strict=arguments.strict,
-        command=shlex.join(["python", *sys.argv]),
+        command=shlex.join(["python", *map(hide_passwords, sys.argv)]),
     )

@@ -1,6 +1,7 @@
 """A study is a question: a base recipe, what it varies, and what is expected. Standard library only."""
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -108,6 +109,10 @@ class Study:
     def expand(self) -> list[Trial]:
         """Every trial, a parent before its first child, else variants and the axes' product in order; equal points
         appear once."""
+        return list(self._trials)
+
+    @functools.cached_property
+    def _trials(self) -> tuple[Trial, ...]:
         trials: dict[str, Trial] = {}
         named: list[tuple[str | None, Mapping[str, Any]]] = [*self.variants.items()]
         for variant, edit in named or [(None, {})]:
@@ -123,7 +128,7 @@ class Study:
                     point |= {"init": "parent", "parent": parent.trial_id}
                 config = self.base.edit(**point)
                 trials.setdefault(config.trial_id, Trial(config, _run_name(variant, config, axes), "trial", variant))
-        return list(trials.values())
+        return tuple(trials.values())
 
     def edit(self, settings: Mapping[str, Sequence[Any]]) -> "Study":
         """The study with fields set: an axis gets the values, several values make an axis, one value edits the base.

@@ -265,7 +265,7 @@ def test_a_journal_that_was_cut_off_goes_on_at_its_last_whole_line(opened: Calla
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"trials": 0}, "--trials is 0; allowed: an integer >= 1"),
+        ({"trials": 0}, "--trials is 0; allowed: an integer from 1 to 200000"),
         ({"tries": (0.5,)}, "--try is 0.5; allowed: learning rates from 1e-05 to 0.1"),
         (
             {"study": Study(name="s", title="S", base=BASE, axes={"lr": (1.0, 0.1)})},
