@@ -82,7 +82,8 @@ def find_wrong(values: Mapping[str, Any], kinds: Mapping[str, Kind]) -> str | No
 
 def shown(value: Any) -> str:
     """How a message shows a value that may be long or deep."""
-    if isinstance(value, list | dict) and (len(value) > 3 or any(isinstance(item, list | dict) for item in value)):
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    if len(inner) > 3 or any(isinstance(item, list | dict) for item in inner):
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:79]}…"

@@ -96,7 +96,7 @@ def require_inside(folder: Path, out: Path) -> None:
         if listed.is_dir():
             entries += [Path(entry.path) for entry in os.scandir(listed) if entry.is_symlink()]
     for path in entries:
-        if not path.resolve().is_relative_to(out.resolve()):
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(out)):
             raise RecordError(f"{path} is a link that leads out of {out}; copy what it points to in its place")
 
 

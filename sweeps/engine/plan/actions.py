@@ -1,6 +1,6 @@
 """What would happen to every trial of a study, read off the trial folders. Changes nothing."""
 
-import json
+import os
 import struct
 import zipfile
 from collections.abc import Sequence
@@ -83,6 +83,8 @@ def find_missing_parents(trials: Sequence[Trial], out: Path) -> list[str]:
 
 def find_problems(folder: Path, config: TrialConfig) -> list[str]:
     """What keeps `folder` from being gone on with as a trial of `config`, a sentence each."""
+    if not os.path.lexists(folder):  # most, of a large study that begins
+        return []
     problems = []
     advice = "restore it, or delete its folder to train the trial again"
     try:
@@ -103,7 +105,7 @@ def find_problems(folder: Path, config: TrialConfig) -> list[str]:
     except FileNotFoundError as error:
         return [*problems, f"{error.filename} is missing from a finished trial; {advice}"]
     last, best = folder / records.LAST_FILE, folder / records.BEST_FILE
-    if last.exists() and not zipfile.is_zipfile(last):
+    if last.exists() and not (last.is_file() and zipfile.is_zipfile(last)):
         problems.append(f"{last} is torn; {advice}")
     if best.exists() and not is_safetensors(best):
         problems.append(f"{best} is torn; {advice}")
@@ -114,6 +116,8 @@ def find_problems(folder: Path, config: TrialConfig) -> list[str]:
 
 def is_safetensors(path: Path) -> bool:
     """Whether the file is as long as its own header says."""
+    if not path.is_file():
+        return False
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(8)
@@ -123,8 +127,8 @@ def is_safetensors(path: Path) -> bool:
         if header_size > size - 8:
             return False
         try:
-            header = json.loads(file.read(header_size))
-        except ValueError:
+            header = records.parse_json(file.read(header_size))
+            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+            return bool(size == 8 + header_size + max(ends, default=0))
+        except (ValueError, LookupError, TypeError, AttributeError):  # a header that is none
             return False
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return bool(size == 8 + header_size + max(ends, default=0))
