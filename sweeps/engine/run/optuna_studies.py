@@ -18,6 +18,7 @@ from scipy.stats import qmc
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.errors import UserError
+from segtrain.fields import COUNT, NUMBER
 from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Cell, LogUniform, Pruner, Search
 from sweeps.engine.ask.study import Trial
@@ -63,9 +64,16 @@ class OptunaStudies:
         for cell in search.cells():
             pruner = _pruner(search.pruner, cell.config)
             name = f"{search.study.name}/{cell.name}"
-            study = optuna.create_study(
-                storage=storage, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner
-            )
+            try:
+                study = optuna.create_study(
+                    storage=storage, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner
+                )
+                sound = all(map(_is_sound, study.get_trials(deepcopy=False)))
+                sound = sound and isinstance(study.user_attrs.get("search", {}), dict)
+            except Exception as error:  # Optuna trips over what is stored, or its database is gone
+                raise SearchError(f"the search {name!r} cannot be read ({hide_passwords(str(error))})") from None
+            if not sound:
+                raise SearchError(f"the search {name!r} is damaged; restore its storage, or choose another --out")
             self._require_same(study, cell)
             for values in self._first_values():
                 study.enqueue_trial(values, skip_if_exists=True)
@@ -85,7 +93,7 @@ class OptunaStudies:
         described = json.loads(json.dumps({**self.search.describe(), "recipe": recipe}))
         stored = study.user_attrs.get("search", described)
         differing = [k for k in described if k != "recipe" and stored.get(k) != described[k]]
-        differing += [k for k in recipe if stored["recipe"].get(k) != recipe[k]]
+        differing += [k for k in recipe if dict(stored.get("recipe") or {}).get(k) != recipe[k]]
         if differing:
             raise SearchError(
                 f"the search {study.study_name!r} was begun with another {', '.join(differing)}; go on with the "
@@ -226,6 +234,12 @@ class OptunaStudies:
         done = 0 if status is None else status.epoch
         lines = [line for line in records.read_metrics(folder) if line[records.EPOCH] <= done]
         return [(line[records.EPOCH], v) for line in lines if (v := line.get(records.VAL_MEAN_IOU)) is not None]
+
+
+def _is_sound(trial: FrozenTrial) -> bool:
+    """Whether the trial holds numbers where a search has put numbers."""
+    values = [*trial.params.values(), *trial.intermediate_values.values(), *(trial.values or ())]
+    return all(map(NUMBER.holds, values)) and all(map(COUNT.holds, trial.intermediate_values))
 
 
 def open_storage(url: str | None, folder: Path) -> BaseStorage:
