@@ -20,7 +20,7 @@ CASES = [
     (["--set", "arch=\x1b[2J"], "arch is '\\x1b[2J'; allowed: fcn32s"),
     (["--set", "\x1b[2J=1"], "'\\x1b[2J' is not a field of a trial"),
     (["--cpus-per-trial", "nan"], "--cpus-per-trial is nan; allowed: a number > 0"),
-    (["--cpus-per-trial", "1e-320"], "--cpus-per-trial is 1e-320; allowed: a number > 0"),
+    (["--cpus-per-trial", "1e-320"], "--cpus-per-trial is 9.99989e-321; allowed: a number > 0"),
     (["--cpus-per-trial", "inf"], "--cpus-per-trial is inf; allowed: a number > 0"),
 ]
 

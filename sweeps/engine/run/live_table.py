@@ -109,7 +109,8 @@ class SweepTable(Callback):
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         row = self._row(trial)
         if trial.last_result.get(TRACKING_PROBLEM):
-            self.console.print(trial.last_result[TRACKING_PROBLEM], markup=False, highlight=False, soft_wrap=True)
+            problem = printable(trial.last_result[TRACKING_PROBLEM])
+            self.console.print(problem, markup=False, highlight=False, soft_wrap=True)
         if trial.last_result.get(OUTCOME) == "locked":
             self._reopen(row)
             self._line(row, "another process runs it")

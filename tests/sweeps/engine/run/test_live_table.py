@@ -121,7 +121,7 @@ def test_the_table_shows_what_fits_the_screen_running_trials_first() -> None:
     table = sweep.table.render()
     names = [str(cell) for cell in table.columns[0].cells]
     assert names == ["run50", "run51", "run52", *(f"run{index}" for index in range(30, 39))]
-    assert table.caption == "and 30 finished, 58 pending"
+    assert table.caption == "and 58 pending, 30 finished"
     for trial in trials[30:]:
         sweep.end(trial, "finished")
     assert [str(cell) for cell in sweep.table.render().columns[0].cells][:2] == ["run99", "run98"]

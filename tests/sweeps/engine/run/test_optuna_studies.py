@@ -343,7 +343,7 @@ def test_what_is_no_number_in_the_journal_is_said(opened: Callable[..., OptunaSt
     run(opened(search()), 2)
     path = tmp_path / "a" / "optuna.journal"
     whole = path.read_text()
-    path.write_text(re.sub(r'"intermediate_value": [\d.]+', '"intermediate_value": "x"', whole))
+    path.write_text(re.sub(r'"intermediate_value":[\d.]+', '"intermediate_value":"x"', whole))
     assert path.read_text() != whole
     with pytest.raises(SearchError, match=r"the search 's/fcn8s-unfreeze' (is damaged|cannot be read)"):
         opened(search())
