@@ -2,8 +2,7 @@
 
     python benchmarks/scale.py [--few 100] [--many 10000] [--planned 100000]
 
-The fake trainer of `benchmarks/search.py` sleeps a moment per epoch and imports no torch; eight logical slots share the
-cores. Driver seconds are the processor time of this process, in which queue, scheduler and table run, from the end of
+The fake trainer of `benchmarks/search.py` sleeps a moment per epoch; two logical slots share the cores. Driver seconds are the processor time of this process, in which queue, scheduler and table run, from the end of
 the first trial to the end of the last, over the trials: starting Ray and the workers is left out. They are measured for
 the lines that a log gets, and for the live table of a terminal.
 """
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from search import SLOTS, FakeTrainable
+from search import FakeTrainable
 
 from segtrain import records
 from segtrain.config import TrialConfig
@@ -25,7 +24,7 @@ from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import make_plan
 from sweeps.engine.run import cluster, live_table, schedule
 
-EPOCHS = 2
+EPOCHS, SLOTS = 2, 2
 
 
 class Clock(live_table.SweepTable):

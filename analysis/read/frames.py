@@ -26,6 +26,7 @@ from analysis.read.trial_folder import (
     Row,
     Trial,
     read_trial,
+    require_inside,
 )
 from segtrain import records
 from segtrain.fields import NAME, OBJECT, PLAIN, TEXT, Kind, list_of, or_none
@@ -123,8 +124,9 @@ def load(path: Path | str) -> Study:
     read raises nothing.
     """
     folder = Path(os.path.abspath(path))
-    description = _read_description(folder)
     out = folder.parent.parent
+    require_inside(folder, out)
+    description = _read_description(folder)
     axes = [axis for axis, values in description["axes"].items() if len(values) > 1]
     trials = [read_trial(out, entry, axes) for entry in description["trials"]]
     _part_from_parents(trials)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -32,6 +33,15 @@ def test_a_link_that_leads_out_is_not_followed(builder: Any, tmp_path: Path, nam
     study = load(builder.write())
     assert study.trials["state"].tolist() == ["unreadable", "finished"]
     assert f"is a link that leads out of {builder.out}; copy what it points to in its place" in study.problems[0]
+
+
+def test_a_study_file_that_is_a_link_out_is_not_read(builder: Any, tmp_path: Path) -> None:
+    builder.trial()
+    path = builder.write() / records.STUDY_FILE
+    path.rename(tmp_path / "study.json")
+    path.symlink_to(tmp_path / "study.json")
+    with pytest.raises(RecordError, match=re.escape(f"{path} is a link that leads out of {builder.out}")):
+        load(path.parent)
 
 
 def test_a_link_inside_of_the_runs_and_one_that_goes_round(builder: Any) -> None:
