@@ -2,9 +2,10 @@
 
     python benchmarks/scale.py [--few 100] [--many 10000] [--planned 100000]
 
-The fake trainer of `benchmarks/search.py` sleeps a moment per epoch; two logical slots share the cores. Driver seconds are the processor time of this process, in which queue, scheduler and table run, from the end of
-the first trial to the end of the last, over the trials: starting Ray and the workers is left out. They are measured for
-the lines that a log gets, and for the live table of a terminal.
+The fake trainer of `benchmarks/search.py` sleeps a moment per epoch; two logical slots share the cores. Driver seconds
+are the processor time of this process, in which queue, scheduler and table run, from the end of the first trial to the
+end of the last, over the trials: starting Ray and the workers is left out. They are measured for the lines that a log
+gets, and for the live table of a terminal.
 """
 
 import argparse
