@@ -11,10 +11,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from segtrain.errors import speak_any_name
+from segtrain.fields import printable
 from segtrain.records import RecordError
 
 
 def main(arguments: list[str] | None = None) -> int:
+    speak_any_name()
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["data"]:
         from analysis.report import dataset_report  # the trainer's loaders, which a report does without
@@ -46,7 +49,7 @@ def report(folder: Path) -> int:
         study = load(folder)
         written = write_report(study)
     except (RecordError, OSError) as error:
-        print(f"analysis: {error}", file=sys.stderr)
+        print(f"analysis: {printable(str(error))}", file=sys.stderr)
         return 2
     print(f"# {study.title}\n\nrun by: {study.command}\n")
     for table in written.tables:
@@ -66,7 +69,7 @@ def print_best(out: Path) -> int:
     try:
         studies, problems = load_all(out)
     except (RecordError, OSError) as error:
-        print(f"analysis: {error}", file=sys.stderr)
+        print(f"analysis: {printable(str(error))}", file=sys.stderr)
         return 2
     print(best_over(studies).markdown())
     problems = [*problems, *(f"{study.name}: {problem}" for study in studies for problem in study.problems)]

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
+from analysis.read.arrays import read_picture
 from analysis.read.frames import Study
 from analysis.statistics import selection
 from segtrain.records import PANEL_COUNT, PANEL_KINDS, PANELS_DIR, RecordError, panel_file
@@ -96,12 +97,7 @@ def mark(picture: Pixels, prediction: Pixels, truth: Pixels) -> tuple[Pixels, fl
 
 def _open(path: Path) -> Image.Image:
     """Raises RecordError when the picture is absent or torn, or should hold class ids and does not."""
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-    # PIL raises SyntaxError for some broken PNG files.
-    except (OSError, SyntaxError) as error:
-        raise RecordError(f"{path} cannot be read ({error})") from None
+    picture = read_picture(path)
     if picture.mode != "P" and not path.name.endswith("_image.png"):
         raise RecordError(f"{path} is of mode {picture.mode!r}; expected a palette picture ('P') of class ids")
     return picture

@@ -27,7 +27,7 @@ from analysis.statistics import claims, selection
 from analysis.statistics.claims import Judgement
 from analysis.statistics.estimates import interval_text
 from segtrain import records
-from segtrain.records import TEST_MEAN_IOU
+from segtrain.records import TEST_MEAN_IOU, RecordError
 
 DASHES = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "8 3 2 3"}  # of the legend's SVG lines
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -46,7 +46,10 @@ def write_report(study: Study) -> Report:
     """Writes the report of what the study has so far. A figure of an earlier report that has nothing to show any more
     goes."""
     folder = study.folder / records.REPORT_DIR
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for part in (folder, folder / "figures", folder / "tables"):
+        if part.is_symlink():  # of another's run, perhaps: what it points to is not this report's to write or delete
+            raise RecordError(f"{part} is a link; remove it, and the report is written in its place")
+        part.mkdir(parents=True, exist_ok=True)
     judgements = claims.judge_all(study)
     written = [*result_tables.all_tables(study), claims_table.claims_table(judgements), provenance.table(study)]
     charts, problems = gallery.all_charts(study)
@@ -56,7 +59,7 @@ def write_report(study: Study) -> Report:
     pictures = panels.read_panels(study)
     problems = study.problems + problems + torn + (pictures.problems if pictures else [])
     page = render(study, judgements, written, charts, pictures, problems)
-    records.write_atomic(folder / "index.html", page.encode())
+    records.write_atomic(folder / "index.html", page.encode(errors="backslashreplace"))
     paths = [folder / "index.html", *write_tables(written, folder / "tables")]
     paths += write_figures(charts, pictures, folder / "figures")
     return Report(paths, written, problems)
@@ -72,7 +75,7 @@ def write_figures(charts: list[Chart], pictures: Panels | None, folder: Path) ->
             }
         paths = [path for name, figure in drawn.items() for path in matplotlib_files.write(figure, name, folder)]
     for old in set(folder.iterdir()) - set(paths):
-        if old.suffix.removeprefix(".") in matplotlib_files.KINDS:
+        if old.suffix.removeprefix(".") in matplotlib_files.KINDS and not old.is_dir():
             old.unlink()
     return paths
 

@@ -113,7 +113,7 @@ def command(study: Study, trial_id: str) -> str | None:
     own = ["python", "-m", "segtrain", f"OUT/{records.TRIALS_DIR}/{trial_id}/{records.CONFIG_FILE}"]
     own += [*(["--data-root", data_root] if data_root else []), "--out", "again"]
     parent = study.configs[trial_id].get("parent")
-    before = command(study, parent) if isinstance(parent, str) and parent != trial_id else None
+    before = command(study, parent) if isinstance(parent, str) else None
     return f"{before} && {shlex.join(own)}" if before else shlex.join(own)
 
 

@@ -51,7 +51,9 @@ class Table:
         return list(zip(*(column.texts for column in self.columns), strict=True))
 
     def csv(self) -> str:
-        values = {name: list(cells) for column in self.columns for name, cells in column.values.items()}
+        values = {
+            name: [_harmless(c) for c in cells] for column in self.columns for name, cells in column.values.items()
+        }
         return pd.DataFrame(values).to_csv(index=False)
 
     def markdown(self) -> str:
@@ -81,6 +83,11 @@ class Table:
         for kind, content in contents.items():
             records.write_atomic(folder / f"{self.name}.{kind}", content.encode())
         return [folder / f"{self.name}.{kind}" for kind in contents]
+
+
+def _harmless(cell: Any) -> Any:
+    """A text that a spreadsheet would run as a formula gets an apostrophe in front, which it shows as text."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _pad(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

@@ -21,7 +21,7 @@ def _read_list(folder: Path, split: Split) -> list[Pair]:
     if not path.is_file():
         raise DataError(f"{path}: no such list; dataset 'camvid' expects {LAYOUT}")
     pairs = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text("utf-8", "surrogateescape").splitlines(), start=1):
         names = line.split()
         if not names:
             continue

@@ -11,7 +11,8 @@ from rich.console import Console
 from segtrain.config import ConfigError
 from segtrain.data import DATASETS
 from segtrain.data.spec import DataError
-from segtrain.errors import UserError
+from segtrain.errors import UserError, speak_any_name
+from segtrain.fields import printable
 from sweeps.engine.ask.command_line import (
     build_parser,
     build_search_parser,
@@ -90,10 +91,11 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
 
 def _report_errors(run: Callable[[], int]) -> int:
     """The exit code of `run`; what a user did wrong is printed, a line for each problem."""
+    speak_any_name()
     try:
         return run()
     except (UserError, OSError) as error:
-        problems = error.problems if isinstance(error, UserError) else (str(error),)
+        problems = error.problems if isinstance(error, UserError) else (printable(str(error)),)
         for problem in problems[:MAX_PROBLEMS]:
             print(f"error: {problem}", file=sys.stderr)
         if len(problems) > MAX_PROBLEMS:

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from segtrain.config import ConfigError
+from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
 from sweeps.engine.ask.options import ChangedData, Options, WandbMode
+from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
+
+MOST_SEEDS = 10_000
 
 
 def build_parser(study: Study) -> argparse.ArgumentParser:
@@ -63,8 +67,8 @@ def chosen_freezes(choice: str | None) -> list[str]:
 
 def chosen_settings(arguments: argparse.Namespace) -> dict[str, tuple[Any, ...]]:
     settings = parse_settings(arguments.set + ([f"dataset={arguments.dataset}"] if arguments.dataset else []))
-    if arguments.seeds < 1:
-        raise ConfigError(f"--seeds is {arguments.seeds}; allowed: an integer >= 1")
+    if not 1 <= arguments.seeds <= MOST_SEEDS:
+        raise ConfigError(f"--seeds is {shown(arguments.seeds)}; allowed: an integer from 1 to {MOST_SEEDS}")
     if arguments.seeds > 1:
         settings["seed"] = tuple(range(arguments.seeds))
     return settings
@@ -81,5 +85,5 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         wandb=arguments.wandb,
         strict=arguments.strict,
         changed_data=arguments.data and arguments.data.removeprefix("changed="),
-        command=shlex.join(["python", *sys.argv]),
+        command=shlex.join(["python", *map(hide_passwords, sys.argv)]),
     )

@@ -1,6 +1,5 @@
 """What would happen to every trial of a study, read off the trial folders. Changes nothing."""
 
-import json
 import os
 import struct
 import zipfile
@@ -159,6 +158,8 @@ def find_missing_parents(trials: Sequence[Trial], out: Path) -> list[str]:
 
 def find_problems(folder: Path, config: TrialConfig) -> list[str]:
     """What keeps `folder` from being gone on with as a trial of `config`, a sentence each."""
+    if not os.path.lexists(folder):  # most, of a large study that begins
+        return []
     problems = []
     advice = "restore it, or delete its folder to train the trial again"
     try:
@@ -181,8 +182,8 @@ def find_problems(folder: Path, config: TrialConfig) -> list[str]:
     best = folder / records.BEST_FILE
     for path, is_whole in ((folder / records.LAST_FILE, zipfile.is_zipfile), (best, is_safetensors)):
         # Looked at once: a trial that another command runs may finish, and remove last.pt, at any moment.
-        with suppress(FileNotFoundError), open(path, "rb") as file:
-            if not is_whole(file):
+        with suppress(FileNotFoundError):
+            if not _holds(path, is_whole):
                 problems.append(f"{path} is torn; {advice}")
     if status is not None and status.state == "finished" and not best.exists():
         problems.append(f"{best} is missing from a finished trial; {advice}")
@@ -199,8 +200,16 @@ def is_safetensors(file: BinaryIO) -> bool:
     if header_size > size - 8:
         return False
     try:
-        header = json.loads(file.read(header_size))
-    except ValueError:
+        header = records.parse_json(file.read(header_size))
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        return bool(size == 8 + header_size + max(ends, default=0))
+    except (ValueError, LookupError, TypeError, AttributeError):  # a header that is none
         return False
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return bool(size == 8 + header_size + max(ends, default=0))
+
+
+def _holds(path: Path, is_whole: Callable[[BinaryIO], bool]) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return is_whole(file)
+    except IsADirectoryError:
+        return False

@@ -1,6 +1,7 @@
 """`--plan`: what a study or a search would do and what it would cost, before anything is spent."""
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from sweeps.engine.plan.preflight import current_data
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
+SHORTEST_S = 1e-6  # an epoch takes longer; a clock that was set back may say less
+MOST_ROWS = 1000
 
 
 def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) -> None:
@@ -117,9 +120,10 @@ def _rate(
 ) -> tuple[float, str]:
     """Operations a second of one trial, and where the figure is from: epochs of this study if there are any."""
     rates = [
-        flops[planned.trial.trial_id] / line[records.EPOCH_S]
+        flops[planned.trial.trial_id] / seconds
         for planned in plan
         for line in records.read_metrics(records.trial_dir(out, planned.trial.trial_id))
+        if (seconds := line.get(records.EPOCH_S) or 0.0) >= SHORTEST_S
     ]
     if rates:
         return statistics.median(rates), f"in the {len(rates)} epochs trained so far"
@@ -140,7 +144,10 @@ def _table(
     table.add_column(f"{unit}-hours", justify="right", no_wrap=True)
     if with_ids:
         table.add_column("trial id", no_wrap=True)
-    for planned in plan:
+    if len(plan) > MOST_ROWS:
+        counts = Counter(planned.action for planned in plan[MOST_ROWS:])
+        table.caption = "and " + ", ".join(f"{count} to {action}" for action, count in counts.items())
+    for planned in plan[:MOST_ROWS]:
         known = seconds.get(planned.trial.trial_id)
         hours = "?" if known is None else f"{known * share / 3600:.3f}"
         ids = [planned.trial.trial_id] if with_ids else []

@@ -12,6 +12,7 @@ from segtrain.errors import UserError
 Nodes: TypeAlias = Sequence[Mapping[str, float]]
 """Per node {"CPU": number, "GPU": number}; an absent one is 0."""
 
+LEAST_SHARE = 0.0001
 CGROUP_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # "max 100000" or "quota period"
 GPU_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/nvidia0"), Path("/dev/kfd"), Path("/dev/dxg"))
 """Of NVIDIA, of AMD, and of Windows' subsystem for Linux."""
@@ -70,8 +71,8 @@ def pick_resources(
         instead = f"--num-gpus {present}" if present else "the command without --num-gpus to train on the CPUs"
         raise ResourceError(f"--num-gpus is {num_gpus} but {present} GPUs were found; type {instead}")
     for name, value in (("--gpus-per-trial", gpus_per_trial), ("--cpus-per-trial", cpus_per_trial)):
-        if value is not None and value <= 0:
-            raise ResourceError(f"{name} is {value:g}; allowed: a number > 0")
+        if value is not None and not LEAST_SHARE <= value < math.inf:
+            raise ResourceError(f"{name} is {value:g}; allowed: a number > 0, and Ray counts down to {LEAST_SHARE}")
     if gpus_per_trial is not None and gpus_per_trial > 1:
         raise ResourceError(f"--gpus-per-trial is {gpus_per_trial:g}; allowed: at most 1, a trial trains on one GPU")
     num_gpus = present if num_gpus is None else num_gpus

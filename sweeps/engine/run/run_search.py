@@ -25,8 +25,9 @@ from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
 
 LOCK_FILE = ".search.lock"
-WRITE_EVERY_S = 5.0
-"""What a running search leaves for the analysis is this old at most; written at every trial, thousands would crawl."""
+WRITE_EVERY_S, WRITE_SHARE = 5.0, 0.05
+"""What a running search leaves for the analysis is written no more often than this, and takes no more than this share
+of the time: it is about every trial, so thousands would crawl."""
 
 
 def run_search(search: Search, options: Options, storage: str | None, console: Console) -> int:
@@ -90,16 +91,16 @@ class Results:
 
     def __init__(self, search: Search, options: Options, storage: str | None, folder: Path) -> None:
         self.search, self.options, self.folder = search, options, folder
-        self.written = 0.0
+        self.next_write = 0.0
         self.parents = [trial for trial in search.study.expand() if trial.stage == "pretrain"]
         self.studies = OptunaStudies(search, open_storage(storage, folder), options.out, self._write_at_times)
 
     def _write_at_times(self) -> None:
-        if time.monotonic() - self.written > WRITE_EVERY_S:
+        if time.monotonic() > self.next_write:
             self.write()
 
     def write(self) -> None:
-        self.written = time.monotonic()
+        begin = time.monotonic()
         asked = [trial for searched in self.studies.cells for trial, _ in self.studies.trials(searched)]
         described = self.search.study.describe([*self.parents, *asked], self.options.command)
         records.write_json(self.folder / records.STUDY_FILE, described)
@@ -107,6 +108,8 @@ class Results:
         search = {**self.search.describe(), "tries": list(self.search.tries), "trials": self.search.trials}
         records.write_json(self.folder / records.SEARCH_FILE, {**search, "cells": cells})
         write_found(self.folder, [cell["best"] for cell in cells if cell["best"] is not None])
+        now = time.monotonic()
+        self.next_write = now + max(WRITE_EVERY_S, (now - begin) / WRITE_SHARE)
 
     def exit_code(self, strict: bool) -> int:
         trials = [self.studies.trials(searched) for searched in self.studies.cells]

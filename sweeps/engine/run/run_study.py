@@ -59,9 +59,10 @@ def run_study(study: Study, options: Options, console: Console) -> int:
 
 def _summarise(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> int:
     statuses = {t.trial_id: records.read_status(records.trial_dir(options.out, t.trial_id)) for t in trials}
-    unfinished = [t for t in trials if (status := statuses[t.trial_id]) is None or status.state != "finished"]
+    states = {trial_id: status.state if status else "not started" for trial_id, status in statuses.items()}
     reached = {t.trial_id: _val_mean_iou(t, options.out) for t in trials}
-    finished = [t for t in trials if t not in unfinished]
+    unfinished = [t for t in trials if states[t.trial_id] != "finished"]
+    finished = [t for t in trials if states[t.trial_id] == "finished"]
     tested = {t.trial_id: records.read_test_scores(records.trial_dir(options.out, t.trial_id)) for t in finished}
     table = Table(title=study.title)
     for name in ("run", "state"):
@@ -69,10 +70,9 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
     for name in ("best epoch", "val mIoU %", "test mIoU %"):
         table.add_column(name, justify="right")
     for trial in trials:
-        status, scores = statuses[trial.trial_id], tested.get(trial.trial_id)
+        scores = tested.get(trial.trial_id)
         tests = (str(scores.epoch), percent(scores.mean_iou)) if scores else ("-", "-")
-        state = status.state if status else "not started"
-        table.add_row(trial.run_name, state, tests[0], percent(reached[trial.trial_id]), tests[1])
+        table.add_row(trial.run_name, states[trial.trial_id], tests[0], percent(reached[trial.trial_id]), tests[1])
     console.print(table)
     lines = [f"{len(trials) - len(unfinished)} of {len(trials)} trials finished"]
     for trial in unfinished:

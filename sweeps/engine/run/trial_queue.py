@@ -236,8 +236,10 @@ class NewestFirst(FIFOScheduler):
     sweep of short trials would then go on with one worker less to its end."""
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
-        pending = [trial for trial in tune_controller.get_trials() if trial.status == TuneTrial.PENDING]
-        return pending[-1] if pending else None
+        # Few are live, and all that there were are looked at only when one of those may start.
+        if not any(trial.status == TuneTrial.PENDING for trial in tune_controller.get_live_trials()):
+            return None
+        return next(t for t in reversed(tune_controller.get_trials()) if t.status == TuneTrial.PENDING)
 
 
 class Pruning(NewestFirst):

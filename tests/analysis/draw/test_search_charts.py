@@ -107,4 +107,5 @@ def test_a_study_without_a_search_has_none_and_a_torn_file_is_named(tmp_path: Pa
     path.write_text(json.dumps({"cells": [{"name": "a"}]}))
     cells, (problem,) = read_search(study)
     assert cells == []
-    assert problem == f"{path} cannot be read (KeyError('epochs')); run the search's command again to rewrite it"
+    allowed = "epochs is None; allowed: an integer >= 0"
+    assert problem == f"{path}, cell 1: {allowed}; run the sweep's command again to rewrite it"

@@ -13,6 +13,7 @@ from analysis.read.frames import load
 from analysis.report import page as page_module
 from analysis.report.page import unfinished, write_report
 from segtrain import records
+from segtrain.records import RecordError
 from tests.analysis.conftest import ENV, StudyBuilder, counts
 
 NASTY = "<script>document.title='taken'</script><img src=x onerror=alert(1)>"
@@ -206,3 +207,18 @@ def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
     until(page, f"document.documentElement.scrollWidth === {width}")
     plots = "[...document.querySelectorAll('.facet .main-svg')].map((svg) => svg.getBoundingClientRect().right)"
     until(page, f"Math.max(...{plots}) <= innerWidth")
+
+
+@pytest.mark.parametrize("name", [".", "figures", "tables"])
+def test_a_report_writes_and_deletes_nothing_where_a_link_leads(builder: Any, tmp_path: Path, name: str) -> None:
+    builder.trial()
+    folder = builder.write()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept.png").write_bytes(b"kept")
+    link = folder / records.REPORT_DIR if name == "." else folder / records.REPORT_DIR / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(elsewhere)
+    with pytest.raises(RecordError, match=re.escape(f"{link} is a link; remove it")):
+        write_report(load(folder))
+    assert [path.name for path in elsewhere.iterdir()] == ["kept.png"]

@@ -1,3 +1,4 @@
+import csv
 import shutil
 import subprocess
 from io import StringIO
@@ -121,3 +122,10 @@ def test_every_table_of_a_report_compiles(builder: Any, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "paper.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", '=HYPERLINK("http://x")'])
+def test_a_text_that_a_spreadsheet_would_run_is_text(text: str) -> None:
+    table = Table("t", "T", "", [words("w", "w", [text, "a"]), numbers("n", "n", [-1.5, 2], "g")])
+    rows = list(csv.reader(StringIO(table.csv())))
+    assert rows == [["w", "n"], [f"'{text}", "-1.5"], ["a", "2.0"]]
