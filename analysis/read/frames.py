@@ -75,6 +75,7 @@ class Study:
 
     `epochs`: one row per trial and epoch, in that order; a later line of an epoch replaces an earlier one.
     `classes`: one row per trial and class: the test scores, missing when the class does not occur.
+    `looks`: study.json's, with how many seeds the claims were judged and with which share of the error each time.
     `configs` and `envs`: trial id -> config.json and env.json, where they could be read.
     `problems`: one sentence for every file that could not be read.
     """
@@ -87,6 +88,7 @@ class Study:
     axes: dict[str, list[Any]]
     variants: list[str]
     claims: list[Any]
+    looks: list[Any]
     trials: pd.DataFrame
     epochs: pd.DataFrame
     classes: pd.DataFrame
@@ -121,6 +123,7 @@ def load(path: Path | str) -> Study:
         axes=description["axes"],
         variants=list(description.get("variants", {})),
         claims=description["claims"],
+        looks=description.get("looks", []),
         trials=_frame([trial.row for trial in trials], TRIAL_DTYPES),
         epochs=_frame([line for trial in trials for line in trial.epochs], EPOCH_DTYPES),
         classes=_frame([line for trial in trials for line in trial.classes], CLASS_DTYPES),
@@ -152,6 +155,8 @@ def _read_description(folder: Path) -> Row:
             raise _bad_description(path, key, description.get(key), f"a JSON {kind.__name__}")
     if not isinstance(description.get("variants", {}), dict):
         raise _bad_description(path, "variants", description["variants"], "a JSON dict")
+    if not isinstance(description.get("looks", []), list):
+        raise _bad_description(path, "looks", description["looks"], "a JSON list")
     for axis, values in description["axes"].items():
         if not isinstance(values, list):
             raise _bad_description(path, f"axis {axis}", values, "a JSON list")

@@ -100,9 +100,7 @@ def estimate_effects(
     )
 
 
-def _seed_variance(
-    table: Floats, present: Floats, contrasts: Floats, own: Floats, n: Floats
-) -> tuple[Floats, Floats]:
+def _seed_variance(table: Floats, present: Floats, contrasts: Floats, own: Floats, n: Floats) -> tuple[Floats, Floats]:
     """The variance of one seed's contrast, (D, C), and its degrees of freedom."""
     residuals, free = _residuals(table, present)
     squares = (residuals**2).sum(2)

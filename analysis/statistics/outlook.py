@@ -1,7 +1,7 @@
 """What an undecided claim lacks: seeds, test images, or more than either can give."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from math import ceil, inf, sqrt
 
@@ -24,6 +24,7 @@ class Standing:
     seed_df: float
     image_variance: float
     image_df: float
+    _: KW_ONLY
     n: int
     margin: float | None = None
     images: int = 0
@@ -93,3 +94,16 @@ def _further_images(claim: Standing, total: int, level: float) -> int | None:
 @cache  # asked for at each of FARTHEST seeds, and slow to find
 def _quantile(error: float, freedom: float) -> float:
     return float(student.isf(error, freedom))
+
+
+def lack_text(lack: Lack, n: int, most: int) -> str:
+    """`about 6 more seeds`; `about 300 more test images, at 20 seeds`; `more than ...` where it is neither."""
+    if lack.seeds is not None and n + lack.seeds <= most:
+        return f"about {lack.seeds} more seed{'' if lack.seeds == 1 else 's'}"
+    found = []
+    if lack.seeds is not None:
+        found.append(f"about {lack.seeds} more seeds, which are more than the {most} that a study trains")
+    if lack.images is not None:
+        instead = "or about" if found else "more seeds cannot decide it; about"
+        found.append(f"{instead} {lack.images} more test images, at {max(most, n)} seeds")
+    return ", ".join(found) or f"more than {FARTHEST} seeds: the effect seen is small beside what seeds and images vary"

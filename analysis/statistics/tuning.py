@@ -3,21 +3,28 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.statistics.estimates import Floats
 
 
-def choose(validation: Sequence[float] | Floats, diverged: Sequence[float] | Floats) -> int | None:
-    """Which of several settings to compare with: of those with the smallest share of `diverged` seeds the one with the
-    highest mean `validation` score, the earlier one on a tie; None where no setting has a score.
+def choose(
+    validation: Sequence[float] | Floats,
+    diverged: Sequence[float] | Floats,
+    unfinished: Sequence[bool] | npt.NDArray[np.bool_] | None = None,
+) -> int | None:
+    """Which of several settings to compare with: of those whose seeds are complete, and of these with the smallest
+    share of `diverged` seeds, the one with the highest mean `validation` score, the earlier one on a tie; None where
+    no setting has a score. `unfinished` ones are chosen among where none is complete.
 
     A setting at which some seeds diverge was lucky in the others, so it loses against any at which none does.
     """
     scores, shares = np.asarray(validation, dtype=np.float64), np.asarray(diverged, dtype=np.float64)
+    waiting = np.zeros(len(scores), dtype=bool) if unfinished is None else np.asarray(unfinished, dtype=bool)
     scored = np.flatnonzero(~np.isnan(scores))
     if not len(scored):
         return None
-    return int(min(scored, key=lambda index: (shares[index], -scores[index])))
+    return int(min(scored, key=lambda index: (waiting[index], shares[index], -scores[index])))
 
 
 def flattery(validation: Floats, test: Floats) -> float:
