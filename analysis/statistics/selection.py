@@ -6,7 +6,7 @@ that are left would flatter it. Only finished trials of the compared stage have 
 seeds it stands on and how many diverged or failed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 
 import pandas as pd
@@ -88,15 +88,15 @@ def settings(study: Study) -> pd.DataFrame:
     have it).
     """
     trials = usable(study)
-    became: dict[int, dict[str, int]] = {
+    became: dict[Hashable, dict[str, int]] = {
         int(row["setting"]): {column: row[column] for column in BECAME}
         for row in standings(study).reset_index().to_dict("records")
     }
     rows = []
-    for (number, *labels), group in trials.groupby(_LABELS, sort=False):
-        row = dict(zip(_LABELS, (number, *labels), strict=True))
+    for labels, group in trials.groupby(_LABELS, sort=False):
+        row = dict(zip(_LABELS, labels, strict=True))
         row |= {"seeds": ", ".join(str(seed) for seed in sorted(group["seed"]))}
-        row |= {"n": len(group), **became[number]}
+        row |= {"n": len(group), **became[row["setting"]]}
         for column in MEASURED:
             found = estimate(group[column].to_numpy(dtype="float64", na_value=float("nan")))
             numbers = {"": found.mean, "_low": found.low, "_high": found.high, "_n": found.n}
