@@ -21,10 +21,12 @@ CACHE_VARIABLE = "SEGTRAIN_CACHE"
 
 @dataclass(frozen=True)
 class SplitArrays:
-    """One split in memory-mapped arrays: `images` (N, H, W, 3) uint8 RGB, `masks` (N, H, W) uint8 train ids."""
+    """One split in memory-mapped arrays: `images` (N, H, W, 3) uint8 RGB, `masks` (N, H, W) uint8 train ids; and the
+    N `groups` of its pairs, none where the data has no such."""
 
     images: npt.NDArray[np.uint8]
     masks: npt.NDArray[np.uint8]
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -76,10 +78,16 @@ def open_cache(dataset: Dataset, data_root: Path, height: int, width: int) -> Da
         split: SplitArrays(
             np.load(folder / f"{split}_images.npy", mmap_mode="r"),
             np.load(folder / f"{split}_masks.npy", mmap_mode="r"),
+            _groups(pairs[split]),
         )
         for split in SPLITS
     }
     return DataCache(splits, fingerprint)
+
+
+def _groups(pairs: list[Pair]) -> tuple[str, ...]:
+    names = tuple(pair.group for pair in pairs if pair.group is not None)
+    return names if len(names) == len(pairs) else ()
 
 
 def _fingerprint(data_root: Path, pairs: Mapping[Split, list[Pair]]) -> str:

@@ -107,4 +107,4 @@ def test_best_weights(run: Run) -> None:
     batch_size, hardware = run.config.batch_size, run.hardware
     save_panels(run.folder, run.model, arrays, dataset, batch_size, hardware)
     evaluation = evaluate_test(run.model, arrays, len(dataset.classes), batch_size, hardware)
-    save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch)
+    save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch, arrays.groups)
