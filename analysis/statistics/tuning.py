@@ -46,5 +46,5 @@ def more_tries(left: int, right: int) -> str:
     """What a comparison of the best of `left` with the best of `right` settings has to say; blank when it is fair."""
     if left == right:
         return ""
-    side = "left" if left > right else "right"
-    return f"the {side} side had more tries: the best of {left} settings against the best of {right}"
+    side, more, fewer = ("left", left, right) if left > right else ("right", right, left)
+    return f"the {side} side had more tries: it was chosen among {more} settings, the other among {fewer}"

@@ -252,3 +252,123 @@ def test_the_metrics_of_every_study_are_columns() -> None:
         for line in path.read_text().splitlines():
             if line.strip().startswith('metric="'):
                 assert line.split('"')[1] in claims.METRICS, path
+
+
+def test_every_look_takes_its_share_and_a_claim_once_decided_stays_decided(builder: Any) -> None:
+    pairs(builder, [0.60, 0.62, 0.64, 0.4, 0.3], [0.50, 0.51, 0.52, 0.6, 0.8])
+    looks = [{"seeds": 3, "share": 0.15}, {"seeds": 5, "share": 0.1}]
+    first = judge(builder, BETTER, looks=looks[:1])
+    found = judge(builder, BETTER, looks=looks)
+    alone = scipy.stats.ttest_rel([0.60, 0.62, 0.64], [0.50, 0.51, 0.52]).pvalue
+    assert first.p_value == pytest.approx(alone / 0.15)
+    assert found.p_value == first.p_value
+    assert (found.verdict, found.effect.n) == ("holds", 5)
+    assert found.p_single > 0.5  # of all five seeds, which say something else by now
+    assert judge(builder, BETTER, looks=[*looks[1:]]).verdict == "undecided"
+
+
+def test_an_undecided_claim_says_what_it_lacks(builder: Any) -> None:
+    pairs(builder, [0.60, 0.62, 0.55], [0.55, 0.56, 0.54])
+    # Mean 0.04, standard deviation 0.0265. A look at 8 seeds that nobody announced has 0.05 / 10 left: t of 7 degrees
+    # 4.03, times 0.0265 / sqrt(8) is 0.0377. A planned one at 7 has 0.05 / 5: t of 6 degrees 3.71, 0.0371.
+    assert judge(builder, BETTER).lacks == "about 5 more seeds"
+    assert judge(builder, BETTER, looks=[{"seeds": 3, "share": 0.15}]).lacks == "about 4 more seeds"
+    builder.entries.clear()
+    builder.trial(test=0.6, arch="fcn8s", lr=0.2)
+    builder.trial(test=0.5, arch="fcn16s", lr=0.2)
+    assert judge(builder, BETTER).lacks == "further seeds"
+
+
+def test_a_decided_claim_lacks_nothing_and_shows_its_interval_of_90_percent(builder: Any) -> None:
+    pairs(builder, [0.501, 0.499, 0.5005], [0.5, 0.5, 0.5])
+    found = judge(builder, EQUAL)
+    assert (found.verdict, found.lacks) == ("holds", "")
+    assert -0.02 < found.effect.low < found.within[0] < found.within[1] < found.effect.high < 0.02
+    assert found.within[1] - found.effect.mean == pytest.approx(2.919986 * found.standard_error)  # t of 2, 5 % above
+
+
+def test_the_spread_of_the_other_settings_is_pooled(builder: Any) -> None:
+    pairs(builder, [0.60, 0.62, 0.615], [0.58, 0.61, 0.60])
+    lone = judge(builder, BETTER)
+    for seed, score in enumerate([0.51, 0.53, 0.52]):
+        builder.trial(test=score, arch="fcn32s", seed=seed)
+        builder.trial(test=score + 0.2, arch="fcn32s", freeze="encoder", seed=seed)
+    pooled = judge(builder, BETTER, AXES)
+    assert lone.df == pytest.approx(2)
+    assert pooled.df > 2.9
+    assert pooled.effect.mean == pytest.approx(lone.effect.mean)
+
+
+def diverging(builder: Any, left: list[str], right: list[str]) -> claims.Judgement:
+    builder.entries.clear()
+    for arch, states, score in (("fcn8s", left, 0.7), ("fcn16s", right, 0.5)):
+        for seed, state in enumerate(states):
+            builder.trial(test=score + seed / 100 * (arch == "fcn8s"), arch=arch, seed=seed, state=state)
+    return judge(builder, BETTER)
+
+
+def test_no_side_wins_by_the_seeds_that_diverged(builder: Any, tmp_path: Path) -> None:
+    fine, lossy = ["finished"] * 4, ["finished", "finished", "finished", "diverged"]
+    found = diverging(builder, lossy, fine)
+    assert found.p_value < 0.05
+    assert found.verdict == "undecided"
+    assert found.reason.startswith("1 seeds diverged on the left and 0 on the right")
+    assert (found.left.seeds, found.left.diverged, found.right.seeds, found.right.diverged) == (3, 1, 4, 0)
+    builder.out = tmp_path / "other"
+    assert diverging(builder, fine, lossy).verdict == "holds"
+
+
+def test_a_rate_at_which_seeds_diverge_is_not_compared_with(builder: Any) -> None:
+    for seed in range(3):
+        builder.trial([0.9], 0.9, arch="fcn8s", lr=0.1, seed=seed, state="diverged" if seed else "finished")
+        builder.trial([0.6], 0.60 + seed / 100, arch="fcn8s", lr=0.2, seed=seed)
+        builder.trial([0.5], 0.50, arch="fcn16s", lr=0.2, seed=seed)
+    found = judge(builder, BETTER, AXES | {"lr": [0.1, 0.2]})
+    assert found.effect.mean == pytest.approx(0.11)
+    assert (found.left.tries, found.right.tries) == (2, 1)
+    assert found.reason.endswith("the left side had more tries: it was chosen among 2 settings, the other among 1")
+
+
+def test_images_of_few_drives_are_drawn_in_blocks_and_the_page_is_told(builder: Any) -> None:
+    for seed in range(3):
+        for arch, score, matrices in (("fcn8s", 0.8 + seed / 100, SOLID), ("fcn16s", 0.5, POOR)):
+            folder = builder.trial(test=score, arch=arch, seed=seed)
+            eight = np.concatenate([matrices, matrices])
+            np.savez(folder / records.IMAGE_CONFUSION_FILE, confusion=eight, group=np.repeat(["a", "b"], 4))
+    found = judge(builder, BETTER)
+    assert found.test == "t over 3 seeds and 4 blocks of neighbours among 8 test images"
+    assert found.reason == "the test images are of 2 groups, so what is said holds for them and not for others"
+
+
+def test_one_class_is_a_metric_and_its_images_are_resampled(builder: Any) -> None:
+    for seed in range(3):
+        builder.trial(arch="fcn8s", seed=seed, iou=[0.4, 0.8 + seed / 100], counts=SOLID)
+        builder.trial(arch="fcn16s", seed=seed, iou=[0.4, 0.6], counts=POOR)
+    found = judge(builder, BETTER | {"metric": "iou[sky]"})
+    assert found.effect.mean == pytest.approx(0.21)
+    assert found.images is not None
+    assert found.verdict == "holds"
+
+
+def test_a_cell_an_epoch_and_the_cost_are_metrics(builder: Any) -> None:
+    for seed in range(2):
+        cost = {"epoch_s": 2.0 + seed, "peak_memory_bytes": 100 + seed, "images_per_s": 10.0}
+        builder.trial([0.1, 0.4], arch="fcn8s", seed=seed, counts=SOLID, extra=cost)
+        cost = {"epoch_s": 5.0, "peak_memory_bytes": 50, "images_per_s": 8.0 - seed}
+        builder.trial([0.2, 0.3], arch="fcn16s", seed=seed, counts=POOR, extra=cost)
+    effects = {
+        metric: judge(builder, BETTER | {"metric": metric}).effect.mean
+        for metric in ("confusion[road, sky]", "val/mean_iou[1]", "epoch_s", "peak_memory_bytes", "images_per_s")
+    }
+    wrong = [1 - matrices[:, 0, 0].sum() / matrices[:, 0].sum() for matrices in (SOLID, POOR)]
+    assert effects["confusion[road, sky]"] == pytest.approx(wrong[0] - wrong[1])
+    assert effects["val/mean_iou[1]"] == pytest.approx(-0.1)
+    assert (effects["epoch_s"], effects["peak_memory_bytes"], effects["images_per_s"]) == (-2.5, 50.5, 2.5)
+
+
+@pytest.mark.parametrize(
+    "name", ["iou[]", "iou[a, b]", "confusion[a]", "val/mean_iou[two]", "lr", "iou", "runtime_s[3]"]
+)
+def test_what_is_no_metric(builder: Any, name: str) -> None:
+    pairs(builder, [0.6, 0.7], [0.5, 0.5])
+    assert judge(builder, BETTER | {"metric": name}).reason.startswith(f"its metric is {name!r}; allowed: ")
