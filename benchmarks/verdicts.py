@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.statistics import decision, estimates, looks, resampling
+from analysis.statistics import decision, estimates, resampling, spending
 from analysis.statistics.decision import Effects
 from analysis.statistics.estimates import ALPHA, LEVEL, Floats
-from analysis.statistics.looks import Look, next_share, planned_seeds
+from analysis.statistics.spending import Look, next_share, planned_seeds
 
 # 32s, 16s, 8s fine-tuned; 32s, 16s, 8s frozen
 CLAIMS = np.array(
@@ -141,7 +141,7 @@ def fixed(world: World, truth: Floats, seeds: int, studies: int, rng: np.random.
     share = np.array([next_share([], seeds)])
     for batch in batches(studies):
         p_values, means, reaches = judged(world.scores(truth, batch, seeds, rng), world, rows)
-        adjusted = estimates.holm(looks.over_looks(p_values[None], share))
+        adjusted = estimates.holm(spending.over_looks(p_values[None], share))
         tally.add(adjusted, means, reaches, rows @ truth, seeds)
     return tally
 
@@ -174,7 +174,7 @@ def until_decided(
             p_values[look] = np.where(alive, now[0], np.nan)
             means, reaches = np.where(alive, now[1], means), np.where(alive, now[2], reaches)
             trained = np.where(alive, seeds, trained)
-            adjusted = estimates.holm(looks.over_looks(p_values[: look + 1], shares[: look + 1]))
+            adjusted = estimates.holm(spending.over_looks(p_values[: look + 1], shares[: look + 1]))
             alive &= ~(adjusted < ALPHA)
         tally.add(adjusted, means, reaches, CLAIMS @ truth, trained)
     return tally

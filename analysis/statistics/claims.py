@@ -12,7 +12,7 @@ less than that. How it is decided:
    `resampling`); from it come one interval and one p-value. A "greater" claim is tested on both sides; an
    "equivalent" one holds by two one-sided tests (TOST) within the margin, which its 90 % interval shows, and is
    contradicted when the difference is tested to lie beyond it. One seed decides nothing.
-3. Looks. What was looked at before has used up part of the error (`looks`).
+3. Looks. What was looked at before has used up part of the error (`spending`).
 4. Holm's adjustment over the claims that the study declares, tested or not. Below 0.05 the claim holds or is
    contradicted, by its direction; but nothing is decided in favour of a side of which more seeds diverged.
 """
@@ -32,9 +32,9 @@ from analysis.statistics.decision import FEWEST_SEEDS, Effects
 from analysis.statistics.declared import Claim, read_claim
 from analysis.statistics.estimates import ALPHA, LEVEL, Estimate
 from analysis.statistics.image_chance import ImageChance, TestImages
-from analysis.statistics.looks import FIRST_SHARE, Look, next_share, over_looks, read_looks
 from analysis.statistics.outlook import Standing, lack_text, lacks
 from analysis.statistics.selection import compared
+from analysis.statistics.spending import FIRST_SHARE, Look, next_share, over_looks, read_looks
 
 Verdict = Literal["holds", "contradicted", "undecided"]
 

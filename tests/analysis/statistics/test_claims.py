@@ -8,7 +8,7 @@ import scipy.stats
 from analysis.read.frames import load
 from analysis.statistics import claims
 from analysis.statistics.claims import judge_all
-from analysis.statistics.looks import FIRST_SHARE
+from analysis.statistics.spending import FIRST_SHARE
 from segtrain import records
 from tests.analysis.conftest import counts
 

@@ -99,7 +99,7 @@ def test_leading_indices_are_independent_studies() -> None:
         assert together.df[index] == pytest.approx(alone.df)
 
 
-@pytest.mark.parametrize("name", ["decision", "estimates", "looks", "outlook", "resampling", "tuning"])
+@pytest.mark.parametrize("name", ["decision", "estimates", "outlook", "spending", "resampling", "tuning"])
 def test_what_the_queue_of_a_sweep_may_ask_needs_no_frames_and_no_files(name: str) -> None:
     tree = ast.parse((Path(__file__).parents[3] / f"analysis/statistics/{name}.py").read_text())
     modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

@@ -191,11 +191,11 @@ def test_what_is_kept_of_the_test_set(tmp_path: Path) -> None:
     arrays.masks[arrays.masks == 4] = IGNORE  # class 4 is predicted, never true
     found = found_in(arrays)
     confusion = found.image_confusion.sum(0)
-    scores = save_test_results(tmp_path, found, ROADS, best_epoch=4)
+    test_scores = save_test_results(tmp_path, found, ROADS, best_epoch=4)
     assert {path.name for path in tmp_path.iterdir()} == {
         "test.json", "confusion.npy", "confusion.csv", "confusion_normalised.csv", "image_confusion.npz", "roc.npz",
     }  # fmt: skip
-    assert records.read_test_scores(tmp_path) == records.TestScores(**records.nan_to_none(vars(scores)))
+    assert records.read_test_scores(tmp_path) == records.TestScores(**records.nan_to_none(vars(test_scores)))
     kept = json.loads((tmp_path / "test.json").read_text())
     expected = scores(confusion)
     assert {name: kept[name] for name in ("epoch", "loss", "images", "counted_classes", "classes")} == {

@@ -5,9 +5,9 @@ over its looks is the smallest of p / share, which is valid at whatever look the
 common (Bonferroni over looks); Holm's adjustment over the claims then works on these. Two plans:
 
 - looks set beforehand, at most `most` seeds: a look's share is what it adds, (seeds - seeds before) / most. The
-  boundaries of O'Brien and Fleming (1979) spend later: they need half as many seeds more until an effect of twice
-  the seeds' spread is decided, for a few per cent more power at the last look. Exact boundaries of the same shares
-  save 2 to 4 % of the seeds; they rest on known spreads and normal scores, which three seeds do not have.
+  boundaries of O'Brien and Fleming (1979) spend later: until an effect of three times the seeds' spread is decided
+  they need half as many seeds more, for a few per cent more power at the last look. Exact boundaries for these shares
+  save 1 to 5 % of the seeds; they rest on known spreads and normal scores, which three seeds do not have.
 - looks that nobody announced: the first takes FIRST_SHARE, and each later one half of what is left, since there may
   always be one more.
 """

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from analysis.statistics import looks
-from analysis.statistics.looks import FIRST_SHARE, Look, next_share, over_looks, planned_seeds, read_looks
+from analysis.statistics import spending
+from analysis.statistics.spending import FIRST_SHARE, Look, next_share, over_looks, planned_seeds, read_looks
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ def test_the_looks_end_at_the_most_seeds(most: int, expected: tuple[int, ...]) -
 @pytest.mark.parametrize("most", [None, 20])
 def test_all_shares_together_are_never_more_than_the_error(most: int | None) -> None:
     taken: list[Look] = []
-    for seeds in (*looks.PLANNED, 25, 40):
+    for seeds in (*spending.PLANNED, 25, 40):
         taken.append(Look(seeds, next_share(taken, seeds, most)))
     assert sum(look.share for look in taken) <= 1 + 1e-12
     assert all(look.share >= 0 for look in taken)
