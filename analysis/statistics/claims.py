@@ -35,6 +35,7 @@ from analysis.statistics.image_chance import ImageChance, TestImages
 from analysis.statistics.outlook import Standing, lack_text, lacks
 from analysis.statistics.selection import compared
 from analysis.statistics.spending import FIRST_SHARE, Look, next_share, over_looks, read_looks
+from segtrain.records import STUDY_FILE, RecordError
 
 Verdict = Literal["holds", "contradicted", "undecided"]
 
@@ -94,7 +95,7 @@ class _Case:
 
 
 def judge_all(study: Study) -> list[Judgement]:
-    """One judgement per claim of the study, in its order."""
+    """One judgement per claim of the study, in its order. Raises RecordError on looks that nobody can have taken."""
     images = TestImages(study)
     opened = [_open(study, images, value) for value in study.claims]
     cases = {index: case for index, case in enumerate(opened) if isinstance(case, _Case)}
@@ -132,7 +133,13 @@ def _open(study: Study, images: TestImages, value: Any) -> Judgement | _Case:
 
 def _judge(study: Study, images: TestImages, cases: Sequence[_Case]) -> list[Judgement]:
     seeds = sorted({int(seed) for seed in compared(study)["seed"].dropna()})
-    taken = read_looks(study.looks) or [Look(len(seeds), next_share([], len(seeds)))]
+    try:
+        looks = read_looks(study.looks)
+    except ValueError as error:
+        raise RecordError(
+            f"{study.folder / STUDY_FILE}: {error}; run the sweep's command again to rewrite it"
+        ) from None
+    taken = looks or [Look(len(seeds), next_share([], len(seeds)))]
     weighed = [_weigh(study, case, cases, seeds, taken) for case in cases]
     adjusted = estimates.holm([min(evidence) for _, evidence in weighed])
     undecided = len(cases) - int((adjusted < ALPHA).sum())
@@ -209,7 +216,9 @@ def _decide(judgement: Judgement, evidence: tuple[float, float]) -> Judgement:
     equal = judgement.claim is not None and judgement.claim.kind == "equivalent" and p_for < p_against
     better, worse = (left, right) if judgement.effect.mean > 0 else (right, left)
     if better > worse or (equal and left != right):
-        said = f"{left} seeds diverged on the left and {right} on the right, which the scores of the others do not show"
+        said = (
+            f"seeds diverged, {left} on the left and {right} on the right, which the scores of the others do not show"
+        )
         return replace(judgement, reason=_and(said, judgement.reason))
     return replace(judgement, verdict="holds" if p_for < p_against else "contradicted")
 

@@ -312,7 +312,7 @@ def test_no_side_wins_by_the_seeds_that_diverged(builder: Any, tmp_path: Path) -
     found = diverging(builder, lossy, fine)
     assert found.p_value < 0.05
     assert found.verdict == "undecided"
-    assert found.reason.startswith("1 seeds diverged on the left and 0 on the right")
+    assert found.reason.startswith("seeds diverged, 1 on the left and 0 on the right")
     assert (found.left.seeds, found.left.diverged, found.right.seeds, found.right.diverged) == (3, 1, 4, 0)
     builder.out = tmp_path / "other"
     assert diverging(builder, fine, lossy).verdict == "holds"
@@ -372,3 +372,11 @@ def test_a_cell_an_epoch_and_the_cost_are_metrics(builder: Any) -> None:
 def test_what_is_no_metric(builder: Any, name: str) -> None:
     pairs(builder, [0.6, 0.7], [0.5, 0.5])
     assert judge(builder, BETTER | {"metric": name}).reason.startswith(f"its metric is {name!r}; allowed: ")
+
+
+def test_looks_that_nobody_can_have_taken_are_an_error_of_the_file(builder: Any) -> None:
+    pairs(builder, [0.6, 0.7], [0.5, 0.5])
+    with pytest.raises(
+        records.RecordError, match=r"study\.json: a look is 3; allowed: .*; run the sweep's command again"
+    ):
+        judge(builder, BETTER, looks=[3])
