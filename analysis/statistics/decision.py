@@ -17,6 +17,7 @@ benchmarks/verdicts.py measures how often the decisions are right.
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from scipy.stats import t as student
@@ -75,7 +76,7 @@ def estimate_effects(
     """scores (..., S, n) of settings and seeds, NaN where a trial has none, in the same places for all leading indices;
     contrasts (C, S), rows that add up to zero; the images' variance of each effect, (..., C) or one number."""
     leading = scores.shape[:-2]
-    table = scores.reshape(-1, *scores.shape[-2:])
+    table = scores.reshape(prod(leading), *scores.shape[-2:])
     present = ~np.isnan(table[0])
     # A claim's seeds are those that all of its settings have; the differences of one seed belong together.
     complete = np.array([present[contrast != 0].all(0) for contrast in contrasts])

@@ -380,3 +380,13 @@ def test_looks_that_nobody_can_have_taken_are_an_error_of_the_file(builder: Any)
         records.RecordError, match=r"study\.json: a look is 3; allowed: .*; run the sweep's command again"
     ):
         judge(builder, BETTER, looks=[3])
+
+
+def test_before_any_trial_has_finished_claims_are_undecided(builder: Any) -> None:
+    builder.trial([0.5], arch="fcn8s", state="running")
+    builder.enter(builder.config(arch="fcn16s"))
+    found = judge(builder, BETTER)
+    assert (found.verdict, found.lacks) == ("undecided", "")
+    assert found.reason == "no pair has finished with a test/mean_iou"
+    builder.entries.clear()
+    assert judge(builder, BETTER).reason == "the study has no trials to compare: a side selects none"
