@@ -38,7 +38,9 @@ TEST_FILE = "test.json"
 CONFUSION_FILE = "confusion.npy"  # (K, K) int64 pixels of the test split, rows are truth
 CONFUSION_TABLE_FILE = "confusion.csv"  # the same under the names of the classes
 NORMALISED_TABLE_FILE = "confusion_normalised.csv"  # each row over its sum; cells of a class without truth are empty
-IMAGE_CONFUSION_FILE = "image_confusion.npz"  # "confusion": (N, K, K) int64, one matrix per test image in split order
+# "confusion": (N, K, K) int64, one matrix per test image in split order; "group": (N,) the drive, sequence or city of
+# each, absent where the data has no such, and in folders of versions before it
+IMAGE_CONFUSION_FILE = "image_confusion.npz"
 ROC_FILE = "roc.npz"  # the fields of segtrain.metrics.roc.RocCurves
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"

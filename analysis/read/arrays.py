@@ -17,6 +17,8 @@ MOST_BYTES = 2**30
 """Of one array: the confusion matrices of 5,000 images with 160 classes."""
 MOST_PIXELS = 2**26
 LONGEST_SIDE = 2**14
+LONGEST_NAME_BYTES = 4 * 256
+"""Of a name in an array, which has four bytes a character."""
 
 
 def read_array(path: Path, key: str | None = None) -> npt.NDArray[Any]:
@@ -25,7 +27,7 @@ def read_array(path: Path, key: str | None = None) -> npt.NDArray[Any]:
     _require_file(path)
     try:
         with open(path, "rb") as file:
-            array = _read_member(file, key) if key else _read_numbers(file)
+            array = _read_member(file, key) if key else _read_values(file)
     # Whatever a damaged archive, stream or header raises: zlib.error, BadZipFile, struct.error, SyntaxError ...
     except Exception as error:
         raise RecordError(f"{path} cannot be read ({error})") from None
@@ -34,21 +36,38 @@ def read_array(path: Path, key: str | None = None) -> npt.NDArray[Any]:
     return array
 
 
-def _read_member(file: IO[bytes], key: str) -> npt.NDArray[Any]:
+def read_names(path: Path, key: str) -> npt.NDArray[np.str_] | None:
+    """The texts named `key` of an .npz file, one for each image; None where it has none. Raises RecordError when the
+    file is torn, or holds something else under that name."""
+    _require_file(path)
+    try:
+        with open(path, "rb") as file:
+            with zipfile.ZipFile(file) as archive:
+                if f"{key}.npy" not in archive.namelist():
+                    return None
+            names = _read_member(file, key, kinds="U", most_itemsize=LONGEST_NAME_BYTES)
+    except Exception as error:  # as above
+        raise RecordError(f"{path} cannot be read ({error})") from None
+    if names.ndim != 1:
+        raise RecordError(f"{path} holds no list of names called {key}")
+    return names
+
+
+def _read_member(file: IO[bytes], key: str, kinds: str = "iuf", most_itemsize: int = 8) -> npt.NDArray[Any]:
     with zipfile.ZipFile(file) as archive, archive.open(f"{key}.npy") as member:
-        return _read_numbers(member)
+        return _read_values(member, kinds, most_itemsize)
 
 
-def _read_numbers(file: IO[bytes]) -> npt.NDArray[Any]:
-    """Raises ValueError unless the header is that of an array of numbers of a size that is allowed."""
+def _read_values(file: IO[bytes], kinds: str = "iuf", most_itemsize: int = 8) -> npt.NDArray[Any]:
+    """Raises ValueError unless the header is that of an array of `kinds` of values, of a size that is allowed."""
     formats = np.lib.format
     version = formats.read_magic(file)
     read_header = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}.get(version)
     if read_header is None:
         raise ValueError(f"format {version}; expected (1, 0) or (2, 0)")
     shape, by_columns, dtype = read_header(file)
-    if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise ValueError("it holds no array of numbers")
+    if dtype.kind not in kinds or not 0 < dtype.itemsize <= most_itemsize:
+        raise ValueError(f"it holds {dtype}; expected {'texts' if kinds == 'U' else 'numbers'}")
     size = math.prod(shape) * dtype.itemsize
     if any(length < 0 for length in shape) or size > MOST_BYTES:
         raise ValueError(f"its header says {shape}; allowed: up to {MOST_BYTES} bytes")

@@ -66,6 +66,7 @@ STUDY_KINDS = {
     "variants": or_none(OBJECT),
     "claims": list_of(Kind("an object or a text", lambda value: isinstance(value, dict | str))),
     "trials": list_of(OBJECT),
+    "looks": or_none(list_of(OBJECT)),
 }
 ENTRY_KINDS = {
     "trial_id": NAME,
@@ -97,6 +98,7 @@ class Study:
 
     `epochs`: one row per trial and epoch, in that order; a later line of an epoch replaces an earlier one.
     `classes`: one row per trial and class: the test scores, missing when the class does not occur.
+    `looks`: study.json's, with how many seeds the claims were judged and with which share of the error each time.
     `configs` and `envs`: trial id -> config.json and env.json, where they could be read.
     `problems`: one sentence for every file that could not be read.
     """
@@ -109,6 +111,7 @@ class Study:
     axes: dict[str, list[Any]]
     variants: list[str]
     claims: list[Any]
+    looks: list[Any]
     trials: pd.DataFrame
     epochs: pd.DataFrame
     classes: pd.DataFrame
@@ -145,6 +148,7 @@ def load(path: Path | str) -> Study:
         axes=description["axes"],
         variants=list(description.get("variants") or {}),
         claims=description["claims"],
+        looks=description.get("looks") or [],
         trials=_frame([trial.row for trial in trials], TRIAL_DTYPES),
         epochs=_frame([line for trial in trials for line in trial.epochs], EPOCH_DTYPES),
         classes=_frame([line for trial in trials for line in trial.classes], CLASS_DTYPES),

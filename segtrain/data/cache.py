@@ -24,10 +24,12 @@ IMAGE_RESAMPLING, MASK_RESAMPLING = Image.Resampling.BILINEAR, Image.Resampling.
 
 @dataclass(frozen=True)
 class SplitArrays:
-    """One split in memory-mapped arrays: `images` (N, H, W, 3) uint8 RGB, `masks` (N, H, W) uint8 train ids."""
+    """One split in memory-mapped arrays: `images` (N, H, W, 3) uint8 RGB, `masks` (N, H, W) uint8 train ids; and the
+    N `groups` of its pairs, none where the data has no such."""
 
     images: npt.NDArray[np.uint8]
     masks: npt.NDArray[np.uint8]
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -75,8 +77,16 @@ def open_cache(dataset: Dataset, data_root: Path, height: int, width: int) -> Da
     stored = machine_store().open(
         f"{dataset.name}-{width}x{height}-{found}", layouts, lambda arrays: _fill(arrays, dataset, pairs, height, width)
     )
-    splits = {split: SplitArrays(stored[f"{split}_images"], stored[f"{split}_masks"]) for split in SPLITS}
+    splits = {
+        split: SplitArrays(stored[f"{split}_images"], stored[f"{split}_masks"], _groups(pairs[split]))
+        for split in SPLITS
+    }
     return DataCache(splits, found, stored)
+
+
+def _groups(pairs: list[Pair]) -> tuple[str, ...]:
+    names = tuple(pair.group for pair in pairs if pair.group is not None)
+    return names if len(names) == len(pairs) else ()
 
 
 def read_fingerprint(dataset: Dataset, data_root: Path) -> str:

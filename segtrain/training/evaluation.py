@@ -120,9 +120,9 @@ def autocast(hardware: Hardware) -> torch.autocast:
 
 
 def save_test_results(
-    folder: Path, evaluation: TestEvaluation, dataset: Dataset, best_epoch: int
+    folder: Path, evaluation: TestEvaluation, dataset: Dataset, best_epoch: int, groups: Sequence[str] = ()
 ) -> records.TestScores:
-    """Writes the confusion matrices, the ROC curves and, last, the scores."""
+    """Writes the confusion matrices, beside them the `groups` of the images, the ROC curves and, last, the scores."""
     confusion, auc = evaluation.image_confusion.sum(0), evaluation.roc.auc()
     found = scores(confusion)
     test_scores = records.TestScores(
@@ -144,8 +144,9 @@ def save_test_results(
         np.save(file, counts)
     _write_table(folder / records.CONFUSION_TABLE_FILE, dataset.classes, counts.tolist())
     _write_table(folder / records.NORMALISED_TABLE_FILE, dataset.classes, shares)
+    by_image: dict[str, Any] = {"confusion": evaluation.image_confusion.numpy()}
     with records.atomic_file(folder / records.IMAGE_CONFUSION_FILE) as file:
-        np.savez_compressed(file, confusion=evaluation.image_confusion.numpy())
+        np.savez_compressed(file, **(by_image | {"group": np.array(groups)} if groups else by_image))
     with records.atomic_file(folder / records.ROC_FILE) as file:
         np.savez_compressed(file, **vars(evaluation.roc))
     records.write_test_scores(folder, test_scores)

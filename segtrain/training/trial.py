@@ -127,6 +127,7 @@ def test_best_weights(run: Run) -> None:
     dataset, inputs = DATASETS[run.config.dataset], run.inputs["test"]
     run.model.load_state_dict(checkpoint.load_best(run.folder))
     batch_size, hardware = run.config.batch_size, run.hardware
-    save_panels(run.folder, run.model, run.data.splits["test"], inputs, dataset, batch_size, hardware)
+    arrays = run.data.splits["test"]
+    save_panels(run.folder, run.model, arrays, inputs, dataset, batch_size, hardware)
     evaluation = evaluate_test(run.model, inputs, len(dataset.classes), batch_size, hardware)
-    save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch)
+    save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch, arrays.groups)

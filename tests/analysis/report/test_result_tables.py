@@ -153,7 +153,7 @@ def test_the_table_of_claims(builder: Any) -> None:
     study = load(builder.write(claims=[claim | published, faster, "words"]))
     rows = claims_table.claims_table(claims.judge_all(study)).rows()
     assert rows[0][:5] == ("better", "holds", "test/mean_iou", "+12.00 [+7.03, +16.97]", "3")
-    assert rows[0][6:10] == ("0.0091", "+4.00 (76.00 − 72.00)", "a report", "paired t over 3 seeds")
+    assert rows[0][6:10] == ("0.023", "+4.00 (76.00 − 72.00)", "a report", "t over 3 seeds")
     assert rows[1][1:5] == ("undecided", "epochs_to_90", "+0 [+0, +0]", "3")
     assert rows[2][:5] == ("words", "undecided", "", "", "0")
 

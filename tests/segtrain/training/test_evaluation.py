@@ -239,6 +239,15 @@ def test_the_confusion_matrix_as_tables(tmp_path: Path) -> None:
     assert np.array(shares, dtype=float) == pytest.approx(there / there.sum(1, keepdims=True), abs=1e-6)
 
 
+def test_the_group_of_every_test_image_is_kept_where_there_is_one(tmp_path: Path) -> None:
+    for name, groups in (("with", ("dataA", "dataB")), ("without", ())):
+        (tmp_path / name).mkdir()
+        save_test_results(tmp_path / name, found_in(split(2)), ROADS, best_epoch=1, groups=groups)
+        with np.load(tmp_path / name / "image_confusion.npz") as kept:
+            assert list(kept.get("group", ())) == list(groups)
+            assert kept["confusion"].shape == (2, K, K)
+
+
 def test_the_curves_of_the_test_set_and_every_file_again_to_the_byte(tmp_path: Path) -> None:
     arrays = split(2)
     for name in ("first", "again"):
