@@ -16,7 +16,7 @@ from rich.progress import Progress
 from segtrain import records
 from segtrain.data.spec import SPLITS, DataError, Pair, Split
 
-READERS = 16  # threads; hashing lets go of the interpreter, and a network drive wants several requests at once
+READERS = 8  # threads; hashing lets go of the interpreter, and a network drive wants several requests at once
 BATCH = 64  # files a task; one task each would weigh more than the files' hashes
 SETTLED_NS = 2 * 10**9
 """A file that changed this shortly before it was read may change again within the same tick of its clock, unseen."""

@@ -3,7 +3,7 @@
 import os
 import struct
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,7 +75,8 @@ def make_plan(
     if not changed:
         return plan
     if changed_data != "keep":
-        changed |= {trial.trial_id for trial in trials if _descends_from(trial, changed, trials)}
+        parents = {trial.trial_id: trial.config.parent for trial in trials}
+        changed |= {trial_id for trial_id in parents if _descends_from(trial_id, changed, parents)}
     return [_with_changed_data(planned, changed, changed_data) for planned in plan]
 
 
@@ -90,9 +91,8 @@ def find_changed(trials: Iterable[Trial], out: Path, current_data: CurrentData) 
     return changed
 
 
-def _descends_from(trial: Trial, ancestors: set[str], trials: Sequence[Trial]) -> bool:
-    parents = {other.trial_id: other.config.parent for other in trials}
-    parent = trial.config.parent
+def _descends_from(trial_id: str, ancestors: set[str], parents: Mapping[str, str | None]) -> bool:
+    parent = parents[trial_id]
     while parent is not None and parent not in ancestors:
         parent = parents.get(parent)
     return parent is not None
