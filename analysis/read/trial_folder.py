@@ -15,6 +15,7 @@ UNREADABLE = "unreadable"
 
 EPOCH_NUMBERS = (
     records.TRAIN_LOSS,
+    records.TRAIN_MEAN_IOU,
     records.VAL_LOSS,
     records.VAL_MEAN_IOU,
     records.TEST_LOSS,
@@ -140,11 +141,14 @@ def _read_outcome(folder: Path, status: records.Status) -> tuple[Row, list[Row],
     if (folder / records.TEST_FILE).exists():
         scores = records.read_test_scores(folder)
         row |= {records.TEST_LOSS: scores.loss, records.TEST_MEAN_IOU: scores.mean_iou, "best_epoch": scores.epoch}
+        row |= {"counted_classes": scores.counted_classes}
         row |= {name: vars(scores)[name] for name in TEST_NUMBERS}
         classes = _read_classes(folder / records.TEST_FILE, scores)
         row |= {f"iou_{size}": scores.mean_size_iou[size] for size in records.OBJECT_SIZES}
         _check_numbers(
-            folder / records.TEST_FILE, row, (records.TEST_LOSS, records.TEST_MEAN_IOU, *TEST_NUMBERS, *SIZE_NUMBERS)
+            folder / records.TEST_FILE,
+            row,
+            (records.TEST_LOSS, records.TEST_MEAN_IOU, "counted_classes", *TEST_NUMBERS, *SIZE_NUMBERS),
         )
     elif status.state == "finished":
         raise RecordError(f"{folder} is finished but has no {records.TEST_FILE}; delete the folder to start over")
