@@ -3,13 +3,11 @@
 import pandas as pd
 
 from analysis.draw.ticks import minus
-from analysis.read.arrays import read_array
 from analysis.read.frames import Study
+from analysis.read.image_errors import image_counts
 from analysis.report.result_tables import INTERVAL, nothing_yet
 from analysis.report.table import Column, Table, numbers, part, spread, words
 from analysis.statistics import cells
-from segtrain import records
-from segtrain.records import RecordError
 
 _MOST_NAMED = 6
 
@@ -86,12 +84,8 @@ def class_shares(study: Study) -> Table | None:
     """What the test set holds of each class, from the matrices of its images; None where no trial kept them."""
     for model in cells.shown(study).to_dict("records"):
         names = study.classes.loc[study.classes["trial_id"] == model["trial_id"], "class_name"].tolist()
-        try:
-            path = records.trial_dir(study.out, model["trial_id"]) / records.IMAGE_CONFUSION_FILE
-            counts = read_array(path, "confusion")
-        except RecordError:
-            continue
-        if counts.ndim == 3 and counts.shape[1:] == (len(names), len(names)):
+        counts = image_counts(study, model["trial_id"])
+        if counts is not None and counts.shape[1] == len(names):
             truth = counts.sum(2)
             shares = truth.sum(0) / max(1, truth.sum())
             columns = [

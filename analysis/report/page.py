@@ -25,6 +25,7 @@ from analysis.read.score_check import check_scores
 from analysis.read.search_history import read_search
 from analysis.report import answers, claims_table, provenance, result_tables
 from analysis.report.class_tables import class_tables
+from analysis.report.image_table import image_table
 from analysis.report.search_tables import search_tables
 from analysis.report.settings_table import settings_table
 from analysis.report.table import Column, Table, part, write_tables
@@ -54,6 +55,7 @@ def write_report(study: Study, kinds: Sequence[str] = matplotlib_files.DEFAULT_K
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     judgements = claims.judge_all(study)
     written = [*result_tables.all_tables(study), settings_table(study), *class_tables(study)]
+    written += [table] if (table := image_table(study)) else []
     written += [claims_table.claims_table(judgements), provenance.table(study)]
     charts, problems = gallery.all_charts(study)
     cells, torn = read_search(study)
@@ -139,7 +141,7 @@ def tiles(study: Study, judgements: list[Judgement]) -> list[tuple[str, str, str
     if len(models):
         best = models.iloc[0]
         numbers = (best[f"{TEST_MEAN_IOU}{name}"] for name in ("", "_low", "_high", "_n"))
-        score = part(*numbers, form=".2f", least=0)
+        score = part(*numbers, form=".2f", within=(0, 1))
         text = f"{score.mean} {score.around}".strip() + f" % test mean IoU, n = {best['n']}" if score else ""
         found.append(("best on validation", selection.cell_name(study, best["model"], best["freeze"]), text))
     if judgements:

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.read import dynamics
 from analysis.read.frames import Study
 from analysis.read.trial_folder import NOT_STARTED, SIZE_NUMBERS
-from analysis.report.table import Column, Part, Table, numbers, part, spread, words
+from analysis.report.table import ANYTHING, Column, Part, Table, numbers, part, spread, words
 from analysis.statistics import cells as cells_of
 from analysis.statistics import selection
 from analysis.statistics.estimates import estimate
@@ -119,7 +119,7 @@ def _part(cell: Mapping[Any, Any], endings: pd.DataFrame) -> Part | None:
     if not cell:
         return None
     ends = (cell[f"{TEST_MEAN_IOU}_low"], cell[f"{TEST_MEAN_IOU}_high"])
-    found = part(cell[TEST_MEAN_IOU], *ends, cell["n"], form=".2f", least=0)
+    found = part(cell[TEST_MEAN_IOU], *ends, cell["n"], form=".2f", within=(0, 1))
     assert found  # a usable setting has a score
     lost = endings.loc[cell["setting"]]
     short = [f"n={cell['n']} of {cell['planned']}"] if cell["n"] < cell["planned"] else list(found.remarks)
@@ -190,7 +190,7 @@ def training_dynamics(study: Study) -> Table:
         spread("epochs to 90 %", cells, "epochs_to_90", ".1f"),
         spread("early val mIoU %", cells, "early_val_mean_iou", ".2f", 100),
         spread("unsteadiness %", cells, "val_unsteadiness", ".2f", 100),
-        spread("loss gap", cells, "loss_gap", "+.3f", least=None),
+        spread("loss gap", cells, "loss_gap", "+.3f", within=ANYTHING),
         spread("late fall %", cells, "late_fall", ".2f", 100),
     ]
     meaning = "; ".join(

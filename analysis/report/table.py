@@ -1,5 +1,6 @@
 """A table that is defined once and written four times: CSV with raw numbers, Markdown, LaTeX and HTML with words."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ LATEX = {
     "|": r"\textbar{}", '"': "''", "[": "{[}", "*": "{*}", "±": r"$\pm$", "×": r"$\times$", "−": r"$-$",
     "…": r"\dots{}", "≥": r"$\geq$", "–": "--",
 }  # fmt: skip
+
+
+ANYTHING = (-math.inf, math.inf)
+"""Where differences lie."""
 
 
 class Part(NamedTuple):
@@ -163,26 +168,36 @@ def spread(
     form: str,
     scale: float = 1,
     *,
-    least: float | None = 0,
+    within: tuple[float, float] | None = None,
     best: Literal["highest", "lowest"] | None = None,
 ) -> Column:
     """Means `name` of `frame` with half of their 95 % interval, where there is one, and the count of their seeds. An
-    interval that would reach below `least`, which no value can, is shown by its ends."""
+    interval that would reach beyond `within`, as no value can, is shown by its ends: what is shown in percent lies
+    within 0 and 1, and all else above 0, unless it is said."""
+    within = within or (0, 1 if scale == 100 else math.inf)
     values = {f"{name}{part}": list(frame[f"{name}{part}"]) for part in ("", "_low", "_high", "_n")}
-    parts = [part(*numbers, form=form, scale=scale, least=least) for numbers in zip(*values.values(), strict=True)]
+    parts = [part(*numbers, form=form, scale=scale, within=within) for numbers in zip(*values.values(), strict=True)]
     texts = [" ".join(filter(None, (p.mean, p.around, f"({p.remarks[0]})"))) if p else "" for p in parts]
     return Column(title, texts, values, numeric=True, parts=parts, best=best)
 
 
 def part(
-    mean: float, low: float, high: float, n: int, *, form: str, scale: float = 100, least: float | None = None
+    mean: float,
+    low: float,
+    high: float,
+    n: int,
+    *,
+    form: str,
+    scale: float = 100,
+    within: tuple[float, float] = ANYTHING,
 ) -> Part | None:
     """None when the mean is missing."""
     if pd.isna(mean):
         return None
     around = ""
-    if least is not None and low < least:
-        around = f"[{format(least * scale, form)}, {format(high * scale, form)}]"
+    if low < within[0] or high > within[1]:
+        ends = (max(low, within[0]), min(high, within[1]))
+        around = f"[{', '.join(format(end * scale, form) for end in ends)}]"
     elif not pd.isna(low):
         around = f"± {format((high - mean) * scale, form.lstrip('+'))}"
     return Part(format(mean * scale, form), around, (f"n={n}",))

@@ -36,7 +36,7 @@ def _figure(chart: Chart, facet: Facet) -> dict[str, Any]:
         "yaxis": _axis(facet.y),
     }
     if facet.heat:
-        layout["xaxis"] |= {"showgrid": False, "tickangle": -40 if chart.square else "auto", "type": "category"}
+        layout["xaxis"] |= {"showgrid": False, "type": "category"} | ({"tickangle": -40} if chart.square else {})
         layout["yaxis"] |= {"showgrid": False, "autorange": "reversed", "type": "category"}
     return {"data": data, "layout": layout, "config": CONFIG}
 

@@ -87,7 +87,7 @@ def page(index: Path, browser: Browser) -> Iterator[Page]:
     tab.on("pageerror", lambda error: seen.append(str(error)))
     tab.on("request", lambda request: seen.append(request.url))
     tab.goto(index.as_uri())
-    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    tab.evaluate("charts.forEach(draw)")
     until(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
     yield tab
     assert [line for line in seen if not line.startswith("data:")] == [index.as_uri()]
@@ -143,7 +143,7 @@ def test_the_page_keeps_its_place_while_figures_are_drawn(index: Path, browser: 
     tab.goto(index.as_uri())
     height = "document.documentElement.scrollHeight"
     before = tab.evaluate(height)
-    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    tab.evaluate("charts.forEach(draw)")
     until(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
     assert abs(tab.evaluate(height) - before) < 0.02 * before
     tab.close()
