@@ -142,7 +142,7 @@ def tiles(study: Study, judgements: list[Judgement]) -> list[tuple[str, str, str
         best = models.iloc[0]
         numbers = (best[f"{TEST_MEAN_IOU}{name}"] for name in ("", "_low", "_high", "_n"))
         score = part(*numbers, form=".2f", within=(0, 1))
-        text = f"{score.mean} {score.around}".strip() + f" % test mean IoU, n = {best['n']}" if score else ""
+        text = f"{score.mean} {score.around}".strip() + f" % test mIoU, n = {best['n']}" if score else ""
         found.append(("best on validation", selection.cell_name(study, best["model"], best["freeze"]), text))
     if judgements:
         counts = claims.count_verdicts(judgements)

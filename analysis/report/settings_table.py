@@ -15,9 +15,9 @@ def settings_table(study: Study) -> Table:
         return Table("settings", title, "No setting is known yet: no trial has a readable config.")
     scores = selection.settings(study).drop(columns=[*selection.CELL, "setting_name", "planned", "lr"])
     rows = ended.merge(scores, on="setting", how="left", validate="one_to_one")
-    rows[[f"{name}_n" for name in (VAL_MEAN_IOU, TEST_MEAN_IOU)]] = rows[
-        [f"{name}_n" for name in (VAL_MEAN_IOU, TEST_MEAN_IOU)]
-    ].fillna(0)
+    of_seeds = [f"{name}_n" for name in (VAL_MEAN_IOU, TEST_MEAN_IOU)]
+    rows[of_seeds] = rows[of_seeds].fillna(0)
+    rows = rows.astype(dict.fromkeys(of_seeds, "int64"))
     chosen = set(selection.best_cells(study)["setting"])
     seeds = zip(rows["finished"], rows["planned"], strict=True)
     columns = [

@@ -214,7 +214,7 @@ def _latex_cells(column: Column, once: Sequence[str]) -> list[str]:
             continue
         mean = latex_text(minus(part_.mean))
         rest = ", ".join(remark for remark in part_.remarks if remark not in once)
-        behind = latex_text(minus(part_.around) + (f" ({rest})" if rest else ""))
+        behind = latex_text(" ".join(filter(None, (minus(part_.around), f"({rest})" if rest else ""))))
         found.append((rf"\textbf{{{mean}}}" if bold else mean) + f" & {behind}".rstrip())
     return found
 

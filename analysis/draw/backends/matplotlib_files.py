@@ -172,10 +172,12 @@ def _legend_below(figure: Figure, chart: Chart) -> None:
     handles = []
     lines = {series.group: series for facet in chart.facets for series in reversed(facet.series)}
     for group, look in chart.legend().items():
+        bar = look.symbol == "none" and not lines[group].joined
         handles.append(
             Line2D(
-                [], [], color=look.colour, linestyle=LINES[look.dash] if lines[group].joined else "",
-                marker=MARKERS[look.symbol], markersize=5, label=group,
+                [], [], color=look.colour, linestyle=LINES[look.dash] if lines[group].joined or bar else "",
+                marker=MARKERS[look.symbol], markersize=5, label=group, linewidth=7 if bar else 1.6,
+                alpha=0.4 if bar else 1, fillstyle="none" if look.symbol == "diamond-open" else "full",
             )
         )  # fmt: skip
     if not handles:

@@ -44,7 +44,7 @@ def _figure(chart: Chart, facet: Facet) -> dict[str, Any]:
 def _height(chart: Chart, facet: Facet) -> int:
     if facet.heat:
         return 110 + (30 if chart.square else 26) * len(facet.heat.rows)
-    return 80 + 34 * len(facet.y.categories) if facet.y.categories else 300
+    return 70 + 30 * len(facet.y.categories) if facet.y.categories else 300
 
 
 def _axis(axis: Axis) -> dict[str, Any]:

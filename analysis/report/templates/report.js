@@ -54,7 +54,9 @@ const near = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
 }, { rootMargin: "800px" });
 for (const section of charts) near.observe(section);
-const resize = () => document.querySelectorAll(".facet").forEach((facet) => Plotly.Plots.resize(facet));
+const resize = (width) => document.querySelectorAll(".facet.js-plotly-plot").forEach((facet) => {
+  Plotly.relayout(facet, { width: width(facet), autosize: true });
+});
 const folded = [...document.querySelectorAll(".attention, .claim details, details.note")];
 let opened = [];
 addEventListener("beforeprint", () => {
@@ -62,12 +64,12 @@ addEventListener("beforeprint", () => {
   opened = folded.filter((details) => !details.open);
   for (const details of opened) details.open = true;
   document.body.classList.add("paper");
-  resize();
+  resize((facet) => facet.clientWidth);
 });
 addEventListener("afterprint", () => {
   document.body.classList.remove("paper");
   for (const details of opened) details.open = false;
-  resize();
+  resize(() => null);
 });
 // Another scheme, or paper: what is drawn is drawn again in its colours, with what was hidden hidden.
 dark.addEventListener("change", () => {

@@ -206,3 +206,46 @@ def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
     until(page, f"document.documentElement.scrollWidth === {width}")
     plots = "[...document.querySelectorAll('.facet .main-svg')].map((svg) => svg.getBoundingClientRect().right)"
     until(page, f"Math.max(...{plots}) <= innerWidth")
+
+
+@needs_browser
+def test_the_answers_stand_above_the_pictures_and_these_above_the_results(page: Page) -> None:
+    tops = [
+        page.evaluate(f"document.getElementById('{name}').offsetTop") for name in ("claims", "predictions", "results")
+    ]
+    assert tops == sorted(tops)
+    assert page.locator("#chart-forest .facet.js-plotly-plot").count() == 1
+
+
+@needs_browser
+def test_the_contents_stay_in_sight(page: Page) -> None:
+    page.evaluate("scrollTo(0, 3000)")
+    until(page, "scrollY > 2000")
+    assert page.evaluate("document.querySelector('nav').getBoundingClientRect().top") == 0
+
+
+@needs_browser
+def test_dark_paper_has_light_ink_in_page_and_figures(index: Path, browser: Browser) -> None:
+    tab = browser.new_page(color_scheme="dark")
+    tab.goto(index.as_uri())
+    tab.evaluate("charts.forEach(draw)")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    axis = "document.querySelector('#chart-test_scores .facet').layout.font.color"
+    assert (tab.evaluate(colour), tab.evaluate(axis)) == ("rgb(18, 21, 27)", "#d5d9e2")
+    tab.emulate_media(color_scheme="light")
+    until(tab, f"{axis} === '#333333'")
+    assert tab.evaluate(colour) == "rgb(245, 246, 249)"
+    tab.close()
+
+
+@needs_browser
+def test_paper_has_all_unfolded_and_figures_of_its_width_and_the_screen_gets_its_own_back(page: Page) -> None:
+    widest = "Math.max(...[...document.querySelectorAll('.facet .main-svg')].map((svg) => svg.clientWidth))"
+    folded = "document.querySelectorAll('.attention:not([open])').length"
+    assert page.evaluate(folded) == 1
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    until(page, f"{widest} <= 700")
+    assert page.evaluate(folded) == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    until(page, f"{widest} > 900")
+    assert page.evaluate(folded) == 1
