@@ -19,7 +19,7 @@ from segtrain.records import PANEL_COUNT, PANEL_KINDS, PANELS_DIR, RecordError, 
 
 IGNORED = 255
 _FADE = 0.7  # how far towards white a right pixel goes, so that a wrong one stands out on any palette
-_WRONG = ((0, 0, 0), (255, 0, 0), (255, 0, 255), (0, 0, 255), (0, 170, 0), (255, 120, 0))
+_WRONG = ((0, 0, 0), (255, 0, 0), (255, 0, 255), (0, 0, 255), (255, 120, 0), (0, 200, 255))
 """Colours of wrong pixels to choose from."""
 
 Pixels = npt.NDArray[np.uint8]
