@@ -32,6 +32,9 @@ def test_claims_stand_strongest_first(judged: list[Judgement]) -> None:
     ordered = answers.strongest_first(judged)
     assert [judgement.text for judgement in ordered] == ["close", "better", "as fast", "no such"]
     assert [strength(judgement)[0] for judgement in ordered] == [0, 0, 1, 2]
+    better = judged[2]
+    wide = replace(better, effect=replace(better.effect, low=-0.1, high=0.5))
+    assert answers.strongest_first([wide, better]) == [better, wide]
 
 
 def test_a_forest_has_the_effect_its_interval_the_margin_and_what_was_published(judged: list[Judgement]) -> None:
