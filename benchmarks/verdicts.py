@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.statistics import decision, estimates, resampling, spending
-from analysis.statistics.decision import Effects
-from analysis.statistics.estimates import ALPHA, LEVEL, Floats
-from analysis.statistics.spending import Look, next_share, planned_seeds
+from analysis.inference import decision, estimates, resampling, spending
+from analysis.inference.decision import Effects
+from analysis.inference.estimates import ALPHA, LEVEL, Floats
+from analysis.inference.spending import Look, next_share, planned_seeds
 
 # 32s, 16s, 8s fine-tuned; 32s, 16s, 8s frozen
 CLAIMS = np.array(

@@ -61,6 +61,7 @@ REPORT_DIR = "report"
 # Keys of one line of metrics.jsonl; the same names go to wandb.
 EPOCH = "epoch"
 TRAIN_LOSS = "train/loss"
+TRAIN_MEAN_IOU = "train/mean_iou"
 VAL_LOSS = "val/loss"
 VAL_MEAN_IOU = "val/mean_iou"
 VAL_IOU = "val/iou"

@@ -34,9 +34,10 @@ ROOMS = {
     "sweeps/engine/run": {"ask", "plan"},
     "sweeps/engine/cli": {"ask", "plan", "run"},
     "analysis/read": set(),
-    "analysis/statistics": {"read"},
-    "analysis/draw": {"read", "statistics"},
-    "analysis/report": {"draw", "read", "statistics"},
+    "analysis/inference": set(),
+    "analysis/statistics": {"inference", "read"},
+    "analysis/draw": {"inference", "read", "statistics"},
+    "analysis/report": {"draw", "inference", "read", "statistics"},
 }
 MOST_MODULES = 12  # of a room; one that holds more is two
 LOOKS_AT_DATA = ("read/dataset_survey.py", "draw/dataset_samples.py", "report/dataset_report.py")

@@ -44,7 +44,7 @@ TRIAL_DTYPES = {
     "runtime_s": "float64",
     **dict.fromkeys(("model", "variant", "arch", "freeze", "dataset", "setting_name"), "str"),
     "lr": "float64",
-    **dict.fromkeys(("seed", "setting", "best_epoch"), "Int64"),
+    **dict.fromkeys(("seed", "setting", "best_epoch", "counted_classes"), "Int64"),
     **dict.fromkeys((records.TRAIN_LOSS, records.VAL_LOSS, records.VAL_MEAN_IOU, *SCORES), "float64"),
     **dict.fromkeys(dynamics.COLUMNS, "float64"),
     **dict.fromkeys((records.IMAGES_PER_S, records.PEAK_MEMORY_BYTES), "float64"),
@@ -94,7 +94,9 @@ class Study:
     - SCORES: test.json's. iou_small, iou_medium and iou_large are means over the classes that have such objects.
     - dynamics.COLUMNS, which say what they are; images_per_s is the median over the epochs, peak_memory_bytes the
       highest; the rest is env.json's. `multiply_adds` is of the forward pass of one image.
+    - counted_classes: how many classes the mean IoU counts: those that occur in truth or prediction.
     - folder: relative to `out`.
+    - then every further field of config.json under its own name.
 
     `epochs`: one row per trial and epoch, in that order; a later line of an epoch replaces an earlier one.
     `classes`: one row per trial and class: the test scores, missing when the class does not occur.
@@ -118,6 +120,10 @@ class Study:
     configs: dict[str, Row]
     envs: dict[str, Row]
     problems: list[str]
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{count} {state}" for state, count in self.trials["state"].value_counts().items())
+        return f"<Study {self.name}: {self.title}; {len(self.trials)} trials ({states}), {len(self.claims)} claims>"
 
 
 def load(path: Path | str) -> Study:
@@ -149,7 +155,7 @@ def load(path: Path | str) -> Study:
         variants=list(description.get("variants") or {}),
         claims=description["claims"],
         looks=description.get("looks") or [],
-        trials=_frame([trial.row for trial in trials], TRIAL_DTYPES),
+        trials=_add_recipe(_frame([trial.row for trial in trials], TRIAL_DTYPES), configs),
         epochs=_frame([line for trial in trials for line in trial.epochs], EPOCH_DTYPES),
         classes=_frame([line for trial in trials for line in trial.classes], CLASS_DTYPES),
         configs=configs,
@@ -160,6 +166,14 @@ def load(path: Path | str) -> Study:
 
 def _frame(rows: Sequence[Row], dtypes: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dict(dtypes))
+
+
+def _add_recipe(trials: pd.DataFrame, configs: Mapping[str, Row]) -> pd.DataFrame:
+    """`trials` with a column for every field of the configs that it has none of."""
+    fields = dict.fromkeys(name for config in configs.values() for name in config if name not in trials)
+    ids = trials["trial_id"]
+    columns = {name: [configs.get(trial_id, {}).get(name) for trial_id in ids] for name in fields}
+    return pd.concat([trials, pd.DataFrame(columns, index=trials.index)], axis=1)
 
 
 def _read_description(folder: Path) -> Row:

@@ -17,6 +17,7 @@ UNREADABLE = "unreadable"
 
 EPOCH_NUMBERS = (
     records.TRAIN_LOSS,
+    records.TRAIN_MEAN_IOU,
     records.VAL_LOSS,
     records.VAL_MEAN_IOU,
     records.TEST_LOSS,
@@ -151,6 +152,7 @@ def _read_outcome(folder: Path, status: records.Status) -> tuple[Row, list[Row],
     if (folder / records.TEST_FILE).exists():
         scores = records.read_test_scores(folder)
         row |= {records.TEST_LOSS: scores.loss, records.TEST_MEAN_IOU: scores.mean_iou, "best_epoch": scores.epoch}
+        row |= {"counted_classes": scores.counted_classes}
         row |= {name: vars(scores)[name] for name in TEST_NUMBERS}
         classes = _list_classes(scores)
         row |= {f"iou_{size}": scores.mean_size_iou[size] for size in records.OBJECT_SIZES}

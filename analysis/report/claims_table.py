@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.inference.estimates import ALPHA
 from analysis.read.frames import SCORES
 from analysis.report.table import Column, Table, numbers, words
 from analysis.statistics.claims import Judgement
 from analysis.statistics.contrasts import Side
-from analysis.statistics.estimates import ALPHA
 from segtrain.records import TEST_LOSS, VAL_MEAN_IOU
 
 FRACTIONS = (

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.inference import resampling
+from analysis.inference.estimates import Counts, Floats
 from analysis.read.arrays import read_array
 from analysis.read.frames import TRIAL_DTYPES, Study
 from analysis.read.trial_folder import EPOCH_NUMBERS
-from analysis.statistics import resampling
-from analysis.statistics.estimates import Counts, Floats
 from segtrain import records
 from segtrain.records import EPOCH, EPOCH_S, TEST_MEAN_IOU, RecordError
 

@@ -24,17 +24,18 @@ from typing import Any, Literal
 
 import numpy as np
 
+from analysis.inference import decision, estimates, tuning
+from analysis.inference.decision import FEWEST_SEEDS, Effects
+from analysis.inference.estimates import ALPHA, LEVEL, Estimate
+from analysis.inference.outlook import Standing, lack_text, lacks
+from analysis.inference.spending import FIRST_SHARE, Look, next_share, over_looks, read_looks
 from analysis.read.frames import Study
-from analysis.statistics import claim_metrics, contrasts, decision, estimates, tuning
+from analysis.statistics import claim_metrics, contrasts
 from analysis.statistics.claim_metrics import METRICS, Metric
 from analysis.statistics.contrasts import NO_TRIALS, Differences, Side
-from analysis.statistics.decision import FEWEST_SEEDS, Effects
 from analysis.statistics.declared import Claim, read_claim
-from analysis.statistics.estimates import ALPHA, LEVEL, Estimate
 from analysis.statistics.image_chance import ImageChance, TestImages
-from analysis.statistics.outlook import Standing, lack_text, lacks
 from analysis.statistics.selection import compared
-from analysis.statistics.spending import FIRST_SHARE, Look, next_share, over_looks, read_looks
 from segtrain.records import STUDY_FILE, RecordError
 
 Verdict = Literal["holds", "contradicted", "undecided"]

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.inference import tuning
+from analysis.inference.estimates import Floats
 from analysis.read.frames import Study
-from analysis.statistics import selection, tuning
-from analysis.statistics.estimates import Floats
+from analysis.statistics import selection
 from analysis.statistics.selection import compared, usable
 
 TUNED = ("lr", "weight_decay", "batch_size")

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.inference import resampling
+from analysis.inference.estimates import LEVEL, Counts, Floats
+from analysis.inference.resampling import Units
 from analysis.read.arrays import read_array, read_names
 from analysis.read.frames import Study
-from analysis.statistics import resampling
 from analysis.statistics.claim_metrics import Resample
-from analysis.statistics.estimates import LEVEL, Counts, Floats
-from analysis.statistics.resampling import Units
 from segtrain import records
 from segtrain.records import RecordError
 

@@ -11,10 +11,10 @@ from functools import lru_cache
 
 import pandas as pd
 
+from analysis.inference.estimates import estimate
 from analysis.read import dynamics
 from analysis.read.frames import COMPARED_STAGE, SCORES, Study
 from analysis.read.trial_folder import CLASS_NUMBERS, COST_NUMBERS, freeze_label
-from analysis.statistics.estimates import estimate
 from segtrain.records import EPOCH, FINAL_STATES, IMAGES_PER_S, PEAK_MEMORY_BYTES, TEST_MEAN_IOU, VAL_MEAN_IOU
 
 COSTS = (*COST_NUMBERS, IMAGES_PER_S, PEAK_MEMORY_BYTES, "runtime_s")

@@ -66,7 +66,12 @@ def test_frames_have_the_documented_columns_and_the_order_of_the_study(builder: 
         (study.epochs, EPOCH_DTYPES),
         (study.classes, CLASS_DTYPES),
     ):
-        assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == dtypes
+        found = {name: str(dtype) for name, dtype in frame.dtypes.items()}
+        assert {name: found[name] for name in dtypes} == dtypes
+    recipe = {name for config in study.configs.values() for name in config}
+    assert set(study.trials) == set(TRIAL_DTYPES) | recipe
+    assert study.trials["batch_size"].tolist() == [study.configs[name]["batch_size"] for name in study.configs]
+    assert repr(study) == "<Study grid: A small grid; 3 trials (3 finished), 0 claims>"
     ids = study.trials["trial_id"].tolist()
     assert study.trials["arch"].tolist() == ["fcn8s", "fcn16s", "fcn32s"]
     assert study.epochs["trial_id"].tolist() == [ids[0], ids[0], ids[1], ids[2]]

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from analysis.inference.spending import FIRST_SHARE
 from analysis.read.frames import load
 from analysis.statistics import claims
 from analysis.statistics.claims import judge_all
-from analysis.statistics.spending import FIRST_SHARE
 from segtrain import records
 from tests.analysis.conftest import counts
 

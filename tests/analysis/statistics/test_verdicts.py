@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from analysis.statistics.spending import FIRST_SHARE
+from analysis.inference.spending import FIRST_SHARE
 
 STUDIES = 1000
 ERROR = 100 * (0.05 * 0.95 / STUDIES) ** 0.5  # of 5 %, in points

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from analysis.statistics import spending
-from analysis.statistics.spending import FIRST_SHARE, Look, next_share, over_looks, planned_seeds, read_looks
+from analysis.inference import spending
+from analysis.inference.spending import FIRST_SHARE, Look, next_share, over_looks, planned_seeds, read_looks
 
 
 @pytest.mark.parametrize(

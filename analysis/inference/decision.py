@@ -22,7 +22,7 @@ from math import prod
 import numpy as np
 from scipy.stats import t as student
 
-from analysis.statistics.estimates import RESOLUTION, Floats
+from analysis.inference.estimates import RESOLUTION, Floats
 
 FEWEST_SEEDS = 2
 """One seed decides nothing, however many images there are: the difference may be that of two random starts."""

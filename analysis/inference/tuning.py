@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from analysis.statistics.estimates import Floats
+from analysis.inference.estimates import Floats
 
 
 def choose(

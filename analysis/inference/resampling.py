@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.statistics.estimates import Counts, Floats
+from analysis.inference.estimates import Counts, Floats
 
 FEWEST_GROUPS = 5
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from analysis.statistics import resampling
-from analysis.statistics.resampling import FEWEST_GROUPS, unit_weights, units_of, variance_over
+from analysis.inference import resampling
+from analysis.inference.resampling import FEWEST_GROUPS, unit_weights, units_of, variance_over
 
 
 def test_without_groups_every_image_is_a_unit() -> None:

@@ -6,8 +6,8 @@ import pytest
 import scipy.stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from analysis.statistics import decision
-from analysis.statistics.decision import Effects, estimate_effects, satterthwaite, weigh
+from analysis.inference import decision
+from analysis.inference.decision import Effects, estimate_effects, satterthwaite, weigh
 
 PAIR = np.array([[1.0, -1.0]])
 SCORES = np.array([[0.61, 0.64, 0.58, 0.66], [0.55, 0.61, 0.57, 0.60]])
@@ -101,7 +101,7 @@ def test_leading_indices_are_independent_studies() -> None:
 
 @pytest.mark.parametrize("name", ["decision", "estimates", "outlook", "spending", "resampling", "tuning"])
 def test_what_the_queue_of_a_sweep_may_ask_needs_no_frames_and_no_files(name: str) -> None:
-    tree = ast.parse((Path(__file__).parents[3] / f"analysis/statistics/{name}.py").read_text())
+    tree = ast.parse((Path(__file__).parents[3] / f"analysis/inference/{name}.py").read_text())
     modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert not [module for module in modules if module.startswith(("pandas", "pathlib", "analysis.read", "segtrain"))]

@@ -1,7 +1,7 @@
 import pytest
 from scipy.stats import norm, t
 
-from analysis.statistics.outlook import FARTHEST, Lack, Standing, chance, lack_text, lacks
+from analysis.inference.outlook import FARTHEST, Lack, Standing, chance, lack_text, lacks
 
 LEVEL = 0.05
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.statistics import tuning
+from analysis.inference import tuning
 
 
 def test_a_setting_at_which_seeds_diverge_loses_against_one_at_which_none_does() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.statistics.estimates import Floats
+from analysis.inference.estimates import Floats
 
 PLANNED = (3, 5, 8, 12, 20)
 """Seeds at which a study that trains until its claims are decided looks at them."""

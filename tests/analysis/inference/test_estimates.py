@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.statistics import estimates
+from analysis.inference import estimates
 
 SCORES = np.array([0.61, 0.64, 0.58, 0.66])
 
