@@ -46,14 +46,18 @@ class LossMean:
     """The cross-entropy of a split, a mean over pixels and not over images or batches."""
 
     def __init__(self) -> None:
-        self.sum, self.pixels = 0.0, 0
+        self.sums: list[Tensor] = []
+        self.pixels: list[Tensor] = []
 
     def update(self, logits: Tensor, target: Tensor) -> None:
         loss, pixels = cross_entropy_sum(logits, target)
-        self.sum, self.pixels = self.sum + loss.item(), self.pixels + int(pixels)
+        self.sums.append(loss)
+        self.pixels.append(pixels)
 
     def mean(self) -> float:
-        return self.sum / self.pixels if self.pixels else float("nan")
+        """Read once a split: asking for a number at every batch would make a GPU wait."""
+        pixels = int(torch.stack(self.pixels).sum())
+        return sum(torch.stack(self.sums).tolist()) / pixels if pixels else float("nan")
 
 
 def cross_entropy_sum(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

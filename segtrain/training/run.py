@@ -15,7 +15,13 @@ from segtrain.data import DATASETS
 from segtrain.data.cache import DataCache, open_cache
 from segtrain.data.spec import SPLITS, DataError, Split
 from segtrain.machine import environment
-from segtrain.machine.device import Hardware, make_deterministic, pick_hardware
+from segtrain.machine.device import (
+    Hardware,
+    keep_freed_memory,
+    make_deterministic,
+    pick_hardware,
+    release_memory,
+)
 from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.training import checkpoint
@@ -71,8 +77,8 @@ def start_or_resume(
         kept = Progress(**last["progress"])
         hardware = Hardware(hardware.device, kept.precision, kept.threads, kept.channels_last)
     make_deterministic(hardware)
-    if hardware.device.type == "cuda":
-        torch.cuda.empty_cache()  # of the trial before, in a process that runs several; a neighbour may need it
+    keep_freed_memory()
+    release_memory(hardware.device)
 
     dataset = DATASETS[config.dataset]
     data = open_cache(dataset, data_root, config.image_height, config.image_width)

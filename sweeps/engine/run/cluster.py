@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from sweeps.engine.ask.options import Options
-from sweeps.engine.plan.resources import Nodes, ResourceError, TrialResources, local_node, pick_resources
+from sweeps.engine.plan.resources import Nodes, ResourceError, local_node, pick_resources
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the trial folders have it all
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C may end it at once: nothing is lost
     "RAY_AIR_NEW_OUTPUT": "0",
-    # Imported by every worker as soon as it starts, before anybody asks it to train.
-    "RAY_preload_python_modules": "sweeps.engine.run.trainable,segtrain.training.trial",
+    # A process for each CPU, which Tune would not take: it gives its workers a variable that these do not have.
+    "RAY_prestart_worker_first_driver": "false",
 }
 """Read by Ray when it is imported or started."""
 QUIET = {"log_to_driver": False, "logging_level": "error"}
@@ -58,7 +58,7 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
         if own is None:
             started = pool.submit(_connect, str(options.address))
         else:
-            started = pool.submit(_start, own, own.slots([node]))
+            started = pool.submit(_start, math.ceil(own.slots([node]) * own.cpus), own.num_gpus)
         try:
             yield started.result
         finally:
@@ -68,20 +68,10 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
                 ray.shutdown()
 
 
-def _start(trial: TrialResources, slots: int) -> Callable[[], Nodes]:
-    """A Ray with the CPUs and GPUs of `slots` trials, no more: it starts a process for each CPU at once."""
-    os.environ.update(
-        {
-            # With more CPUs a trial there would be more processes than trials.
-            "RAY_prestart_worker_first_driver": str(trial.cpus <= 1).lower(),
-            # As many are kept while they wait for work; else Tune's reservation of the CPUs would end them all.
-            "RAY_num_workers_soft_limit": str(slots),
-        }
-    )
+def _start(cpus: int, gpus: int) -> Callable[[], Nodes]:
     import ray  # most of a second
 
-    cpus = math.ceil(slots * trial.cpus)
-    ray.init("local", num_cpus=cpus, num_gpus=trial.num_gpus, include_dashboard=False, **QUIET)
+    ray.init("local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False, **QUIET)
     return _alive_nodes
 
 
