@@ -36,6 +36,8 @@ CONFUSION_TABLE_FILE = "confusion.csv"  # the same under the names of the classe
 NORMALISED_TABLE_FILE = "confusion_normalised.csv"  # each row over its sum; cells of a class without truth are empty
 IMAGE_CONFUSION_FILE = "image_confusion.npz"  # "confusion": (N, K, K) int64, one matrix per test image in split order
 ROC_FILE = "roc.npz"  # the fields of segtrain.metrics.roc.RocCurves
+CODE_DIR = "code"  # of a model of the user's own: its source, or its configuration
+CODE_KEY = "code"  # in env.json: {"sha256", "files", "earlier"}
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
 TEMPORARY_SUFFIX = ".tmp"
@@ -200,6 +202,13 @@ def ended(state: State, before: Status | None, epochs: int, reason: str) -> Stat
     """The status of a trial that something outside its training ended, keeping how far it had come."""
     before = before or Status(state=state, epoch=0, epochs=epochs, runtime_s=0.0)
     return replace(before, state=state, epochs=epochs, reason=reason, step=None)
+
+
+def read_code(folder: Path) -> dict[str, Any] | None:
+    """What env.json says of the user's own code that a trial was trained with; None when it used none."""
+    path = folder / ENV_FILE
+    code: dict[str, Any] | None = read_json(path).get(CODE_KEY) if path.exists() else None
+    return code
 
 
 def write_test_scores(folder: Path, scores: TestScores) -> None:

@@ -1,6 +1,7 @@
 """The shape of every model: an encoder, which freezing and transfer take hold of, and a decoder on top of it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -9,7 +10,7 @@ class Decoder(nn.Module, ABC):
     """features of its encoder, size (H, W) of the image -> logits (N, K, H, W), float32 whatever the precision."""
 
     @abstractmethod
-    def score_layers(self) -> list[nn.Conv2d]:
+    def score_layers(self) -> Sequence[nn.Module]:
         """The layers that give class scores: all that `all_but_score` trains."""
 
 
@@ -25,6 +26,10 @@ class EncoderDecoder(nn.Module):
         height, width = x.shape[-2:]
         logits: Tensor = self.decoder(self.encoder(x), (height, width))
         return logits
+
+    def forward_with_auxiliary(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What training looks at: the logits, and those of auxiliary heads in models that have them."""
+        return self(x), []
 
 
 def scaled(channels: int, width_mult: float) -> int:

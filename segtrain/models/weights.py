@@ -1,24 +1,24 @@
-"""ImageNet weights: whose an architecture starts from, where they are found, and how they get into a model."""
+"""Pretrained weights: whose an architecture starts from, where they are found, and how they get into a model."""
 
 from collections.abc import Callable
-from http.client import HTTPException
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torchvision.models import ResNet50_Weights, VGG16_Weights, WeightsEnum
 
-from segtrain.config import Arch
-from segtrain.errors import UserError
+from segtrain.config import Arch, Init
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import load_vgg16
 from segtrain.models.fcn_resnet50 import load_resnet50
+from segtrain.models.resolve import stock_of
 from segtrain.models.segformer import load_mit
+from segtrain.models.stock.huggingface import quiet_transformers
+from segtrain.models.stock.split import SplitModel
+from segtrain.models.weight_files import WeightsError, find_of_torchvision, find_on_hub
 
 WEIGHTS_FOLDER = "weights"
-HUB_CONFIG = "config.json"
-HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 class Pretrained(NamedTuple):
@@ -41,90 +41,48 @@ IMAGENET: dict[Arch, Pretrained] = {
 }
 
 
-class WeightsError(UserError):
-    """Pretrained weights that were asked for can neither be found nor downloaded, or are not what they should be."""
-
-
-def find_or_download(arch: Arch, data_root: Path) -> Path:
-    """The file, or for SegFormer the folder, of the weights that `arch` starts from: under `<data_root>/weights`, else
-    in the library's cache, else downloaded into that cache.
+def find_or_download(arch: str, data_root: Path, init: Init = "imagenet") -> Path:
+    """The file or the folder of the weights that `arch` starts from: under `<data_root>/weights`, else in the library's
+    cache, else downloaded into that cache.
 
     Raises WeightsError that names the files, every place they were looked for, and the ways on.
     """
-    source = IMAGENET[arch].source
     folder = data_root / WEIGHTS_FOLDER
-    return _find_on_hub(source, folder) if isinstance(source, str) else _find_of_torchvision(source, folder)
+    stock = stock_of(arch)
+    if stock is not None:
+        return stock[0].find_weights(stock[1], init, folder)
+    source = IMAGENET[cast(Arch, arch)].source
+    return find_on_hub(source, folder) if isinstance(source, str) else find_of_torchvision(source, folder)
 
 
-def load(model: EncoderDecoder, arch: Arch, data_root: Path) -> None:
-    """Raises WeightsError when they are not found, or are another network's."""
-    path = find_or_download(arch, data_root)
-    state = _read_mit(path) if path.is_dir() else torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+def load(model: EncoderDecoder, arch: str, data_root: Path, init: Init = "imagenet") -> list[str]:
+    """The names of the layers' tensors that should have come from the weights and stay new, such as those of a head for
+    other classes. Raises WeightsError when the weights are not found, or are another network's."""
+    path = find_or_download(arch, data_root, init)
+    stock = stock_of(arch)
     try:
-        IMAGENET[arch].load(model, state)
+        if stock is not None:
+            assert isinstance(model, SplitModel)
+            return stock[0].load_weights(model, stock[1], init, path)
+        _load_own(model, cast(Arch, arch), path)
     except (KeyError, RuntimeError):
         raise WeightsError(
             f"{path} does not hold the weights that {arch} starts from; put the right ones there, or train without "
             "them: --set init=scratch"
         ) from None
+    return []
 
 
-def _find_of_torchvision(weights: WeightsEnum, folder: Path) -> Path:
-    name = Path(weights.url).name
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    for place in (folder, cache):
-        if (place / name).is_file():
-            return place / name
-    try:
-        weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    except (OSError, HTTPException, RuntimeError) as error:
-        raise WeightsError(
-            f"init is 'imagenet' but its weights {name} are neither in {folder} nor in {cache}; "
-            f"downloading {weights.url} failed ({error}). Put the file into one of these folders, or train "
-            "without it: --set init=scratch"
-        ) from None
-    return cache / name
-
-
-def _find_on_hub(repository: str, folder: Path) -> Path:
-    from httpx import HTTPError
-    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import RemoteEntryNotFoundError
-
-    local = folder / repository.partition("/")[2]
-    cached = try_to_load_from_cache(repository, HUB_CONFIG)
-    for place in (local, *([Path(cached).parent] if isinstance(cached, str) else [])):
-        if (place / HUB_CONFIG).is_file() and any((place / name).is_file() for name in HUB_WEIGHTS):
-            return place
-    try:
-        config = hf_hub_download(repository, HUB_CONFIG)
-        try:
-            hf_hub_download(repository, HUB_WEIGHTS[0])
-        except RemoteEntryNotFoundError:
-            hf_hub_download(repository, HUB_WEIGHTS[1])
-    except (OSError, HTTPError) as error:
-        raise WeightsError(
-            f"init is 'imagenet' but its weights {HUB_CONFIG} and {' or '.join(HUB_WEIGHTS)} of {repository} are "
-            f"neither in {local} nor in the Hugging Face cache {constants.HF_HUB_CACHE}; downloading them failed "
-            f"({error}). Put both files into {local}, or train without them: --set init=scratch"
-        ) from None
-    return Path(config).parent
+def _load_own(model: EncoderDecoder, arch: Arch, path: Path) -> None:
+    state = _read_mit(path) if path.is_dir() else torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    IMAGENET[arch].load(model, state)
 
 
 def _read_mit(folder: Path) -> dict[str, Tensor]:
     """By transformers' own loader, which knows the names that published files give the tensors."""
     from transformers.models.segformer.modeling_segformer import SegformerModel
-    from transformers.utils import logging
 
-    # It reports the classifier that is left over, and draws a progress bar.
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
+    with quiet_transformers():
         mit, report = SegformerModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
     state: dict[str, Tensor] = mit.state_dict()
     return {name: tensor for name, tensor in state.items() if name not in report["missing_keys"]}

@@ -19,6 +19,9 @@ from segtrain.training.evaluation import (
 from segtrain.training.optimizer import learning_rate
 from segtrain.training.run import Run
 
+AUXILIARY_WEIGHT = 0.4
+"""Of the loss of an auxiliary head, as in PSPNet (Zhao et al., CVPR 2017); torchvision's recipe has 0.5."""
+
 
 class Diverged(ArithmeticError):
     """A loss stopped being finite at, or right after, optimiser step `step` (1-based) of the epoch."""
@@ -41,10 +44,14 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     sums, counts = [], []
     for batch in training_batches(arrays, config, epoch, device):
         with autocast(run.hardware):
-            logits = run.model(batch.images)
+            logits, auxiliary = run.model.forward_with_auxiliary(batch.images)
         loss_sum, pixels = cross_entropy_sum(logits, batch.target)
+        # The recorded loss is that of the logits alone, comparable between models with auxiliary heads and without.
+        objective = loss_sum
+        for logits_besides in auxiliary:
+            objective = objective + AUXILIARY_WEIGHT * cross_entropy_sum(logits_besides, batch.target)[0]
         run.optimizer.zero_grad()
-        (loss_sum / pixels.clamp(min=1)).backward()
+        (objective / pixels.clamp(min=1)).backward()
         run.optimizer.step()
         sums.append(loss_sum.detach())
         counts.append(pixels)

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.optim import AdamW
 
-from segtrain import records
+from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.cache import DataCache, SplitArrays, open_cache
@@ -15,6 +16,7 @@ from segtrain.machine.device import Hardware, make_deterministic, pick_hardware
 from segtrain.models import build_model, load_parent, set_trainable, weights
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.operations import flops_per_image
+from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import Progress
 from segtrain.training.evaluation import (
@@ -74,8 +76,8 @@ def start_or_resume(
     data = open_cache(dataset, data_root, config.image_height, config.image_width)
     torch.manual_seed(config.seed)
     model = build_model(config, len(dataset.classes))
-    if last is None and config.init == "imagenet":
-        weights.load(model, config.arch, data_root)
+    if last is None and config.init in ("imagenet", "pretrained"):
+        weights.load(model, config.arch, data_root, config.init)
     elif last is None and config.parent is not None:
         load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze)
     set_trainable(model, config.freeze)
@@ -93,6 +95,22 @@ def start_or_resume(
     attempts = 1 + (before.attempts if before else 0)
     run = Run(config, folder, data, hardware, model, optimizer, progress, attempts)
     _, flops = flops_per_image(config, len(dataset.classes))
-    records.write_json(folder / records.ENV_FILE, environment.describe(hardware, data.fingerprint, model, flops))
+    described = environment.describe(hardware, data.fingerprint, model, flops)
+    records.write_json(folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder))
     run.write_status("running")
     return run
+
+
+def keep_code(config: TrialConfig, num_classes: int, folder: Path) -> dict[str, Any]:
+    """Copies the code that makes the model into the trial's folder; gives what env.json says of it. Nothing for a model
+    of the program."""
+    files, note = code_of(config.arch), head_note(config, num_classes)
+    kept: dict[str, Any] = {"head": note} if note else {}
+    if files:
+        before = records.read_code(folder)
+        own_code.keep(files, folder / records.CODE_DIR)
+        digest = own_code.digest(files)
+        # Of a trial that went on with changed code: what its first epochs were trained with.
+        earlier = [] if before is None else [*before["earlier"], *[before["sha256"]] * (before["sha256"] != digest)]
+        kept[records.CODE_KEY] = {"sha256": digest, "files": sorted(files), "earlier": earlier}
+    return kept

@@ -8,7 +8,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from segtrain import records
+from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.errors import UserError
@@ -55,7 +55,7 @@ def train(
             run = start_or_resume(config, folder, data_root, threads, use_gpu)
             yield from train_epochs(run)
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
+            reason = own_code.describe_error(error)
             records.write_status(folder, records.ended("failed", records.read_status(folder), config.epochs, reason))
             (folder / records.ERROR_FILE).write_text(traceback.format_exc())
             raise

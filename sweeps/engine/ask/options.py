@@ -8,6 +8,8 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 WandbMode = Literal["offline", "online", "disabled"]
+CodeChoice = Literal["changed=rerun", "changed=keep"]
+"""What becomes of trials whose own code has changed since they were trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class Options:
     wandb: WandbMode
     strict: bool
     command: str
+    code: CodeChoice | None = None
 
     @property
     def resources(self) -> tuple[int | None, float | None, float]:

@@ -3,7 +3,7 @@
 import json
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,24 +42,29 @@ class PlannedTrial:
         return "wait for parent" if self.action == "wait" else "run"
 
 
-def make_plan(trials: Sequence[Trial], out: Path) -> list[PlannedTrial]:
-    """Raises PlanError naming every folder whose files are torn or belong to another config."""
+def make_plan(trials: Sequence[Trial], out: Path, again: Set[str] = frozenset()) -> list[PlannedTrial]:
+    """The trials whose ids are in `again` are planned as if they had never been trained. Raises PlanError naming every
+    folder whose files are torn or belong to another config."""
     problems: list[str] = []
     for trial in trials:
-        problems += find_problems(records.trial_dir(out, trial.trial_id), trial.config)
+        if trial.trial_id not in again:
+            problems += find_problems(records.trial_dir(out, trial.trial_id), trial.config)
     problems += find_missing_parents(trials, out)
     if problems:
         raise PlanError(*problems)
-    statuses = {trial.trial_id: records.read_status(records.trial_dir(out, trial.trial_id)) for trial in trials}
-    return [_plan_trial(trial, statuses, out) for trial in trials]
+    statuses = {
+        trial.trial_id: None if trial.trial_id in again else records.read_status(records.trial_dir(out, trial.trial_id))
+        for trial in trials
+    }
+    return [_plan_trial(trial, statuses, out, again) for trial in trials]
 
 
-def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: Path) -> PlannedTrial:
+def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: Path, again: Set[str]) -> PlannedTrial:
     status, parent = statuses[trial.trial_id], trial.config.parent
     # A diverged trial would diverge again at the same step: that is its result.
     if status is not None and status.state in records.FINAL_STATES:
         return PlannedTrial(trial, "skip", status.epoch, status)
-    if (records.trial_dir(out, trial.trial_id) / records.LAST_FILE).exists():
+    if trial.trial_id not in again and (records.trial_dir(out, trial.trial_id) / records.LAST_FILE).exists():
         # Killed between the two writes, the status may still be behind the first checkpoint.
         return PlannedTrial(trial, "resume", max(1, status.epoch if status else 0), status)
     if parent in statuses:

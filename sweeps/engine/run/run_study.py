@@ -11,6 +11,7 @@ from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
 from sweeps.engine.plan.actions import make_plan
+from sweeps.engine.plan.code_changes import choose_again, move_away
 from sweeps.engine.run.live_table import percent
 from sweeps.engine.run.schedule import run_trials
 
@@ -24,13 +25,17 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     """
     trials = study.expand()
     preflight.check_machine(options)
-    plan = make_plan(trials, options.out)
+    again = choose_again(trials, options.out, options.code)
+    plan = make_plan(trials, options.out, again)
     left = [planned for planned in plan if planned.action != "skip"]
+    preflight.check_models((p.trial.config for p in left), console)
     preflight.check_weights((p.trial.config for p in left if p.action == "run"), options.data_root)
     epoch_flops = preflight.check_data((p.trial.config for p in left), options.data_root)
 
     folder = records.study_dir(options.out, study.name)
     folder.mkdir(parents=True, exist_ok=True)
+    move_away(again, options.out)
+    preflight.keep_code((p.trial.config for p in left), folder)
     records.write_json(folder / records.STUDY_FILE, study.describe(trials, options.command))
     try:
         complete = not left or run_trials(study.name, plan, epoch_flops, options, console)
