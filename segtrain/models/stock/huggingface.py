@@ -72,7 +72,7 @@ def find_hf_weights(name: str, init: Init, folder: Path) -> Path:
                 f"Hugging Face cache; downloading them failed ({error}). Save the model into a folder, or train "
                 "without its weights: --set init=scratch"
             ) from None
-    if not any(found.glob(f"{Path(one).stem}*{Path(one).suffix}") for one in HUB_WEIGHTS):
+    if not any(path for one in HUB_WEIGHTS for path in found.glob(f"{Path(one).stem}*{Path(one).suffix}")):
         raise WeightsError(
             f"init is {init!r} but {found} holds neither {' nor '.join(HUB_WEIGHTS)}; put the weights there, or train "
             "without them: --set init=scratch"
