@@ -18,12 +18,15 @@ REPLACED_DIR = "replaced"
 
 
 def find_changed(configs: Iterable[TrialConfig], out: Path) -> dict[str, list[str]]:
-    """Architecture -> ids of the trials that were trained with other code than is there now. Raises CodeError."""
+    """Architecture -> ids of the trials that were trained with other code than is there now. One that failed before its
+    first checkpoint has nothing that could stand. Raises CodeError."""
     changed: dict[str, list[str]] = {}
     digests: dict[str, str | None] = {}
     for config in configs:
-        kept = records.read_code(records.trial_dir(out, config.trial_id))
-        if kept is None:
+        folder = records.trial_dir(out, config.trial_id)
+        kept, status = records.read_code(folder), records.read_status(folder)
+        ended = status is not None and status.state in records.FINAL_STATES
+        if kept is None or not (ended or (folder / records.LAST_FILE).exists()):
             continue
         if config.arch not in digests:
             files = code_of(config.arch)
