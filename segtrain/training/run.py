@@ -96,18 +96,20 @@ def start_or_resume(
     run = Run(config, folder, data, hardware, model, optimizer, progress, attempts)
     _, flops = flops_per_image(config, len(dataset.classes))
     described = environment.describe(hardware, data.fingerprint, model, flops)
-    records.write_json(folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder))
+    records.write_json(
+        folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
+    )
     run.write_status("running")
     return run
 
 
-def keep_code(config: TrialConfig, num_classes: int, folder: Path) -> dict[str, Any]:
+def keep_code(config: TrialConfig, num_classes: int, folder: Path, resumed: bool) -> dict[str, Any]:
     """Copies the code that makes the model into the trial's folder; gives what env.json says of it. Nothing for a model
     of the program."""
     files, note = code_of(config.arch), head_note(config, num_classes)
     kept: dict[str, Any] = {"head": note} if note else {}
     if files:
-        before = records.read_code(folder)
+        before = records.read_code(folder) if resumed else None
         own_code.keep(files, folder / records.CODE_DIR)
         digest = own_code.digest(files)
         # Of a trial that went on with changed code: what its first epochs were trained with.

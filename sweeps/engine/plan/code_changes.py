@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from segtrain import own_code, records
-from segtrain.config import TrialConfig
+from segtrain.config import TrialConfig, library_of
 from segtrain.models.resolve import code_of
 from sweeps.engine.ask.options import CodeChoice
 from sweeps.engine.ask.study import Trial
@@ -23,6 +23,8 @@ def find_changed(configs: Iterable[TrialConfig], out: Path) -> dict[str, list[st
     changed: dict[str, list[str]] = {}
     digests: dict[str, str | None] = {}
     for config in configs:
+        if library_of(config.arch) not in ("own", "hf"):
+            continue
         folder = records.trial_dir(out, config.trial_id)
         kept, status = records.read_code(folder), records.read_status(folder)
         ended = status is not None and status.state in records.FINAL_STATES

@@ -15,6 +15,7 @@ from transformers.models.segformer.modeling_segformer import SegformerForSemanti
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.training import checkpoint, epoch
+from segtrain.training.trial import train
 
 Train = Callable[..., list[dict[str, Any]]]
 
@@ -101,13 +102,15 @@ def test_the_source_of_an_own_model_is_kept_with_the_trial(
 def test_a_trial_that_went_on_with_other_code_says_so(
     tiny: Callable[..., TrialConfig], folder: Path, roads_root: Path, run_trial: Train, module: Path
 ) -> None:
-    run_trial(tiny(arch="mynet:Net", width_mult=1.0, epochs=1), folder, roads_root)
+    config = tiny(arch="mynet:Net", width_mult=1.0, epochs=2)
+    begun = train(config, folder, roads_root, 1)
+    next(begun)
+    begun.close()
     before = records.read_code(folder)
-    (folder / records.STATUS_FILE).unlink()
     own_code.sources.cache_clear()
     sys.modules.pop("mynet")
     module.write_text(f"{OWN}\n# changed\n")
-    run_trial(tiny(arch="mynet:Net", width_mult=1.0, epochs=1), folder, roads_root)
+    run_trial(config, folder, roads_root)
     after = records.read_code(folder)
     assert before is not None
     assert after is not None
