@@ -61,7 +61,10 @@ def import_object(name: str, field: str) -> Any:
 
 
 def describe_error(error: BaseException) -> str:
-    """One line: the last place in code that is neither ours nor installed, if there is one, then what was raised."""
+    """One line: the last place in code that is neither ours nor installed, if there is one, then what was raised. An
+    error that a user can put right stays as it is."""
+    if isinstance(error, UserError):
+        return f"{type(error).__name__}: {error}"  # which says where the mistake is
     text = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
