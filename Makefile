@@ -1,11 +1,12 @@
 # make demo: set up, then run the FCN grid on the embedded scenes and print its tables.
 # make test: set up, then lint, types and tests.
+# make fuzz: damaged files and odd command lines through everything that reads them, 10,000 cases.
 # make readme: the demo with three seeds, its report, and its tables and pictures into the README.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint lock readme clean
+.PHONY: setup demo test fuzz lint lock readme clean
 
 setup: .venv/ready
 
@@ -32,6 +33,9 @@ lint: setup
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --cases 10000
 
 # Exact versions for every platform, without addresses.
 lock: setup

@@ -3,7 +3,8 @@
     import analysis
 
     study = analysis.load("runs/studies/fcn_grid")
-    study.trials.groupby(["arch", "freeze"])["test/mean_iou"].agg(["mean", "count"])
+    compared = study.trials[study.trials["stage"] == "trial"]  # and not the pretraining that gave them weights
+    compared.groupby(["arch", "freeze"])["test/mean_iou"].agg(["mean", "count"])
 
 `Study` documents the columns of the frames.
 """

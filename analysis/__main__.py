@@ -1,6 +1,7 @@
 """`python -m analysis report|best|data ...`: what finished trials say, and what a dataset looks like.
 
-    report <out>/studies/<name> ...   writes each study's report/: index.html, tables, figures; works during the sweep
+    report <out>/studies/<name> ...   writes each study's report/: index.html, tables, figures (--figures png pdf svg);
+                                      works during the sweep
     best <out>                        prints the best models over all studies of an output folder
     data ...                          draws and checks a dataset; see `data --help`
 
@@ -9,12 +10,18 @@ Exit code 2 when there is nothing to read.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from segtrain.errors import speak_any_name
+from segtrain.fields import printable
 from segtrain.records import RecordError
+
+FIGURE_KINDS = ("png", "pdf", "svg")  # matplotlib is imported when there is something to draw
 
 
 def main(arguments: list[str] | None = None) -> int:
+    speak_any_name()
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["data"]:
         from analysis.report import dataset_report  # the trainer's loaders, which a report does without
@@ -23,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command == "best":
         return print_best(options.out)
-    codes = [report(folder) for folder in options.study]
+    codes = [report(folder, options.figures) for folder in options.study]
     return max(codes)
 
 
@@ -32,25 +39,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("report", help="write the report of studies: a page, tables, figures")
     one.add_argument("study", type=Path, nargs="+", help="a study's folder, <out>/studies/<name>")
+    one.add_argument(
+        "--figures", nargs="+", choices=FIGURE_KINDS, default=["png"], metavar="KIND",
+        help=f"files of the figures: {', '.join(FIGURE_KINDS)} (png alone)",
+    )  # fmt: skip
     best = commands.add_parser("best", help="print the best models over all studies")
     best.add_argument("out", type=Path, help="the output folder of the sweeps")
     commands.add_parser("data", help="draw and check a dataset: data --help")
     return parser
 
 
-def report(folder: Path) -> int:
+def report(folder: Path, kinds: Sequence[str]) -> int:
     from analysis.read.frames import load
     from analysis.report.page import write_report
 
     try:
         study = load(folder)
-        written = write_report(study)
+        written = write_report(study, kinds)
     except (RecordError, OSError) as error:
-        print(f"analysis: {error}", file=sys.stderr)
+        print(f"analysis: {printable(str(error))}", file=sys.stderr)
         return 2
     print(f"# {study.title}\n\nrun by: {study.command}\n")
     for table in written.tables:
-        if table.name not in ("provenance", "class_iou"):  # long, and in the files
+        if table.name not in ("provenance", "class_iou", "class_differences", "settings"):  # long, and in the files
             print(table.markdown())
     if written.problems:
         print(
@@ -66,7 +77,7 @@ def print_best(out: Path) -> int:
     try:
         studies, problems = load_all(out)
     except (RecordError, OSError) as error:
-        print(f"analysis: {error}", file=sys.stderr)
+        print(f"analysis: {printable(str(error))}", file=sys.stderr)
         return 2
     print(best_over(studies).markdown())
     problems = [*problems, *(f"{study.name}: {problem}" for study in studies for problem in study.problems)]

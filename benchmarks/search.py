@@ -47,14 +47,14 @@ class FakeTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         self.folder = records.trial_dir(Path(config["out"]), config["trial_id"])
-        self.lr, self.epoch = config["trial"]["lr"], 0
+        self.lr, self.epochs, self.epoch = config["trial"]["lr"], config["trial"]["epochs"], 0
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        if self.epoch == EPOCHS:
+        if self.epoch == self.epochs:
             self._write("finished")
             return {"done": True, OUTCOME: "ended"}
         time.sleep(EPOCH_SLEEP_S)
@@ -65,7 +65,7 @@ class FakeTrainable(tune.Trainable):
         return line | {records.EPOCH_S: EPOCH_SLEEP_S, records.IMAGES_PER_S: 1.0}
 
     def _write(self, state: records.State) -> None:
-        status = records.Status(state=state, epoch=self.epoch, epochs=EPOCHS, runtime_s=0.0)
+        status = records.Status(state=state, epoch=self.epoch, epochs=self.epochs, runtime_s=0.0)
         records.write_status(self.folder, status)
 
 
@@ -119,7 +119,9 @@ def run_engine(trials: int, out: Path) -> tuple[float, int]:
     )
     source = Clock(search, open_storage(None, out), out, lambda: None)
     console = Console(file=io.StringIO())
-    assert run_trials("search", [], lambda _: 1.0, options, console, source, FakeTrainable), "the search was cut off"
+    with cluster.starting_ray(options) as ready:
+        through = run_trials("search", [], lambda _: 1.0, options, console, ready, source, FakeTrainable)
+    assert through, "the search was cut off"
     assert source.first_end is not None
     elapsed_s = time.perf_counter() - source.first_end
     ended = [frozen for _, frozen in source.trials(source.cells[0])]

@@ -21,7 +21,6 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
-from segtrain.training.batches import training_batches
 from segtrain.training.epoch import train_one_epoch
 from segtrain.training.evaluation import autocast, cross_entropy_sum
 from segtrain.training.run import Run, start_or_resume
@@ -64,8 +63,8 @@ def main() -> None:
         folder = records.trial_dir(Path(temporary), config.trial_id)
         folder.mkdir(parents=True)
         run = start_or_resume(config, folder, Path("data"), threads=None)
-        arrays, device = run.data.splits["train"], run.hardware.device
-        batches = [(batch.images, batch.target) for batch in training_batches(arrays, config, 1, device)]
+        arrays = run.inputs["train"]
+        batches = [(batch.images, batch.target) for batch in arrays.training_batches(config, 1)]
         trainer_epoch(run, 1)  # warms both up: they share the model
         seconds: dict[str, list[float]] = {"trainer": [], "bare": [], "checkpoint": []}
         for epoch in range(2, rounds + 2):

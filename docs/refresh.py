@@ -42,7 +42,7 @@ def main(study: Path) -> None:
         )
         page = chromium.new_page(viewport={"width": WIDTH_PX, "height": HEIGHT_PX})
         page.goto(f"file://{report / 'index.html'}")
-        page.wait_for_selector("#chart-test_scores .main-svg")
+        page.wait_for_selector("#chart-forest .main-svg")
         page.screenshot(path=DOCS / "report.png")
         chromium.close()
     for name, source in (("report.png", DOCS / "report.png"), ("panels.png", report / "figures" / "panels.png")):

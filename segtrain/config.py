@@ -2,9 +2,9 @@
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from segtrain.errors import UserError
+from segtrain.fields import MOST_NUMBER, is_name, shown
 from segtrain.records import FREEZE_LABELS
 
 Arch = Literal[
@@ -40,6 +41,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 SCALABLE = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_noskip", "unet_residual", "unet_attention_residual")
 """Architectures that `width_mult` scales; the others have their sizes by name."""
+MOST, MOST_PIXELS, LEAST_RATE = 10**6, 2**14, 1e-30
+"""Bounds of epochs and batch sizes, of a side of an image, and of rates."""
 WITHOUT_IMAGENET = ("unet", "unet_noskip", "unet_residual", "unet_attention_residual")
 """Architectures whose encoder nobody publishes ImageNet weights for."""
 WITH_IMAGENET_HEAD = ("fcn32s", "fcn16s", "fcn8s")
@@ -84,16 +87,18 @@ class TrialConfig:
             value = _coerce(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
         for name, holds, allowed in (
-            ("image_height", self.image_height >= 32, "an integer >= 32"),
-            ("image_width", self.image_width >= 32, "an integer >= 32"),
-            ("width_mult", 0 < self.width_mult <= 4, "a number in (0, 4]"),
-            ("epochs", self.epochs >= 1, "an integer >= 1"),
-            ("batch_size", self.batch_size >= 1, "an integer >= 1"),
-            ("lr", 0 < self.lr < math.inf, "a number > 0"),
-            ("lr_gamma", 0 < self.lr_gamma <= 1, "a number in (0, 1]"),
-            ("weight_decay", 0 <= self.weight_decay < math.inf, "a number >= 0"),
-            ("val_every", self.val_every >= 1, "an integer >= 1"),
-            ("test_every", self.test_every >= 0, "an integer >= 0"),
+            ("image_height", 32 <= self.image_height <= MOST_PIXELS, f"an integer from 32 to {MOST_PIXELS}"),
+            ("image_width", 32 <= self.image_width <= MOST_PIXELS, f"an integer from 32 to {MOST_PIXELS}"),
+            ("width_mult", 0.001 <= self.width_mult <= 4, "a number from 0.001 to 4"),
+            ("epochs", 1 <= self.epochs <= MOST, f"an integer from 1 to {MOST}"),
+            ("batch_size", 1 <= self.batch_size <= MOST, f"an integer from 1 to {MOST}"),
+            # In float32 smaller numbers than these are 0 and greater ones infinite.
+            ("lr", LEAST_RATE <= self.lr <= 1 / LEAST_RATE, f"a number from {LEAST_RATE:g} to {1 / LEAST_RATE:g}"),
+            ("lr_gamma", LEAST_RATE <= self.lr_gamma <= 1, f"a number from {LEAST_RATE:g} to 1"),
+            ("weight_decay", 0 <= self.weight_decay <= 1 / LEAST_RATE, f"a number from 0 to {1 / LEAST_RATE:g}"),
+            ("val_every", 1 <= self.val_every <= MOST, f"an integer from 1 to {MOST}"),
+            ("test_every", 0 <= self.test_every <= MOST, f"an integer from 0 to {MOST}"),
+            ("parent", self.parent is None or is_name(self.parent), "the id of a trial"),
             ("seed", 0 <= self.seed < 2**32, "an integer in [0, 2^32)"),
         ):
             if not holds:
@@ -152,7 +157,7 @@ class TrialConfig:
                 "torchvision: only: set init=imagenet, or init=scratch"
             )
 
-    @property
+    @functools.cached_property
     def trial_id(self) -> str:
         """`fcn8s-roads-freeze-lr0.001-s0-3f9a2c1b`: a readable slug and a hash of every field that is not at its
         default. A field added later at a default that keeps the old behaviour leaves old ids alone."""
@@ -171,7 +176,7 @@ class TrialConfig:
         return name if self.seed == 0 else f"{name}-s{self.seed}"
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrialConfig":
@@ -190,6 +195,7 @@ class TrialConfig:
 
 
 _HINTS = get_type_hints(TrialConfig)
+_CHOICES = {name: get_args(kind) for name, kind in _HINTS.items() if get_origin(kind) is Literal}
 
 
 def library_of(arch: str) -> Library | None:
@@ -208,7 +214,7 @@ def slug(arch: str) -> str:
 def check_field(name: str) -> None:
     """Raises ConfigError when TrialConfig has no such field, naming the near matches."""
     if name not in _HINTS:
-        raise ConfigError(f"{name!r} is not a field of a trial; {_did_you_mean(name, list(_HINTS))}")
+        raise ConfigError(f"{shown(name)} is not a field of a trial; {_did_you_mean(name, list(_HINTS))}")
 
 
 def parse_value(name: str, text: str) -> Any:
@@ -231,14 +237,16 @@ def _coerce(name: str, value: Any) -> Any:
     """`value` as the type that the field declares; an int is a fine float, nothing else is converted."""
     kind = _HINTS[name]
     if name == "arch" and not (isinstance(value, str) and (value in get_args(Arch) or library_of(value))):
-        near = _did_you_mean(str(value), [*get_args(Arch), *FOREIGN_ARCHS.values()])
-        raise ConfigError(f"arch is {value!r}; {near}")
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            near = _did_you_mean(str(value), list(get_args(kind)))
-            raise ConfigError(f"{name} is {value!r}; {near}")
+        got = value[:100] if isinstance(value, str) else shown(value)
+        near = _did_you_mean(got, [*get_args(Arch), *FOREIGN_ARCHS.values()])
+        raise ConfigError(f"arch is {shown(value)}; {near}")
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            got = value[:100] if isinstance(value, str) else shown(value)
+            near = _did_you_mean(got, list(_CHOICES[name]))
+            raise ConfigError(f"{name} is {shown(value)}; {near}")
         return value
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) <= MOST_NUMBER:
         return float(value)
     if not (type(value) is kind or (kind == str | None and (value is None or isinstance(value, str)))):
         raise _value_error(name, value, _allowed(kind))
@@ -246,7 +254,7 @@ def _coerce(name: str, value: Any) -> Any:
 
 
 def _value_error(name: str, value: Any, allowed: str) -> ConfigError:
-    return ConfigError(f"{name} is {value!r}; allowed: {allowed}")
+    return ConfigError(f"{name} is {shown(value)}; allowed: {allowed}")
 
 
 def _allowed(kind: Any) -> str:

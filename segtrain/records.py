@@ -12,6 +12,8 @@ Writers and readers share this module, so a name on disk is spelled once. Metric
 import json
 import math
 import os
+import re
+import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +21,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, get_args
 
+from segtrain import fields
 from segtrain.errors import UserError
+from segtrain.fields import COUNT, NUMBER, OBJECT, SECONDS, TEXT, Kind, list_of, one_of, or_none
 
 TRIALS_DIR = "trials"
 STUDIES_DIR = "studies"
@@ -34,13 +38,17 @@ TEST_FILE = "test.json"
 CONFUSION_FILE = "confusion.npy"  # (K, K) int64 pixels of the test split, rows are truth
 CONFUSION_TABLE_FILE = "confusion.csv"  # the same under the names of the classes
 NORMALISED_TABLE_FILE = "confusion_normalised.csv"  # each row over its sum; cells of a class without truth are empty
-IMAGE_CONFUSION_FILE = "image_confusion.npz"  # "confusion": (N, K, K) int64, one matrix per test image in split order
+# "confusion": (N, K, K) int64, one matrix per test image in split order; "group": (N,) the drive, sequence or city of
+# each, absent where the data has no such, and in folders of versions before it
+IMAGE_CONFUSION_FILE = "image_confusion.npz"
 ROC_FILE = "roc.npz"  # the fields of segtrain.metrics.roc.RocCurves
 CODE_DIR = "code"  # of a model of the user's own: its source, or its configuration
 CODE_KEY = "code"  # in env.json: {"sha256", "files", "earlier"}
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
+ROOM_FILE = ".room"  # while a trial runs: space for its last status, should the disk be full
 TEMPORARY_SUFFIX = ".tmp"
+FINGERPRINT_DIGITS = 16  # of data; older folders have 12, over times instead of content
 OBJECT_SIZES = ("small", "medium", "large")
 PANELS_DIR = "panels"
 PANEL_COUNT = 8
@@ -55,6 +63,7 @@ REPORT_DIR = "report"
 # Keys of one line of metrics.jsonl; the same names go to wandb.
 EPOCH = "epoch"
 TRAIN_LOSS = "train/loss"
+TRAIN_MEAN_IOU = "train/mean_iou"
 VAL_LOSS = "val/loss"
 VAL_MEAN_IOU = "val/mean_iou"
 VAL_IOU = "val/iou"
@@ -127,6 +136,42 @@ class TestScores:
 
 R = TypeVar("R", Status, TestScores)
 
+_SCORES = list_of(or_none(NUMBER))  # one a class
+KINDS: dict[type, dict[str, Kind]] = {
+    Status: {
+        "state": one_of(*STATES),
+        "epoch": COUNT,
+        "epochs": COUNT,
+        "runtime_s": SECONDS,
+        "reason": or_none(TEXT),
+        "step": or_none(COUNT),
+        "attempts": COUNT,
+    },
+    TestScores: {
+        **dict.fromkeys(("epoch", "counted_classes", "images"), COUNT),
+        **dict.fromkeys(("loss", "pixel_accuracy", "mean_accuracy", "mean_iou"), or_none(NUMBER)),
+        **dict.fromkeys(("frequency_weighted_iou", "mean_auc", "mean_boundary_iou"), or_none(NUMBER)),
+        "classes": list_of(TEXT),
+        **dict.fromkeys(("iou", "auc", "boundary_iou"), _SCORES),
+        "size_iou": OBJECT,
+        "mean_size_iou": OBJECT,
+    },
+}
+EPOCH_KINDS = {
+    EPOCH: COUNT,
+    **dict.fromkeys((TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU, TEST_LOSS, TEST_MEAN_IOU, LR), or_none(NUMBER)),
+    **dict.fromkeys((EPOCH_S, IMAGES_PER_S, PEAK_MEMORY_BYTES), or_none(SECONDS)),
+    VAL_IOU: or_none(_SCORES),
+}
+MOST_BYTES = 2**28
+"""Of any JSON file: the study.json of 100,000 trials has a third of it."""
+# In JSON, of texts that may hold what a terminal would obey: escapes below a space, and bytes of 7f to 9f and of
+# marks of direction. A match only means that the texts are looked at.
+_ODD_TEXT = re.compile(
+    rb"\\u00[01789]|\\u20[26]|\\u[dD][89a-fA-F]|\\[bfr]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81"
+)
+REMEDY = "restore it or delete its folder to start over"
+
 
 def panel_file(index: int, kind: str) -> str:
     """`00_image.png`, `00_truth.png`, `00_prediction.png`, ..."""
@@ -144,13 +189,28 @@ def study_dir(out: Path, name: str) -> Path:
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write under a unique temporary name, which is flushed to the disk and then renamed: readers see
-    the old file or the new one, and a process killed here leaves at most a stray temporary file."""
+    the old file or the new one, after a power cut too. What fails, such as on a full disk, leaves nothing; a process
+    killed here leaves at most a stray temporary file."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
-    with open(temporary, "wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts the names in `folder` on the disk: without it a rename may be forgotten in a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -162,17 +222,46 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_atomic(path, (json.dumps(nan_to_none(value), indent=2, allow_nan=False) + "\n").encode())
 
 
+def read_bytes(path: Path) -> bytes:
+    """The content of a file. Raises RecordError when there is something else at the path, or more than any file of
+    ours holds, and FileNotFoundError when there is nothing."""
+    # Not blocking, since opening a pipe would wait for somebody to write into it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise RecordError(f"{path} is no file; remove it, or delete its folder to start over")
+        if found.st_size > MOST_BYTES:
+            raise RecordError(f"{path} has {found.st_size} bytes; allowed: up to {MOST_BYTES}; restore it")
+        return file.read(MOST_BYTES)
+
+
+def parse_json(content: bytes) -> Any:
+    """The value, its texts printable. Raises ValueError."""
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return fields.clean(value) if _ODD_TEXT.search(content) else value
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Raises RecordError when the file is torn or holds anything but an object, FileNotFoundError when absent."""
     try:
-        value = json.loads(path.read_bytes())
+        value = parse_json(read_bytes(path))
     except ValueError as error:
-        raise RecordError(
-            f"{path} is not valid JSON ({error}); restore it or delete its folder to start over"
-        ) from None
+        raise RecordError(f"{path} is not valid JSON ({error}); {REMEDY}") from None
     if not isinstance(value, dict):
         raise RecordError(f"{path} holds a {type(value).__name__}, not an object; delete its folder to start over")
     return value
+
+
+def check(
+    path: Path, values: Mapping[str, Any], kinds: Mapping[str, Kind], where: str = "", remedy: str = REMEDY
+) -> None:
+    """Raises RecordError naming the first value that is of another kind; `where` is its place in the file."""
+    wrong = fields.find_wrong(values, kinds)
+    if wrong is not None:
+        raise RecordError(f"{path}{where}: {wrong}; {remedy}")
 
 
 def nan_to_none(value: Any) -> Any:
@@ -192,10 +281,10 @@ def write_status(folder: Path, status: Status) -> None:
 
 def read_status(folder: Path) -> Status | None:
     """None when the trial has not started. Raises RecordError on a torn file or an unknown state."""
-    path = folder / STATUS_FILE
-    if not path.exists():
+    try:
+        return _record(Status, folder / STATUS_FILE)
+    except FileNotFoundError:
         return None
-    return _record(Status, path)
 
 
 def ended(state: State, before: Status | None, epochs: int, reason: str) -> Status:
@@ -205,10 +294,24 @@ def ended(state: State, before: Status | None, epochs: int, reason: str) -> Stat
 
 
 def read_code(folder: Path) -> dict[str, Any] | None:
-    """What env.json says of the user's own code that a trial was trained with; None when it used none."""
-    path = folder / ENV_FILE
-    code: dict[str, Any] | None = read_json(path).get(CODE_KEY) if path.exists() else None
-    return code
+    """What env.json says of the user's own code that a trial was trained with; None when it used none, or never
+    started. Raises RecordError."""
+    try:
+        found = read_json(folder / ENV_FILE).get(CODE_KEY)
+    except FileNotFoundError:
+        return None
+    whole = isinstance(found, dict) and isinstance(found.get("sha256"), str) and isinstance(found.get("earlier"), list)
+    return found if whole else None
+
+
+def read_data_fingerprint(folder: Path) -> str | None:
+    """Of the data that the trial was made from; None when that is not known: it never started, or its folder is from
+    before fingerprints were over content. Raises RecordError."""
+    try:
+        found = read_json(folder / ENV_FILE).get("data_fingerprint")
+    except FileNotFoundError:
+        return None
+    return found if isinstance(found, str) and len(found) == FINGERPRINT_DIGITS else None
 
 
 def write_test_scores(folder: Path, scores: TestScores) -> None:
@@ -227,11 +330,21 @@ def _record(kind: type[R], path: Path) -> R:
         raise RecordError(
             f"{path} does not hold a {kind.__name__} ({error}); delete its folder to start over"
         ) from None
-    if isinstance(record, Status) and record.state not in STATES:
-        raise RecordError(f"{path}: state is {record.state!r}; allowed: {', '.join(STATES)}")
-    if type(record.epoch) is not int:
-        raise RecordError(f"{path}: epoch is {record.epoch!r}, not an integer; delete its folder to start over")
+    check(path, vars(record), KINDS[kind])
+    if isinstance(record, TestScores):
+        _check_classes(path, record)
     return record
+
+
+def _check_classes(path: Path, scores: TestScores) -> None:
+    check(path, scores.mean_size_iou, dict.fromkeys(OBJECT_SIZES, or_none(NUMBER)), ", mean_size_iou")
+    check(path, scores.size_iou, dict.fromkeys(OBJECT_SIZES, _SCORES), ", size_iou")
+    for values in (scores.iou, scores.auc, scores.boundary_iou, *scores.size_iou.values()):
+        if len(values) != len(scores.classes):
+            raise RecordError(
+                f"{path} has a list of {len(values)} scores for {len(scores.classes)} classes; restore it or delete "
+                "its folder to start over"
+            )
 
 
 def append_metrics(folder: Path, line: Mapping[str, Any]) -> None:
@@ -245,20 +358,22 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """One dict per finished epoch, in order. A torn last line is left out (its epoch will be trained again);
     a torn line elsewhere raises RecordError."""
     path = folder / METRICS_FILE
-    if not path.exists():
+    try:
+        lines = read_bytes(path).split(b"\n")
+    except FileNotFoundError:
         return []
-    lines = path.read_bytes().split(b"\n")
     records = []
     for number, line in enumerate(lines, start=1):
         # A whole line ends in a newline, so what stands after the last one is torn (or empty).
         if number == len(lines):
             break
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             record = None
         if not isinstance(record, dict) or type(record.get(EPOCH)) is not int:
             raise RecordError(f"{path}, line {number} is no record of an epoch; delete its folder to start over")
+        check(path, record, EPOCH_KINDS, f", line {number}")
         records.append(record)
     return records
 

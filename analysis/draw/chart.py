@@ -11,14 +11,26 @@ from typing import Literal
 
 from analysis.read.frames import Study
 from analysis.statistics import selection
+from segtrain import records
 
 # Okabe & Ito's palette, told apart by colour-blind readers; its yellow is left out, too pale for a line.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 INK = "#444444"
+GREY = "#8a8a8a"
 FREEZE_ORDER = ("unfreeze", "freeze", "score_only")
 
 Dash = Literal["solid", "dash", "dot", "dashdot"]
-Symbol = Literal["circle", "square", "triangle-up", "diamond", "x"]
+Symbol = Literal["circle", "square", "triangle-up", "diamond", "diamond-open", "x", "none"]
+LABELS = {
+    records.TRAIN_LOSS: "training loss",
+    records.VAL_LOSS: "validation loss",
+    records.TEST_LOSS: "test loss",
+    records.TRAIN_MEAN_IOU: "training mean IoU [%]",
+    records.VAL_MEAN_IOU: "validation mean IoU [%]",
+    records.TEST_MEAN_IOU: "test mean IoU [%]",
+}
+"""Metric -> the title of its axis."""
+
 DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
 SYMBOLS: tuple[Symbol, ...] = ("circle", "square", "triangle-up", "diamond")
 
@@ -79,7 +91,10 @@ class Axis:
     title: str = ""
     log: bool = False
     categories: Sequence[str] | None = None
+    in_words: Sequence[str] | None = None  # what a picture that stands alone writes for each of the categories
+    zero: bool = False  # a line at 0, which parts one side from the other
     range: tuple[float, float] | None = None
+    ticks: Sequence[float] | None = None  # of a log axis, where they are known better than by its range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +115,15 @@ class Chart:
     caption: str
     facets: Sequence[Facet]
     square: bool = False
+
+    def columns(self) -> int:
+        """Of its facets, side by side: as many as fill the last row best."""
+        count = len(self.facets)
+        heat = self.facets[0].heat
+        most = (3 if len(heat.rows) <= 14 else 2) if heat else 5 if self.square else 3
+        if count <= most:
+            return count
+        return max(range(max(2, most - 1), most + 1), key=lambda columns: (-(-count % columns), columns))
 
     def legend(self) -> dict[str, Style]:
         """Group -> style, in the order of first appearance."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.draw.chart import Axis, Chart, Facet, Series, Style, style_of
+from analysis.draw.chart import GREY, LABELS, Axis, Chart, Facet, Series, Style, style_of
 from analysis.read.frames import Study
 from analysis.statistics import selection
 from segtrain import records
@@ -29,7 +29,7 @@ def cost(study: Study) -> Chart | None:
         if not points:
             continue
         front = pareto([x for x, _, _ in points], [y for _, y, _ in points])
-        line = Style("#999999", "dot", "circle")
+        line = Style(GREY, "dot", "none")
         x, y = [points[i][0] for i in front], [points[i][1] for i in front]
         series = [Series(name="Pareto front", group="Pareto front", style=line, x=x, y=y)]
         for cost_, score, cell in points:
@@ -37,7 +37,9 @@ def cost(study: Study) -> Chart | None:
             look = style_of(study, cell["model"], cell["freeze"])
             shared: dict[str, Any] = {"style": look, "joined": False, "marked": True, "hover": hover}
             series.append(Series(name=cell["name"], group=cell["name"], x=[cost_], y=[score], **shared))
-        facets.append(Facet(title=title, x=Axis(title=unit), y=Axis(title="test mean IoU [%]"), series=series))
+        # From 0: a difference of a thousandth is to look like one.
+        x_axis = Axis(title=unit, range=(0.0, 1.08 * max(x for x, _, _ in points)))
+        facets.append(Facet(title=title, x=x_axis, y=Axis(title=LABELS[TEST_MEAN_IOU]), series=series))
     caption = (
         "The settings that validate best, means over seeds. No model on the dotted front is beaten in both by another."
     )

@@ -1,7 +1,7 @@
 """A study -> all of its charts. A chart that has nothing to show is None."""
 
 from analysis.draw.chart import Chart
-from analysis.draw.class_charts import class_iou, confusion, roc
+from analysis.draw.class_charts import class_iou, confusion, precision_recall, roc
 from analysis.draw.cost_chart import cost
 from analysis.draw.learning_curves import CURVES, curves
 from analysis.draw.rate_chart import learning_rates
@@ -18,6 +18,7 @@ def all_charts(study: Study) -> tuple[list[Chart], list[str]]:
         class_iou(study),
         confusion(study, problems),
         roc(study, problems),
+        precision_recall(study),
         edges_and_sizes(study),
         learning_rates(study),
         cost(study),

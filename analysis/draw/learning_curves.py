@@ -4,48 +4,70 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.draw.chart import Axis, Chart, Facet, Series, Style, style_of
+from analysis.draw.chart import LABELS, Axis, Chart, Facet, Series, Style, style_of
 from analysis.read.frames import Study
 from analysis.statistics import selection
+from analysis.statistics.cells import ending_text
 from segtrain import records
-from segtrain.records import TEST_MEAN_IOU, VAL_MEAN_IOU
 
 MOST_CURVES = 24
 MOST_FACETS = 6
 
 CURVES = {
-    VAL_MEAN_IOU: "Validation mean IoU",
+    records.VAL_MEAN_IOU: "Validation mean IoU",
+    records.TRAIN_MEAN_IOU: "Training mean IoU",
     records.TRAIN_LOSS: "Training loss",
     records.VAL_LOSS: "Validation loss",
-    TEST_MEAN_IOU: "Test mean IoU while training (drawn only: nothing is chosen by it)",
+    records.TEST_MEAN_IOU: "Test mean IoU while training (drawn only: nothing is chosen by it)",
+    records.TEST_LOSS: "Test loss while training (drawn only: nothing is chosen by it)",
 }
 
 
 def curves(study: Study, column: str, title: str) -> Chart | None:
-    """A line per setting: the mean of the seeds, in the band of their range."""
+    """A line per setting: the mean of its seeds, in the band of their range, as far as all of them came. What came
+    further goes on as a thin line of its own."""
     lines = selection.curves(study, column, MOST_CURVES)
     if lines.empty:
         return None
-    scale, label = (100, f"{column} [%]") if column.endswith("iou") else (1, column)
-    parts = _facets(lines)
+    scale = 100 if column.endswith("iou") else 1
     low, high = scale * lines["low"].min(), scale * lines["high"].max()
-    around = (low / 1.1, high * 1.1) if column.endswith("loss") else (max(0.0, low - 2), min(100.0, high + 2))
+    room = max(1.0, 0.05 * (high - low))
+    around = (low / 1.1, high * 1.1) if column.endswith("loss") else (max(0.0, low - room), min(100.0, high + room))
+    runs = _runs(study, column)
     facets = [
         Facet(
             title=name,
             x=Axis(title="epoch"),
-            y=Axis(title=label, log=column.endswith("loss") and low > 0, range=around),
-            series=[part for line in _in_study_order(study, group) for part in _line(study, line, scale)],
+            y=Axis(title=LABELS[column], log=column.endswith("loss") and low > 0, range=around),
+            series=[part for line in _in_study_order(study, group) for part in _line(study, line, runs, column, scale)],
         )
-        for name, group in parts
+        for name, group in _facets(lines)
     ]
-    drawn, known = lines["setting"].nunique(), selection.compared(study)["setting"].nunique()
-    seeds = lines["n"].max()
-    caption = f"The mean of up to {seeds} seeds, in the band of their range." if seeds > 1 else "One seed a line."
-    caption += " A cross ends a run that diverged." if lines["diverged"].any() else ""
-    if known > MOST_CURVES:
-        caption += f" Of {known} settings, the {drawn} that validate best for their model and freeze."
+    caption = _caption(study, lines)
     return Chart(name=column.replace("/", "_"), title=title, caption=caption, facets=facets)
+
+
+def _caption(study: Study, lines: pd.DataFrame) -> str:
+    drawn, trials = lines["setting"].unique(), selection.compared(study)
+    seeds = lines["n"].max()
+    parts = [f"The mean of up to {seeds} seeds, in the band of their range." if seeds > 1 else "One seed a line."]
+    states = trials.loc[trials["setting"].isin(drawn), "state"]
+    if ended := ending_text((states == "diverged").sum(), (states == "failed").sum()):
+        parts.append(
+            f"{ended}: where the first run of a setting ends, its mean ends, and the others go on as thin lines; a "
+            "cross ends a run that diverged."
+        )
+    known = trials["setting"].nunique()
+    if known > MOST_CURVES:
+        parts.append(f"Of {known} settings, the {len(drawn)} that validate best for their model and freeze.")
+    return " ".join(parts)
+
+
+def _runs(study: Study, column: str) -> pd.DataFrame:
+    """What every compared trial measured: setting, seed, state, epoch and `column`."""
+    trials = selection.compared(study)[["trial_id", "setting", "seed", "state"]].dropna(subset=["setting"])
+    measured = study.epochs[["trial_id", records.EPOCH, column]].dropna(subset=[column])
+    return trials.merge(measured, on="trial_id", validate="one_to_many")
 
 
 def _facets(lines: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -64,22 +86,31 @@ def _in_study_order(study: Study, lines: pd.DataFrame) -> list[pd.DataFrame]:
     return sorted(groups, key=lambda g: (models.index(g["model"].iloc[0]), freezes.index(g["freeze"].iloc[0])))
 
 
-def _line(study: Study, line: pd.DataFrame, scale: float) -> list[Series]:
+def _line(study: Study, line: pd.DataFrame, runs: pd.DataFrame, column: str, scale: float) -> list[Series]:
     first = line.iloc[0]
     name = selection.cell_name(study, first["model"], first["freeze"])
     look = style_of(study, first["model"], first["freeze"])
-    x = line[records.EPOCH].astype(float).tolist()
-    mean, low, high = ((scale * line[part]).tolist() for part in ("mean", "low", "high"))
+    whole = line[(line["n"] == line["n"].max()).cumprod().astype(bool)]
+    x = whole[records.EPOCH].astype(float).tolist()
+    mean, low, high = ((scale * whole[part]).tolist() for part in ("mean", "low", "high"))
     hover = [
         f"{name}, {first['setting_name']}, epoch {epoch:.0f}: {value:.4g} (n={n})"
-        for epoch, value, n in zip(x, mean, line["n"], strict=True)
+        for epoch, value, n in zip(x, mean, whole["n"], strict=True)
     ]
-    several = bool((line["n"] > 1).any())
+    several = bool((whole["n"] > 1).any())
     band: dict[str, Any] = {"low": low, "high": high} if several else {}
     found = [Series(name=name, group=name, style=look, x=x, y=mean, marked=len(x) == 1, hover=hover, **band)]
-    if line["diverged"].any():
-        cross = Style(look.colour, look.dash, "x")
-        found.append(
-            Series(name=f"{name} diverged", group=name, style=cross, x=x[-1:], y=mean[-1:], joined=False, marked=True)
-        )
+    for (seed, state), run in runs[runs["setting"] == first["setting"]].groupby(["seed", "state"]):
+        epochs, values = run[records.EPOCH].astype(float).tolist(), (scale * run[column]).tolist()
+        words = f"{name}, {first['setting_name']}, seed {seed}"
+        if epochs[-1] > x[-1]:
+            start = epochs.index(x[-1]) if x[-1] in epochs else 0
+            on = [f"{words} alone, epoch {epoch:.0f}: {value:.4g}" for epoch, value in zip(epochs, values, strict=True)]
+            alone = Style(look.colour, look.dash, "none")
+            rest: dict[str, Any] = {"x": epochs[start:], "y": values[start:], "hover": on[start:]}
+            found.append(Series(name=words, group=name, style=alone, faint=True, **rest))
+        if state == "diverged":
+            cross = Style(look.colour, look.dash, "x")
+            end: dict[str, Any] = {"x": epochs[-1:], "y": values[-1:], "hover": [f"{words} diverged"]}
+            found.append(Series(name=f"{words} diverged", group=name, style=cross, joined=False, marked=True, **end))
     return found

@@ -1,5 +1,7 @@
-"""Test images side by side: image, truth, and the prediction of each model's best seed, with what differs marked."""
+"""Test images side by side: image, truth, and the predictions of each model, frozen and fine-tuned, with what differs
+marked."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,23 +13,27 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
+from analysis.read.arrays import read_picture
 from analysis.read.frames import Study
-from analysis.statistics import selection
+from analysis.statistics import cells as cells_of
 from segtrain.records import PANEL_COUNT, PANEL_KINDS, PANELS_DIR, RecordError, panel_file
 
 IGNORED = 255
-_FADE = 0.7  # how far towards white a right pixel goes, so that a black one stands out on any palette
+_FADE = 0.7  # how far towards white a right pixel goes, so that a wrong one stands out on any palette
+_WRONG = ((0, 0, 0), (255, 0, 0), (255, 0, 255), (0, 0, 255), (255, 120, 0), (0, 200, 255))
+"""Colours of wrong pixels to choose from."""
 
 Pixels = npt.NDArray[np.uint8]
 Colour = tuple[float, float, float]
+RGB = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class Panels:
     """`cells[row, title]` is an (H, W, 3) uint8 picture, absent where it could not be read; `marked[row, title]` is a
-    prediction with its wrong pixels black on the faded rest, and `wrong[row, title]` their share of those that count.
-    `rows` are the numbers of the test images, `titles` the columns, `legend` is (class name, RGB in [0, 1]), `problems`
-    names what is absent."""
+    prediction with its wrong pixels in `wrong_colour` on the faded rest, and `wrong[row, title]` their share of those
+    that count. `rows` are the numbers of the test images, `titles` the columns, `legend` is (class name, RGB in
+    [0, 1]), `problems` names what is absent."""
 
     rows: list[int]
     titles: list[str]
@@ -35,27 +41,23 @@ class Panels:
     marked: dict[tuple[int, str], Pixels]
     wrong: dict[tuple[int, str], float]
     legend: list[tuple[str, Colour]]
+    wrong_colour: Colour
     problems: list[str]
 
 
 def read_panels(study: Study) -> Panels | None:
-    """The pictures of up to PANEL_COUNT test images; None when no best model has any.
+    """The pictures of up to PANEL_COUNT test images; None when none of the shown models has any.
 
     Image and truth are those of the first model that has them. A model whose truth of an image is another one was
     tested on other data: its prediction is left out and named in `problems`.
     """
-    order = selection.order(study, "model")
-    models = sorted(selection.best_models(study).to_dict("records"), key=lambda model: order.index(model["model"]))
-    folders = {
-        f"{selection.cell_name(study, m['model'], m['freeze'])}\n{m['setting_name']}": study.out
-        / m["folder"]
-        / PANELS_DIR
-        for m in models
-    }
+    models = cells_of.shown(study).to_dict("records")
+    folders = {f"{m['name']}\n{m['setting_name']}": study.out / m["folder"] / PANELS_DIR for m in models}
     cells: dict[tuple[int, str], Pixels] = {}
     marked: dict[tuple[int, str], Pixels] = {}
     wrong: dict[tuple[int, str], float] = {}
     truths: dict[int, Pixels] = {}
+    predicted: dict[tuple[int, str], Pixels] = {}
     palette: list[int] = []
     problems = []
     for row in range(PANEL_COUNT):
@@ -64,8 +66,8 @@ def read_panels(study: Study) -> Panels | None:
         for title, folder in folders.items():
             try:
                 image, truth, prediction = (_open(folder / panel_file(row, kind)) for kind in PANEL_KINDS)
-                ids, predicted = np.asarray(truth), np.asarray(prediction)
-                if not np.array_equal(truths.setdefault(row, ids), ids) or predicted.shape != ids.shape:
+                ids, labels = np.asarray(truth), np.asarray(prediction)
+                if not np.array_equal(truths.setdefault(row, ids), ids) or labels.shape != ids.shape:
                     raise RecordError(f"{folder / panel_file(row, 'truth')} is not the truth that other models have")
             except RecordError as error:
                 problems.append(str(error))
@@ -73,7 +75,7 @@ def read_panels(study: Study) -> Panels | None:
             palette = palette or truth.getpalette() or []
             for name, picture in (("image", image), ("truth", truth), (title, prediction)):
                 cells.setdefault((row, name), np.asarray(picture.convert("RGB")))
-            marked[row, title], wrong[row, title] = mark(cells[row, title], predicted, ids)
+            predicted[row, title] = labels
     if not cells:
         return None
     classes = study.classes[study.classes["trial_id"] == models[0]["trial_id"]]
@@ -81,27 +83,32 @@ def read_panels(study: Study) -> Panels | None:
     if any((truth == IGNORED).any() for truth in truths.values()):
         names[IGNORED] = "ignored"
     legend = legend_entries(names, palette)
-    return Panels(sorted(truths), ["image", "truth", *folders], cells, marked, wrong, legend, problems)
+    colour = furthest(_WRONG, [[255 * value for value in shown] for _, shown in legend])
+    for (row, title), labels in predicted.items():
+        marked[row, title], wrong[row, title] = mark(cells[row, title], labels, truths[row], colour)
+    titles = ["image", "truth", *folders]
+    shown = (colour[0] / 255, colour[1] / 255, colour[2] / 255)
+    return Panels(sorted(truths), titles, cells, marked, wrong, legend, shown, problems)
 
 
-def mark(picture: Pixels, prediction: Pixels, truth: Pixels) -> tuple[Pixels, float]:
-    """`picture` (H, W, 3) of `prediction` (H, W) with the pixels that differ from `truth` black and the others faded,
-    and the share of those that differ; NaN when all are ignored. An ignored pixel does not differ."""
+def furthest(candidates: Sequence[RGB], taken: Sequence[Sequence[float]]) -> RGB:
+    """The candidate whose nearest colour of those `taken` is the furthest away; 0..255 each."""
+    return max(candidates, key=lambda colour: min((math.dist(colour, other) for other in taken), default=0.0))
+
+
+def mark(picture: Pixels, prediction: Pixels, truth: Pixels, colour: RGB) -> tuple[Pixels, float]:
+    """`picture` (H, W, 3) of `prediction` (H, W) with the pixels that differ from `truth` in `colour` and the others
+    faded, and the share of those that differ; NaN when all are ignored. An ignored pixel does not differ."""
     counted = truth != IGNORED
     differs = (prediction != truth) & counted
     faded = (picture + _FADE * (255.0 - picture)).round().astype(np.uint8)
-    faded[differs] = 0
+    faded[differs] = colour
     return faded, float(differs.sum() / counted.sum()) if counted.any() else float("nan")
 
 
 def _open(path: Path) -> Image.Image:
     """Raises RecordError when the picture is absent or torn, or should hold class ids and does not."""
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-    # PIL raises SyntaxError for some broken PNG files.
-    except (OSError, SyntaxError) as error:
-        raise RecordError(f"{path} cannot be read ({error})") from None
+    picture = read_picture(path)
     if picture.mode != "P" and not path.name.endswith("_image.png"):
         raise RecordError(f"{path} is of mode {picture.mode!r}; expected a palette picture ('P') of class ids")
     return picture
@@ -136,7 +143,7 @@ def draw_panels(panels: Panels, *, marked: bool = False) -> Figure:
                 axes.set_title(title, fontsize=10)
         line[0].set_ylabel(f"test {row}", fontsize=9)
     patches = [Patch(facecolor=colour, edgecolor="#444444", linewidth=0.5, label=n) for n, colour in panels.legend]
-    patches += [Patch(facecolor="black", label="wrong")] if marked else []
+    patches += [Patch(facecolor=panels.wrong_colour, label="wrong")] if marked else []
     if patches:
         columns = max(1, min(len(patches), int(size[0] / 1.5)))
         figure.legend(handles=patches, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

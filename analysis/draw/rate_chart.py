@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.draw.chart import Axis, Chart, Facet, Series, style_of
+from analysis.draw.chart import LABELS, Axis, Chart, Facet, Series, style_of
+from analysis.inference.estimates import interval_text
 from analysis.read.frames import Study
 from analysis.statistics import selection
-from analysis.statistics.estimates import interval_text
 from segtrain.records import TEST_MEAN_IOU, VAL_MEAN_IOU
 
 
@@ -17,6 +17,8 @@ def learning_rates(study: Study) -> Chart | None:
     if best.empty or best.groupby(selection.CELL)["lr"].nunique().max() == 1:
         return None
     facets = []
+    rates = sorted(float(rate) for rate in best["lr"].unique())
+    span = (best["lr"].min() / 1.2, best["lr"].max() * 1.2)
     for column, title in ((VAL_MEAN_IOU, "validation"), (TEST_MEAN_IOU, "test")):
         series = []
         for cell in selection.best_cells(study).to_dict("records"):
@@ -31,7 +33,10 @@ def learning_rates(study: Study) -> Chart | None:
                 shared |= {"low": low, "high": high}
             look = style_of(study, cell["model"], cell["freeze"])
             series.append(Series(style=look, x=line["lr"].tolist(), y=mean, **shared))
-        x, y = Axis(title="learning rate", log=True), Axis(title="mean IoU [%]")
+        x, y = (
+            Axis(title="learning rate", log=True, range=span, ticks=rates if len(rates) <= 6 else None),
+            Axis(title=LABELS[column]),
+        )
         facets.append(Facet(title=title, x=x, y=y, series=series))
     caption = (
         "Each rate's best setting: the mean over seeds, in the band of its 95 % interval where every rate has two "

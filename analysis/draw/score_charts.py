@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.draw.chart import Axis, Chart, Facet, Series, style_of
+from analysis.draw.chart import LABELS, Axis, Chart, Facet, Series, style_of
+from analysis.inference.estimates import interval_text
 from analysis.read.frames import Study
 from analysis.read.trial_folder import SIZE_NUMBERS
 from analysis.statistics import selection
-from analysis.statistics.estimates import interval_text
+from analysis.statistics.cells import ending_text, endings
 from segtrain import records
 from segtrain.records import TEST_MEAN_IOU
 
@@ -18,7 +19,7 @@ def scores(study: Study) -> Chart | None:
     cells = selection.best_cells(study)
     if cells.empty:
         return None
-    facet = _dots(study, cells, TEST_MEAN_IOU, "", "test mean IoU [%]")
+    facet = _dots(study, cells, TEST_MEAN_IOU, "", LABELS[TEST_MEAN_IOU])
     caption = (
         "Test mean IoU of the settings that validate best: the mean over seeds with its 95 % interval, and each seed "
         "as a pale dot. One seed has no interval."
@@ -43,7 +44,7 @@ def edges_and_sizes(study: Study) -> Chart | None:
 
 def _dots(study: Study, cells: pd.DataFrame, column: str, title: str, label: str) -> Facet:
     """A row per cell: the mean with its interval, and its seeds."""
-    trials = selection.usable(study)
+    trials, ended = selection.usable(study), endings(study).set_index("setting")
     series = []
     for cell in cells[cells[column].notna()].to_dict("records"):
         look = style_of(study, cell["model"], cell["freeze"])
@@ -60,7 +61,10 @@ def _dots(study: Study, cells: pd.DataFrame, column: str, title: str, label: str
             series.append(Series(**shared, x=list(found), y=[cell["name"]] * len(found), faint=True, hover=hover))
         mean, low, high = (100 * cell[f"{column}{part}"] for part in ("", "_low", "_high"))
         text = interval_text(mean, high - mean, cell[f"{column}_n"], scale=1)
-        hover = [f"{cell['name']}, {cell['setting_name']}: {text}"]
+        lost = ended.loc[cell["setting"]]
+        gone = ending_text(lost["diverged"], lost["failed"])
+        hover = [f"{cell['name']}, {cell['setting_name']}: {text}" + (f", {gone}" if gone else "")]
+        low, high = np.clip([low, high], 0, 100).tolist()  # no score lies beyond
         series.append(Series(**shared, x=[mean], y=[cell["name"]], low=[low], high=[high], across=True, hover=hover))
     ends = np.array([float(end) for one in series for end in (*one.x, *(one.low or ()), *(one.high or ()))])
     # At least a point of room: scores that agree to the last digit would be drawn at that digit.

@@ -4,6 +4,7 @@ A number that is absent on disk is missing in the frames (NaN or NA), never 0. A
 as a row of state `unreadable`, and `Study.problems` names it.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -21,11 +22,14 @@ from analysis.read.trial_folder import (
     EPOCH_NUMBERS,
     SIZE_NUMBERS,
     TEST_NUMBERS,
+    UNREADABLE,
     Row,
     Trial,
     read_trial,
+    require_inside,
 )
 from segtrain import records
+from segtrain.fields import NAME, OBJECT, PLAIN, TEXT, Kind, list_of, or_none
 from segtrain.records import RecordError
 
 COMPARED_STAGE = "trial"
@@ -40,7 +44,7 @@ TRIAL_DTYPES = {
     "runtime_s": "float64",
     **dict.fromkeys(("model", "variant", "arch", "freeze", "dataset", "setting_name"), "str"),
     "lr": "float64",
-    **dict.fromkeys(("seed", "setting", "best_epoch"), "Int64"),
+    **dict.fromkeys(("seed", "setting", "best_epoch", "counted_classes"), "Int64"),
     **dict.fromkeys((records.TRAIN_LOSS, records.VAL_LOSS, records.VAL_MEAN_IOU, *SCORES), "float64"),
     **dict.fromkeys(dynamics.COLUMNS, "float64"),
     **dict.fromkeys((records.IMAGES_PER_S, records.PEAK_MEMORY_BYTES), "float64"),
@@ -55,6 +59,25 @@ CLASS_DTYPES = {
     "class_name": "str",
     **dict.fromkeys(CLASS_NUMBERS, "float64"),
 }
+
+STUDY_KINDS = {
+    **dict.fromkeys(("name", "title", "command"), TEXT),
+    "axes": OBJECT,
+    "variants": or_none(OBJECT),
+    "claims": list_of(Kind("an object or a text", lambda value: isinstance(value, dict | str))),
+    "trials": list_of(OBJECT),
+    "looks": or_none(list_of(OBJECT)),
+}
+ENTRY_KINDS = {
+    "trial_id": NAME,
+    "run": TEXT,
+    "stage": TEXT,
+    "parent": or_none(NAME),
+    "variant": or_none(TEXT),
+}
+REWRITE = "run the sweep's command again to rewrite it"
+MOST_PARENTS = 100
+"""How many trials may stand before one, each the parent of the next."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -71,10 +94,13 @@ class Study:
     - SCORES: test.json's. iou_small, iou_medium and iou_large are means over the classes that have such objects.
     - dynamics.COLUMNS, which say what they are; images_per_s is the median over the epochs, peak_memory_bytes the
       highest; the rest is env.json's. `multiply_adds` is of the forward pass of one image.
+    - counted_classes: how many classes the mean IoU counts: those that occur in truth or prediction.
     - folder: relative to `out`.
+    - then every further field of config.json under its own name.
 
     `epochs`: one row per trial and epoch, in that order; a later line of an epoch replaces an earlier one.
     `classes`: one row per trial and class: the test scores, missing when the class does not occur.
+    `looks`: study.json's, with how many seeds the claims were judged and with which share of the error each time.
     `configs` and `envs`: trial id -> config.json and env.json, where they could be read.
     `problems`: one sentence for every file that could not be read.
     """
@@ -87,12 +113,17 @@ class Study:
     axes: dict[str, list[Any]]
     variants: list[str]
     claims: list[Any]
+    looks: list[Any]
     trials: pd.DataFrame
     epochs: pd.DataFrame
     classes: pd.DataFrame
     configs: dict[str, Row]
     envs: dict[str, Row]
     problems: list[str]
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{count} {state}" for state, count in self.trials["state"].value_counts().items())
+        return f"<Study {self.name}: {self.title}; {len(self.trials)} trials ({states}), {len(self.claims)} claims>"
 
 
 def load(path: Path | str) -> Study:
@@ -102,10 +133,12 @@ def load(path: Path | str) -> Study:
     read raises nothing.
     """
     folder = Path(os.path.abspath(path))
-    description = _read_description(folder)
     out = folder.parent.parent
+    require_inside(folder, out)
+    description = _read_description(folder)
     axes = [axis for axis, values in description["axes"].items() if len(values) > 1]
     trials = [read_trial(out, entry, axes) for entry in description["trials"]]
+    _part_from_parents(trials)
     configs = {trial.row["trial_id"]: trial.config for trial in trials if trial.config}
     numbers = _number_settings(configs)
     models = _name_models(trials)
@@ -119,9 +152,10 @@ def load(path: Path | str) -> Study:
         title=description["title"],
         command=description["command"],
         axes=description["axes"],
-        variants=list(description.get("variants", {})),
+        variants=list(description.get("variants") or {}),
         claims=description["claims"],
-        trials=_frame([trial.row for trial in trials], TRIAL_DTYPES),
+        looks=description.get("looks") or [],
+        trials=_add_recipe(_frame([trial.row for trial in trials], TRIAL_DTYPES), configs),
         epochs=_frame([line for trial in trials for line in trial.epochs], EPOCH_DTYPES),
         classes=_frame([line for trial in trials for line in trial.classes], CLASS_DTYPES),
         configs=configs,
@@ -132,6 +166,14 @@ def load(path: Path | str) -> Study:
 
 def _frame(rows: Sequence[Row], dtypes: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dict(dtypes))
+
+
+def _add_recipe(trials: pd.DataFrame, configs: Mapping[str, Row]) -> pd.DataFrame:
+    """`trials` with a column for every field of the configs that it has none of."""
+    fields = dict.fromkeys(name for config in configs.values() for name in config if name not in trials)
+    ids = trials["trial_id"]
+    columns = {name: [configs.get(trial_id, {}).get(name) for trial_id in ids] for name in fields}
+    return pd.concat([trials, pd.DataFrame(columns, index=trials.index)], axis=1)
 
 
 def _read_description(folder: Path) -> Row:
@@ -146,43 +188,48 @@ def _read_description(folder: Path) -> Row:
             f"expected <out>/{records.STUDIES_DIR}/<name>: {hint}"
         )
     description = records.read_json(path)
-    kinds = {"name": str, "title": str, "command": str, "axes": dict, "claims": list, "trials": list}
-    for key, kind in kinds.items():
-        if not isinstance(description.get(key), kind):
-            raise _bad_description(path, key, description.get(key), f"a JSON {kind.__name__}")
-    if not isinstance(description.get("variants", {}), dict):
-        raise _bad_description(path, "variants", description["variants"], "a JSON dict")
-    for axis, values in description["axes"].items():
-        if not isinstance(values, list):
-            raise _bad_description(path, f"axis {axis}", values, "a JSON list")
+    records.check(path, description, STUDY_KINDS, remedy=REWRITE)
+    axes = dict.fromkeys(description["axes"], list_of(PLAIN))
+    records.check(path, description["axes"], axes, ", axes", REWRITE)
     seen = set()
-    for entry in description["trials"]:
-        keys = ("trial_id", "run", "stage")
-        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in keys):
-            raise _bad_description(path, "an entry of trials", entry, f"an object with the texts {', '.join(keys)}")
-        if not isinstance(entry.get("variant"), str | None):
-            raise _bad_description(path, "the variant of a trial", entry["variant"], "a text or null")
+    for number, entry in enumerate(description["trials"], start=1):
+        records.check(path, entry, ENTRY_KINDS, f", trial {number}", REWRITE)
         if entry["trial_id"] in seen:
-            raise _bad_description(path, "trials", entry["trial_id"], "every trial_id once")
+            raise RecordError(f"{path}: trials has {entry['trial_id']} twice; {REWRITE}")
         seen.add(entry["trial_id"])
     return description
-
-
-def _bad_description(path: Path, name: str, value: Any, allowed: str) -> RecordError:
-    return RecordError(f"{path}: {name} is {value!r}; allowed: {allowed}; run the sweep's command again to rewrite it")
 
 
 def _number_settings(configs: Mapping[str, Row]) -> dict[str, int]:
     """Trial id -> number of its setting, by first appearance. Two seeds of one setting may have parents that differ
     in the seed, so a parent counts by its own setting and not by its id."""
 
-    def key(config: Row) -> str:
-        parent = configs.get(config.get("parent") or "")
-        science = {name: value for name, value in config.items() if name != "seed"}
-        return json.dumps(science | ({"parent": key(parent)} if parent else {}), sort_keys=True)
-
+    keys: dict[str, str] = {}
     numbers: dict[str, int] = {}
-    return {trial_id: numbers.setdefault(key(config), len(numbers)) for trial_id, config in configs.items()}
+
+    def key(trial_id: str) -> str:
+        if trial_id not in keys:
+            science = {name: value for name, value in configs[trial_id].items() if name != "seed"}
+            parent = configs[trial_id].get("parent")
+            science |= {"parent": key(parent)} if parent and parent in configs else {}
+            keys[trial_id] = hashlib.sha256(json.dumps(science, sort_keys=True).encode()).hexdigest()
+        return keys[trial_id]
+
+    return {trial_id: numbers.setdefault(key(trial_id), len(numbers)) for trial_id in configs}
+
+
+def _part_from_parents(trials: Sequence[Trial]) -> None:
+    """Trials whose parents go round, or on and on, are no trials of ours: they become unreadable."""
+    parents = {trial.row["trial_id"]: trial.config.get("parent") for trial in trials if trial.config}
+    for trial in trials:
+        steps, parent = 0, trial.config.get("parent")
+        while parent in parents and steps <= MOST_PARENTS:
+            steps, parent = steps + 1, parents[parent]
+        if steps > MOST_PARENTS:
+            reason = f"more than {MOST_PARENTS} parents stand before it; allowed: a chain that ends"
+            trial.row |= {"state": UNREADABLE, "reason": reason}
+            trial.config = {}
+            trial.problems.append(f"{trial.row['run']}: {reason}")
 
 
 def _name_models(trials: Sequence[Trial]) -> dict[str, str]:

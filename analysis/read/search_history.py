@@ -2,14 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from analysis.read.frames import Study
+from analysis.read.frames import REWRITE, Study
 from segtrain import records
+from segtrain.fields import COUNT, NAME, NUMBER, OBJECT, TEXT, Kind, list_of, or_none
 from segtrain.records import VAL_MEAN_IOU, RecordError
 
 NEAR = 0.01
 """Rates whose score is within this of the best count as its neighbourhood."""
+
+_REPORT = Kind(
+    "[epoch, score]", lambda v: isinstance(v, list) and len(v) == 2 and COUNT.holds(v[0]) and NUMBER.holds(v[1])
+)
+CELL_KINDS = {"name": TEXT, "epochs": COUNT, "best": or_none(OBJECT), "importance": or_none(OBJECT)}
+CELL_KINDS |= {"trials": list_of(OBJECT)}
+TRIAL_KINDS = {"number": COUNT, "trial_id": NAME, "state": TEXT, "params": OBJECT, "value": or_none(NUMBER)}
+TRIAL_KINDS |= {"intermediate": list_of(_REPORT), "epochs": COUNT}
 
 Trials = Sequence[Mapping[str, Any]]
 
@@ -45,10 +55,34 @@ class Cell:
 def read_search(study: Study) -> tuple[list[Cell], list[str]]:
     """The searches of the study, none when it is not one; and a sentence for a file that cannot be read."""
     path = study.folder / records.SEARCH_FILE
-    if not path.exists():
-        return [], []
     try:
-        cells = records.read_json(path)["cells"]
-        return [Cell(**{name: cell[name] for name in Cell.__dataclass_fields__}) for cell in cells], []
-    except (RecordError, KeyError, TypeError) as error:
-        return [], [f"{path} cannot be read ({error!r}); run the search's command again to rewrite it"]
+        search = records.read_json(path)
+        records.check(path, search, {"cells": list_of(OBJECT)}, remedy=REWRITE)
+        return [_read_cell(path, cell, number) for number, cell in enumerate(search["cells"], start=1)], []
+    except FileNotFoundError:
+        return [], []
+    except (RecordError, OSError) as error:
+        return [], [str(error)]
+
+
+def _read_cell(path: Path, cell: Mapping[str, Any], number: int) -> Cell:
+    """Raises RecordError."""
+    place = f", cell {number}"
+    records.check(path, cell, CELL_KINDS, place, REWRITE)
+    if cell["importance"] is not None:
+        records.check(
+            path, cell["importance"], dict.fromkeys(cell["importance"], NUMBER), f"{place}, importance", REWRITE
+        )
+    for index, trial in enumerate(cell["trials"], start=1):
+        where = f"{place}, trial {index}"
+        records.check(path, trial, TRIAL_KINDS, where, REWRITE)
+        records.check(path, trial["params"], dict.fromkeys({"lr", *trial["params"]}, NUMBER), where, REWRITE)
+        if trial["state"] == "complete":
+            records.check(path, trial, {"value": NUMBER}, where, REWRITE)
+    if cell["best"] is not None:
+        where = f"{place}, best"
+        records.check(path, cell["best"], {VAL_MEAN_IOU: NUMBER, "params": OBJECT}, where, REWRITE)
+        whole = [trial["params"] for trial in cell["trials"] if trial["state"] == "complete"]
+        if cell["best"]["params"] not in whole:
+            raise RecordError(f"{path}{where} is none of its trials that ran whole; {REWRITE}")
+    return Cell(**{name: cell[name] for name in Cell.__dataclass_fields__})

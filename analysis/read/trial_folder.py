@@ -1,5 +1,6 @@
 """One trial's folder -> rows of the frames in `frames`. Whatever is torn is said in the row, never raised."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from analysis.read import dynamics
 from segtrain import records
+from segtrain.fields import COUNT, FLAG, NAME, NUMBER, OBJECT, PLAIN, TEXT, or_none
 from segtrain.records import RecordError
 
 NOT_STARTED = "not started"
@@ -15,6 +17,7 @@ UNREADABLE = "unreadable"
 
 EPOCH_NUMBERS = (
     records.TRAIN_LOSS,
+    records.TRAIN_MEAN_IOU,
     records.VAL_LOSS,
     records.VAL_MEAN_IOU,
     records.TEST_LOSS,
@@ -29,6 +32,14 @@ SIZE_NUMBERS = tuple(f"iou_{size}" for size in records.OBJECT_SIZES)
 CLASS_NUMBERS = ("iou", "auc", "boundary_iou", *SIZE_NUMBERS)
 COST_NUMBERS = ("parameters", "trained_parameters", "multiply_adds")
 ENV_TEXTS = ("host", "device_name", "precision", "data_fingerprint", "git_commit", "python")
+
+CONFIG_KINDS = {"arch": TEXT, "dataset": TEXT, "freeze": TEXT, "lr": NUMBER, "seed": COUNT, "parent": or_none(NAME)}
+ENV_KINDS = {
+    **dict.fromkeys(ENV_TEXTS, or_none(TEXT)),
+    **dict.fromkeys((*COST_NUMBERS, "threads"), or_none(COUNT)),
+    "git_dirty": or_none(FLAG),
+    "packages": or_none(OBJECT),
+}
 
 Row = dict[str, Any]
 
@@ -53,6 +64,7 @@ def read_trial(out: Path, entry: Row, axes: Iterable[str]) -> Trial:
     trial = Trial({key: entry.get(key) for key in keys}, {})
     trial.row["folder"] = folder.relative_to(out).as_posix()
     try:
+        require_inside(folder, out)
         stored = _read_config(folder)
         config = stored or entry.get("config") or {}
         if config:
@@ -77,6 +89,18 @@ def read_trial(out: Path, entry: Row, axes: Iterable[str]) -> Trial:
     return trial
 
 
+def require_inside(folder: Path, out: Path) -> None:
+    """Raises RecordError when the folder of a trial, or a file in it, is a link that leads out of `out`: the run may
+    be another's, and what it points to is none of its files."""
+    entries = [folder]
+    for listed in (folder, folder / records.PANELS_DIR):
+        if listed.is_dir():
+            entries += [Path(entry.path) for entry in os.scandir(listed) if entry.is_symlink()]
+    for path in entries:
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(out)):
+            raise RecordError(f"{path} is a link that leads out of {out}; copy what it points to in its place")
+
+
 def freeze_label(freeze: str) -> str:
     """How the reports call a config's `freeze`; a value that is not known here is its own label."""
     return records.FREEZE_LABELS.get(freeze, freeze)
@@ -93,12 +117,8 @@ def _read_config(folder: Path) -> Row:
 def _check_config(path: Path, config: Any) -> None:
     if not isinstance(config, dict):
         raise RecordError(f"{path} holds no config of the trial; run the sweep's command again to rewrite it")
-    kinds: dict[str, Any] = {"arch": str, "dataset": str, "freeze": str, "lr": (int, float), "seed": int}
-    wrong = [key for key, kind in kinds.items() if not isinstance(config.get(key), kind)]
     # Configs are compared and counted by their values, which are all plain.
-    wrong += [key for key, value in config.items() if isinstance(value, list | dict)]
-    if wrong:
-        raise RecordError(f"{path} has no usable {', '.join(wrong)}; delete its folder to start over")
+    records.check(path, config, dict.fromkeys(config, PLAIN) | CONFIG_KINDS)
 
 
 def _name(config: Mapping[str, Any], axes: Iterable[str]) -> str:
@@ -114,38 +134,28 @@ def _add_env(trial: Trial, folder: Path) -> None:
         return
     try:
         env = records.read_json(path)
-        texts = {name: env.get(name) for name in ENV_TEXTS}
-        numbers = {name: env.get(name) for name in (*COST_NUMBERS, "threads")}
-        wrong = [name for name, value in texts.items() if not isinstance(value, str | None)]
-        wrong += [name for name, value in numbers.items() if not isinstance(value, int | None)]
-        wrong += ["git_dirty"] if not isinstance(env.get("git_dirty"), bool | None) else []
-        wrong += ["packages"] if not isinstance(env.get("packages", {}), dict) else []
-        if wrong:
-            raise RecordError(f"{path} has no usable {', '.join(wrong)}; what the trial ran on is left out")
+        records.check(path, env, ENV_KINDS, remedy="what the trial ran on is left out")
     except (RecordError, OSError) as error:
         trial.problems.append(f"{trial.row['run']}: {error}")
         return
     trial.env = env
-    trial.row |= texts | numbers | {"git_dirty": env.get("git_dirty")}
+    trial.row |= {name: env.get(name) for name in (*ENV_TEXTS, *COST_NUMBERS, "threads", "git_dirty")}
 
 
 def _read_outcome(folder: Path, status: records.Status) -> tuple[Row, list[Row], list[Row]]:
     """What status.json, metrics.jsonl and test.json say: columns of `trials`, rows of `epochs`, rows of `classes`."""
     keys = ("state", "epoch", "epochs", "runtime_s", "reason", "step", "attempts")
     row: Row = {key: vars(status).get(key) for key in keys}
-    _check_numbers(folder / records.STATUS_FILE, row, ("epoch", "epochs", "runtime_s", "step", "attempts"))
     epochs = _read_epochs(folder)
     row |= dynamics.describe(list(epochs.values()), status.epochs, finished=status.state == "finished") | _cost(epochs)
     classes: list[Row] = []
     if (folder / records.TEST_FILE).exists():
         scores = records.read_test_scores(folder)
         row |= {records.TEST_LOSS: scores.loss, records.TEST_MEAN_IOU: scores.mean_iou, "best_epoch": scores.epoch}
+        row |= {"counted_classes": scores.counted_classes}
         row |= {name: vars(scores)[name] for name in TEST_NUMBERS}
-        classes = _read_classes(folder / records.TEST_FILE, scores)
+        classes = _list_classes(scores)
         row |= {f"iou_{size}": scores.mean_size_iou[size] for size in records.OBJECT_SIZES}
-        _check_numbers(
-            folder / records.TEST_FILE, row, (records.TEST_LOSS, records.TEST_MEAN_IOU, *TEST_NUMBERS, *SIZE_NUMBERS)
-        )
     elif status.state == "finished":
         raise RecordError(f"{folder} is finished but has no {records.TEST_FILE}; delete the folder to start over")
     else:
@@ -174,40 +184,17 @@ def _cost(epochs: Mapping[int, Row]) -> Row:
     }
 
 
-def _read_classes(path: Path, scores: records.TestScores) -> list[Row]:
-    """One row per class. Raises RecordError unless every list has one number or null per class."""
-    sizes = (scores.size_iou, scores.mean_size_iou)
-    if not all(isinstance(size, dict) and set(size) == set(records.OBJECT_SIZES) for size in sizes):
-        raise RecordError(
-            f"{path} does not hold IoU by {', '.join(records.OBJECT_SIZES)}; delete its folder to start over"
-        )
-    columns: dict[str, Any] = {"iou": scores.iou, "auc": scores.auc, "boundary_iou": scores.boundary_iou}
+def _list_classes(scores: records.TestScores) -> list[Row]:
+    """One row per class."""
+    columns = {"iou": scores.iou, "auc": scores.auc, "boundary_iou": scores.boundary_iou}
     columns |= {f"iou_{size}": scores.size_iou[size] for size in records.OBJECT_SIZES}
-    names: Any = scores.classes
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise RecordError(f"{path}: classes is {names!r}, not a list of names; delete its folder to start over")
-    for column, values in columns.items():
-        whole = isinstance(values, list) and len(values) == len(names)
-        if not whole or not all(isinstance(value, int | float | None) for value in values):
-            raise RecordError(f"{path} does not hold one {column} per class; delete its folder to start over")
     return [
         {"class_index": index, "class_name": name, **{column: values[index] for column, values in columns.items()}}
-        for index, name in enumerate(names)
+        for index, name in enumerate(scores.classes)
     ]
-
-
-def _check_numbers(path: Path, values: Mapping[str, Any], names: Iterable[str]) -> None:
-    for name in names:
-        if not isinstance(values[name], int | float | None):
-            raise RecordError(f"{path}: {name} is {values[name]!r}, not a number; delete its folder to start over")
 
 
 def _read_epochs(folder: Path) -> dict[int, Row]:
     """Epoch -> its numbers, in order. The last line of an epoch counts: it was trained again."""
-    path = folder / records.METRICS_FILE
-    epochs: dict[int, Row] = {}
-    for number, line in enumerate(records.read_metrics(folder), start=1):
-        if not all(isinstance(line.get(key), int | float | None) for key in EPOCH_NUMBERS):
-            raise RecordError(f"{path}, line {number} holds what is no number; delete its folder to start over")
-        epochs[line[records.EPOCH]] = {key: line.get(key) for key in (records.EPOCH, *EPOCH_NUMBERS)}
-    return dict(sorted(epochs.items()))
+    lines = {line[records.EPOCH]: line for line in records.read_metrics(folder)}
+    return {epoch: {key: lines[epoch].get(key) for key in (records.EPOCH, *EPOCH_NUMBERS)} for epoch in sorted(lines)}

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.inference.estimates import ALPHA
 from analysis.read.frames import SCORES
 from analysis.report.table import Column, Table, numbers, words
 from analysis.statistics.claims import Judgement
-from analysis.statistics.estimates import ALPHA
+from analysis.statistics.contrasts import Side
 from segtrain.records import TEST_LOSS, VAL_MEAN_IOU
 
 FRACTIONS = (
@@ -45,14 +46,35 @@ def claims_table(judgements: Sequence[Judgement]) -> Table:
         Column("published", [published_text(j) for j in judgements], {"published_effect": beside}, numeric=True),
         words("source", "source", [j.source for j in judgements]),
         words("test", "test", [j.test for j in judgements]),
+        Column(
+            "[90 %]",
+            [range_text(j.metric, *j.within) if _equivalent(j) else "" for j in judgements],
+            {"within_low": [j.within[0] for j in judgements], "within_high": [j.within[1] for j in judgements]},
+            numeric=True,
+        ),
+        words("left: seeds", "left", [side_text(j.left) for j in judgements]),
+        words("right: seeds", "right", [side_text(j.right) for j in judgements]),
+        numbers("p alone", "p", [j.p_single for j in judgements], ".2g"),
+        words("lacks", "lacks", [j.lacks for j in judgements]),
         words("note", "note", [j.reason for j in judgements]),
     ]
     note = (
-        "Effects are left minus right; scores in percentage points, all else in the metric's own unit. A claim needs "
-        "both tests, over seeds and, where the models kept what it takes, over test images; p is the larger of the "
-        f"two, after Holm's adjustment, and decides below {ALPHA}. One seed decides nothing."
+        "Effects are left minus right; scores in percentage points, all else in the metric's own unit. The interval "
+        "adds what further seeds and, where the models kept what it takes, other test images would change, and is of "
+        "this claim alone; that of 90 % is what lies within a margin. p is after the looks taken and Holm's adjustment "
+        f"over all claims of the study, and decides below {ALPHA}. One seed decides nothing."
     )
     return Table("claims", "Claims", note, columns)
+
+
+def _equivalent(judgement: Judgement) -> bool:
+    return judgement.claim is not None and judgement.claim.kind == "equivalent"
+
+
+def side_text(side: Side) -> str:
+    """`3`; `2, 1 diverged, 1 failed`."""
+    lost = [f"{count} {word}" for count, word in ((side.diverged, "diverged"), (side.failed, "failed")) if count]
+    return ", ".join([str(side.seeds), *lost])
 
 
 def effect_text(metric: str, mean: float, low: float, high: float) -> str:
@@ -66,8 +88,14 @@ def range_text(metric: str, low: float, high: float) -> str:
     return "" if pd.isna(low) else f"[{_effect(metric, low)}, {_effect(metric, high)}]"
 
 
+def is_fraction(metric: str) -> bool:
+    """Whether a metric is shown in percent; a class's, a cell's and an epoch's, too."""
+    kind, _, inside = metric.partition("[")
+    return kind in FRACTIONS or (bool(inside) and kind in ("iou", "confusion"))
+
+
 def _effect(metric: str, value: float) -> str:
-    return f"{100 * value:+.2f}" if metric in FRACTIONS else f"{value:+.3g}"
+    return f"{100 * value:+.2f}" if is_fraction(metric) else f"{value:+.3g}"
 
 
 def published_text(judgement: Judgement) -> str:

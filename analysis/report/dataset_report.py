@@ -20,6 +20,7 @@ from segtrain.data import DATASETS
 from segtrain.data.cache import download
 from segtrain.data.spec import SPLITS
 from segtrain.errors import UserError
+from segtrain.fields import printable
 from segtrain.records import write_atomic
 
 BAD_FILES = "bad_files.txt"
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         survey = read_survey(dataset, options.data_root)
         paths = write_report(survey, out)
     except (UserError, OSError) as error:
-        problems = error.problems if isinstance(error, UserError) else (str(error),)
+        problems = error.problems if isinstance(error, UserError) else (printable(str(error)),)
         print(*(f"analysis: {problem}" for problem in problems), sep="\n", file=sys.stderr)
         return 2
     print(class_shares(survey).markdown())

@@ -1,7 +1,7 @@
 """A study -> report/: index.html, one file that opens from disk without a network, and its tables and figures."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,21 +13,27 @@ from markupsafe import Markup
 from PIL import Image
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
-from analysis.draw import gallery, panels
+from analysis.draw import forest_chart, gallery, panels
 from analysis.draw.backends import matplotlib_files, plotly_page
 from analysis.draw.chart import Chart
+from analysis.draw.learning_curves import CURVES
 from analysis.draw.panels import Panels, Pixels
-from analysis.draw.search_charts import search_charts
+from analysis.draw.search_charts import SEARCH_CHARTS, search_charts
+from analysis.draw.ticks import minus
 from analysis.read.frames import Study
+from analysis.read.score_check import check_scores
 from analysis.read.search_history import read_search
-from analysis.report import claims_table, provenance, result_tables
+from analysis.report import answers, claims_table, provenance, result_tables
+from analysis.report.class_tables import class_tables
+from analysis.report.image_table import image_table
 from analysis.report.search_tables import search_tables
-from analysis.report.table import Column, Table, write_tables
+from analysis.report.settings_table import settings_table
+from analysis.report.table import Column, Table, part, write_tables
 from analysis.statistics import claims, selection
+from analysis.statistics.cells import ending_text
 from analysis.statistics.claims import Judgement
-from analysis.statistics.estimates import interval_text
 from segtrain import records
-from segtrain.records import TEST_MEAN_IOU
+from segtrain.records import TEST_MEAN_IOU, RecordError
 
 DASHES = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "8 3 2 3"}  # of the legend's SVG lines
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -42,27 +48,33 @@ class Report:
     problems: list[str]
 
 
-def write_report(study: Study) -> Report:
-    """Writes the report of what the study has so far. A figure of an earlier report that has nothing to show any more
-    goes."""
+def write_report(study: Study, kinds: Sequence[str] = matplotlib_files.DEFAULT_KINDS) -> Report:
+    """Writes the report of what the study has so far, its figures as files of `kinds`. A figure of an earlier report
+    that has nothing to show any more, or is of another kind, goes."""
     folder = study.folder / records.REPORT_DIR
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for place in (folder, folder / "figures", folder / "tables"):
+        if place.is_symlink():  # of another's run, perhaps: what it points to is not this report's to write or delete
+            raise RecordError(f"{place} is a link; remove it, and the report is written in its place")
+        place.mkdir(parents=True, exist_ok=True)
     judgements = claims.judge_all(study)
-    written = [*result_tables.all_tables(study), claims_table.claims_table(judgements), provenance.table(study)]
+    written = [*result_tables.all_tables(study), settings_table(study), *class_tables(study)]
+    written += [table] if (table := image_table(study)) else []
+    written += [claims_table.claims_table(judgements), provenance.table(study)]
     charts, problems = gallery.all_charts(study)
     cells, torn = read_search(study)
     written += search_tables(cells)
-    charts += search_charts(cells)
+    forest = forest_chart.forest(answers.strongest_first(judgements), claims_table.is_fraction)
+    charts = [*([forest] if forest else []), *charts, *search_charts(cells, study)]
     pictures = panels.read_panels(study)
     problems = study.problems + problems + torn + (pictures.problems if pictures else [])
     page = render(study, judgements, written, charts, pictures, problems)
-    records.write_atomic(folder / "index.html", page.encode())
+    records.write_atomic(folder / "index.html", page.encode(errors="backslashreplace"))
     paths = [folder / "index.html", *write_tables(written, folder / "tables")]
-    paths += write_figures(charts, pictures, folder / "figures")
+    paths += write_figures(charts, pictures, folder / "figures", kinds)
     return Report(paths, written, problems)
 
 
-def write_figures(charts: list[Chart], pictures: Panels | None, folder: Path) -> list[Path]:
+def write_figures(charts: list[Chart], pictures: Panels | None, folder: Path, kinds: Sequence[str]) -> list[Path]:
     with matplotlib_files.settings():
         drawn = {chart.name: matplotlib_files.draw(chart) for chart in charts}
         if pictures:
@@ -70,9 +82,9 @@ def write_figures(charts: list[Chart], pictures: Panels | None, folder: Path) ->
                 "panels": panels.draw_panels(pictures),
                 "panels_marked": panels.draw_panels(pictures, marked=True),
             }
-        paths = [path for name, figure in drawn.items() for path in matplotlib_files.write(figure, name, folder)]
+        paths = [path for name, figure in drawn.items() for path in matplotlib_files.write(figure, name, folder, kinds)]
     for old in set(folder.iterdir()) - set(paths):
-        if old.suffix.removeprefix(".") in matplotlib_files.KINDS:
+        if old.suffix.removeprefix(".") in matplotlib_files.KINDS and not old.is_dir():
             old.unlink()
     return paths
 
@@ -89,18 +101,20 @@ def render(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters["sort_keys_of"] = Column.sort_keys
+    environment.filters["best_of"] = Column.best_of
     shared, varied = provenance.recipe(study)
     return environment.get_template("report.html.jinja").render(
         study=study,
         tiles=tiles(study, judgements),
         contents=contents(judgements, pictures, written),
-        warnings=provenance.warnings(study),
-        unfinished=unfinished(study),
+        notes=[*provenance.warnings(study), *check_scores(study), *unfinished(study)],
         problems=problems,
-        judgements=judgements,
+        judgements=answers.strongest_first(judgements),
         tables={table.name: table for table in written},
         charts={chart.name: chart for chart in charts},
         figures={chart.name: plotly_page.figures(chart) for chart in charts},
+        curve_names=[column.replace("/", "_") for column in CURVES],
+        search_names=SEARCH_CHARTS,
         panels=pictures,
         shared=shared,
         varied=varied,
@@ -124,12 +138,14 @@ def tiles(study: Study, judgements: list[Judgement]) -> list[tuple[str, str, str
     trials = study.trials
     finished = int((trials["state"] == "finished").sum())
     seeds = selection.usable(study)["seed"].nunique()
-    found = [("trials finished", f"{finished} of {len(trials)}", ""), ("seeds", str(seeds), "")]
+    lost = ending_text(*((trials["state"] == state).sum() for state in ("diverged", "failed")))
+    found = [("trials finished", f"{finished} of {len(trials)}", lost), ("seeds", str(seeds), "")]
     models = selection.best_models(study)
     if len(models):
         best = models.iloc[0]
-        score, high = best[TEST_MEAN_IOU], best[f"{TEST_MEAN_IOU}_high"]
-        text = f"{interval_text(score, high - score, best['n'])} % test mean IoU"
+        numbers = (best[f"{TEST_MEAN_IOU}{name}"] for name in ("", "_low", "_high", "_n"))
+        score = part(*numbers, form=".2f", within=(0, 1))
+        text = f"{score.mean} {score.around}".strip() + f" % test mIoU, n = {best['n']}" if score else ""
         found.append(("best on validation", selection.cell_name(study, best["model"], best["freeze"]), text))
     if judgements:
         counts = claims.count_verdicts(judgements)
@@ -141,8 +157,8 @@ def tiles(study: Study, judgements: list[Judgement]) -> list[tuple[str, str, str
 
 def contents(judgements: list[Judgement], pictures: Panels | None, written: list[Table]) -> list[tuple[str, str]]:
     """(anchor, name) of the sections that are there."""
-    names = {"claims": "Claims", "search": "Search", "results": "Results", "curves": "Learning", "classes": "Classes"}
-    names |= {"edges": "Edges and sizes", "predictions": "Predictions", "cost": "Cost"}
+    names = {"claims": "Answers", "predictions": "Pictures", "results": "Results", "search": "Search"}
+    names |= {"curves": "Learning", "classes": "Classes", "edges": "Edges and sizes", "cost": "Cost"}
     names |= {"provenance": "Provenance", "trials": "Trials"}
     searched = any(table.name == "search" for table in written)
     absent = {"claims": not judgements, "search": not searched, "predictions": pictures is None}
@@ -174,15 +190,17 @@ def _claim_texts() -> Mapping[str, Any]:
     """How the page writes the numbers of a judgement."""
 
     def scale(judgement: Judgement) -> float:
-        return 100 if judgement.metric in claims_table.FRACTIONS else 1
+        return 100 if claims_table.is_fraction(judgement.metric) else 1
 
     return {
-        "effect": lambda j: claims_table.effect_text(j.metric, j.effect.mean, j.effect.low, j.effect.high),
-        "images": lambda j: claims_table.range_text(j.metric, *j.images),
-        "cell": lambda j, value: claims_table.effect_text(j.metric, value, float("nan"), float("nan")),
+        "sentence": answers.sentence,
+        "lack": answers.lack,
+        "verdicts": answers.WORDS,
+        "images": lambda j: minus(claims_table.range_text(j.metric, *j.images)),
+        "cell": lambda j, value: minus(claims_table.effect_text(j.metric, value, float("nan"), float("nan"))),
         "margin": lambda j: f"{scale(j) * j.claim.margin:g}",
-        "unit": lambda j: " points" if j.metric in claims_table.FRACTIONS else "",
-        "published": claims_table.published_text,
+        "unit": lambda j: " points" if claims_table.is_fraction(j.metric) else "",
+        "published": lambda j: minus(claims_table.published_text(j)),
     }
 
 

@@ -75,6 +75,12 @@ def warnings(study: Study) -> list[str]:
         if max(by_dataset, default=0) > 1:
             listed = ", ".join(f"{value} ({count})" for value, count in Counter(trials[column].dropna()).most_common())
             found.append(f"The compared trials differ in {what}: {listed}.")
+    counted = trials.groupby("dataset")["counted_classes"].agg(["min", "max"])
+    for dataset, few, many in counted[counted["min"] < counted["max"]].itertuples():
+        found.append(
+            f"The mean IoU on {dataset} counts {few} to {many} classes: one that a trial neither has nor predicts is "
+            "left out of its mean, so the means do not quite compare."
+        )
     if study.trials["git_dirty"].fillna(False).any():
         found.append("Trials ran from a tree with uncommitted changes, so the commit does not say exactly what ran.")
     if max(trials.groupby("parent")["seed"].nunique(), default=0) > 1:
@@ -113,7 +119,7 @@ def command(study: Study, trial_id: str) -> str | None:
     own = ["python", "-m", "segtrain", f"OUT/{records.TRIALS_DIR}/{trial_id}/{records.CONFIG_FILE}"]
     own += [*(["--data-root", data_root] if data_root else []), "--out", "again"]
     parent = study.configs[trial_id].get("parent")
-    before = command(study, parent) if isinstance(parent, str) and parent != trial_id else None
+    before = command(study, parent) if isinstance(parent, str) else None
     return f"{before} && {shlex.join(own)}" if before else shlex.join(own)
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.inference.estimates import estimate
 from analysis.read import dynamics
 from analysis.read.frames import Study
 from analysis.read.trial_folder import NOT_STARTED, SIZE_NUMBERS
-from analysis.report.table import Column, Table, numbers, spread, words
+from analysis.report.table import ANYTHING, Column, Part, Table, numbers, part, spread, words
+from analysis.statistics import cells as cells_of
 from analysis.statistics import selection
-from analysis.statistics.estimates import estimate, interval_text
 from segtrain import records
 from segtrain.records import TEST_LOSS, TEST_MEAN_IOU, TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU
 
@@ -24,7 +25,7 @@ FOUR_METRICS = {
 
 
 def all_tables(study: Study) -> list[Table]:
-    tables = [results(study), best_models(study), four_metrics(study), details(study), class_iou(study)]
+    tables = [results(study), best_models(study), four_metrics(study), details(study)]
     tables += [training_dynamics(study), cost(study)]
     return [*([] if study.variants else [architecture_by_freeze(study)]), *tables]
 
@@ -79,12 +80,15 @@ def architecture_by_freeze(study: Study) -> Table:
         (cell["model"], cell["freeze"]): cell for cell in cells.to_dict("records")
     }
     columns = [words("architecture", "architecture", models)]
+    endings = cells_of.endings(study).set_index("setting")
     for freeze in freezes:
         found = [by_cell.get((model, freeze), {}) for model in models]
         keys = {"": TEST_MEAN_IOU, **{part: f"{TEST_MEAN_IOU}{part}" for part in ("_low", "_high", "_n")}}
         keys |= {"_setting": "setting_name", "_settings_done": "settings_done", "_settings_known": "settings_known"}
         values = {f"{freeze}{part}": [cell.get(key) for cell in found] for part, key in keys.items()}
-        columns.append(Column(f"{freeze} %", [_cell(cell) for cell in found], values, numeric=True))
+        parts = [_part(cell, endings) for cell in found]
+        texts = [_text(part) for part in parts]
+        columns.append(Column(f"{freeze} %", texts, values, numeric=True, parts=parts, best="highest"))
     if {"freeze", "unfreeze"} <= set(freezes):
         columns.append(_difference(study, models, by_cell))
     note = (
@@ -106,17 +110,31 @@ def _difference(study: Study, models: Sequence[str], by_cell: Mapping[tuple[str,
     name = "unfreeze_minus_freeze"
     values = {name: [e.mean for e in found], f"{name}_low": [e.low for e in found]}
     values |= {f"{name}_high": [e.high for e in found], f"{name}_n": [e.n for e in found]}
-    texts = [interval_text(e.mean, e.margin, e.n, "+.2f") for e in found]
-    return Column("unfreeze − freeze", texts, values, numeric=True)
+    parts = [part(e.mean, e.low, e.high, e.n, form="+.2f") for e in found]
+    return Column("unfreeze − freeze", [_text(part) for part in parts], values, numeric=True, parts=parts)
 
 
-def _cell(cell: Mapping[Any, Any]) -> str:
+def _part(cell: Mapping[Any, Any], endings: pd.DataFrame) -> Part | None:
+    """A cell of the table with what is short of it: seeds that did not finish are counted, never left out unsaid."""
     if not cell:
+        return None
+    ends = (cell[f"{TEST_MEAN_IOU}_low"], cell[f"{TEST_MEAN_IOU}_high"])
+    found = part(cell[TEST_MEAN_IOU], *ends, cell["n"], form=".2f", within=(0, 1))
+    assert found  # a usable setting has a score
+    lost = endings.loc[cell["setting"]]
+    short = [f"n={cell['n']} of {cell['planned']}"] if cell["n"] < cell["planned"] else list(found.remarks)
+    short += [cells_of.ending_text(lost["diverged"], lost["failed"])] if lost["diverged"] + lost["failed"] else []
+    done = cell["settings_done"]
+    partly = [f"{done} of {cell['settings_known']} settings done"] if done < cell["settings_known"] else []
+    return found._replace(remarks=(*short, cell["setting_name"], *partly))
+
+
+def _text(found: Part | None) -> str:
+    """`62.00 ± 25.41 (n=2), lr 0.2`; blank when missing."""
+    if found is None:
         return ""
-    score, high, done = cell[TEST_MEAN_IOU], cell[f"{TEST_MEAN_IOU}_high"], cell["settings_done"]
-    short = [f"n={cell['n']} of {cell['planned']}"] if cell["n"] < cell["planned"] else []
-    short += [f"{done} of {cell['settings_known']} settings done"] if done < cell["settings_known"] else []
-    return ", ".join([f"{interval_text(score, high - score, cell['n'])}, {cell['setting_name']}", *short])
+    first, *others = found.remarks
+    return ", ".join([" ".join(filter(None, (found.mean, found.around, f"({first})"))), *others])
 
 
 def best_models(study: Study) -> Table:
@@ -124,6 +142,7 @@ def best_models(study: Study) -> Table:
     models = selection.best_models(study)
     if models.empty:
         return Table("best_models", "Best models", nothing_yet(study))
+    lost = cells_of.endings(study).set_index("setting").loc[models["setting"]]
     columns = [
         numbers("rank", "rank", range(1, len(models) + 1), "d"),
         words("model", "model", models["model"]),
@@ -132,6 +151,8 @@ def best_models(study: Study) -> Table:
         words("seeds", "seeds", models["seeds"]),
         spread("val mIoU %", models, VAL_MEAN_IOU, ".2f", 100),
         spread("test mIoU %", models, TEST_MEAN_IOU, ".2f", 100),
+        numbers("diverged", "diverged", lost["diverged"], "d"),
+        numbers("failed", "failed", lost["failed"], "d"),
         numbers("best epoch", "best_epoch", models["best_epoch"], "d"),
         words("trial", "folder", models["folder"]),
     ]
@@ -140,7 +161,7 @@ def best_models(study: Study) -> Table:
 
 
 def four_metrics(study: Study) -> Table:
-    columns = [spread(title, _cells(study), name, ".2f", 100) for name, title in FOUR_METRICS.items()]
+    columns = [spread(title, _cells(study), name, ".2f", 100, best="highest") for name, title in FOUR_METRICS.items()]
     note = (
         "The four metrics of Long et al. 2015 on the test set, from one confusion matrix over all its "
         f"pixels; {INTERVAL}."
@@ -150,12 +171,12 @@ def four_metrics(study: Study) -> Table:
 
 def details(study: Study) -> Table:
     cells = _cells(study)
-    columns = [spread("boundary IoU %", cells, "mean_boundary_iou", ".2f", 100)]
+    columns = [spread("boundary IoU %", cells, "mean_boundary_iou", ".2f", 100, best="highest")]
     columns += [
-        spread(f"{size} %", cells, name, ".2f", 100)
+        spread(f"{size} %", cells, name, ".2f", 100, best="highest")
         for size, name in zip(records.OBJECT_SIZES, SIZE_NUMBERS, strict=True)
     ]
-    columns += [spread("AUC %", cells, "mean_auc", ".2f", 100)]
+    columns += [spread("AUC %", cells, "mean_auc", ".2f", 100, best="highest")]
     note = (
         "Boundary IoU (Cheng et al. 2021) counts pixels within 2 % of the image diagonal of an edge; IoU by object "
         f"size counts objects below 1/300 of the image, up to 3 % of it, and above; means over classes; {INTERVAL}."
@@ -169,7 +190,7 @@ def training_dynamics(study: Study) -> Table:
         spread("epochs to 90 %", cells, "epochs_to_90", ".1f"),
         spread("early val mIoU %", cells, "early_val_mean_iou", ".2f", 100),
         spread("unsteadiness %", cells, "val_unsteadiness", ".2f", 100),
-        spread("loss gap", cells, "loss_gap", "+.3f"),
+        spread("loss gap", cells, "loss_gap", "+.3f", within=ANYTHING),
         spread("late fall %", cells, "late_fall", ".2f", 100),
     ]
     meaning = "; ".join(
@@ -195,27 +216,6 @@ def cost(study: Study) -> Table:
         f"{', '.join(machines) or 'unknown hardware'}: times of trials that shared a machine depend on each other."
     )
     return _of_cells(study, "cost", "Cost", note, columns)
-
-
-def class_iou(study: Study) -> Table:
-    """Test IoU: a row per class, a column per model's best setting."""
-    scores = selection.class_scores(study)
-    title = "IoU per class"
-    if scores.empty:
-        return Table("class_iou", title, nothing_yet(study))
-    classes = list(dict.fromkeys(scores["class_name"]))
-    columns = [words("class", "class", classes)]
-    for model in selection.order(study, "model"):
-        part = scores[scores["model"] == model].drop_duplicates("class_name").set_index("class_name")
-        if part.empty:
-            continue
-        named = part.reindex(classes).rename(
-            columns={"mean": model, **{p: f"{model}_{p}" for p in ("low", "high", "n")}}
-        )
-        named[f"{model}_n"] = named[f"{model}_n"].fillna(0).astype(int)
-        columns.append(spread(f"{model} %", named, model, ".1f", 100))
-    note = f"Test IoU of each model's best setting; {INTERVAL}. A class that does not occur is blank."
-    return Table("class_iou", title, note, columns)
 
 
 def _cells(study: Study) -> pd.DataFrame:

@@ -1,14 +1,15 @@
 """A table that is defined once and written four times: CSV with raw numbers, Markdown, LaTeX and HTML with words."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from analysis.statistics.estimates import interval_text
+from analysis.draw.ticks import minus
 from segtrain import records
 
 # Brackets and stars are arguments of a preceding end of row.
@@ -20,19 +21,44 @@ LATEX = {
 }  # fmt: skip
 
 
+ANYTHING = (-math.inf, math.inf)
+"""Where differences lie."""
+
+
+class Part(NamedTuple):
+    """A number of a LaTeX table: `mean`, `around` (± or brackets, or nothing) and `remarks`, which a caption says once
+    where every number of the table has them."""
+
+    mean: str
+    around: str = ""
+    remarks: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Column:
     """`texts` are shown under `title`, blank where a number is missing; `values`, by name, go to the CSV file. The
-    first of the values sorts the column; `numeric` ones stand to the right."""
+    first of the values sorts the column, and names its `best` row; `numeric` ones stand to the right. `parts` are the
+    texts taken apart, None where one is blank."""
 
     title: str
     texts: list[str]
     values: Mapping[str, Sequence[Any]]
     numeric: bool = False
+    parts: Sequence[Part | None] | None = None
+    best: Literal["highest", "lowest"] | None = None
 
     def sort_keys(self) -> list[str]:
         first = next(iter(self.values.values()))
         return ["" if pd.isna(value) else str(value) for value in first]
+
+    def best_of(self) -> list[bool]:
+        """Of each row, whether it is the best of several."""
+        first = list(next(iter(self.values.values())))
+        known = [value for value in first if not pd.isna(value)]
+        if self.best is None or len(known) < 2:
+            return [False] * len(first)
+        end = max(known) if self.best == "highest" else min(known)
+        return [bool(not pd.isna(value) and value == end) for value in first]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +74,13 @@ class Table:
         return len(self.columns[0].texts) if self.columns else 0
 
     def rows(self) -> list[tuple[str, ...]]:
-        return list(zip(*(column.texts for column in self.columns), strict=True))
+        texts = ([minus(text) for text in c.texts] if c.numeric else c.texts for c in self.columns)
+        return list(zip(*texts, strict=True))
 
     def csv(self) -> str:
-        values = {name: list(cells) for column in self.columns for name, cells in column.values.items()}
+        values = {
+            name: [_harmless(c) for c in cells] for column in self.columns for name, cells in column.values.items()
+        }
         return pd.DataFrame(values).to_csv(index=False)
 
     def markdown(self) -> str:
@@ -66,21 +95,47 @@ class Table:
         return "## {}\n\n{}\n\n{}\n".format(self.title, "\n".join(lines), self.note)
 
     def latex(self) -> str:
-        """A tabular of booktabs; the title and the note, which a caption would say, are comments."""
-        comments = [f"% {line}" for line in (*self.title.splitlines(), *self.note.splitlines())]
+        """A table float of booktabs, for \\input: caption, label, numbers aligned at their points, the best in bold.
+        Without rows it is its sentence, as a comment."""
         if not len(self):
-            return "\n".join(comments) + "\n"
-        places = "".join("r" if column.numeric else "l" for column in self.columns)
-        lines = [" & ".join(latex_text(text) for text in row) + r" \\" for row in self.rows()]
-        head = " & ".join(latex_text(column.title) for column in self.columns) + r" \\"
-        body = [rf"\begin{{tabular}}{{{places}}}", r"\toprule", head, r"\midrule", *lines, r"\bottomrule"]
-        return "\n".join([*comments, *body, r"\end{tabular}"]) + "\n"
+            return "\n".join(f"% {line}" for line in (*self.title.splitlines(), *self.note.splitlines())) + "\n"
+        once = self._remarks_of_all()
+        cells = zip(*(_latex_cells(column, once) for column in self.columns), strict=True)
+        places = "".join(r"r@{\,}r" if c.parts else "r" if c.numeric else "l" for c in self.columns)
+        titles = [latex_text(column.title) for column in self.columns]
+        heads = (rf"\multicolumn{{2}}{{c}}{{{t}}}" if c.parts else t for t, c in zip(titles, self.columns, strict=True))
+        everywhere = f" Throughout: {', '.join(once)}." if once else ""
+        lines = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption[{{{latex_text(self.title)}}}]{{{latex_text(f'{self.title}. {self.note}{everywhere}')}}}",
+            rf"\label{{tab:{self.name}}}",
+            rf"\begin{{tabular}}{{{places}}}",
+            r"\toprule",
+            " & ".join(heads) + r" \\",
+            r"\midrule",
+            *(" & ".join(row) + r" \\" for row in cells),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _remarks_of_all(self) -> tuple[str, ...]:
+        """The remarks that every number with parts has."""
+        parts = [part for column in self.columns for part in column.parts or () if part]
+        return tuple(remark for remark in parts[0].remarks if all(remark in p.remarks for p in parts)) if parts else ()
 
     def write(self, folder: Path) -> list[Path]:
         contents = {"csv": self.csv(), "md": self.markdown(), "tex": self.latex()}
         for kind, content in contents.items():
             records.write_atomic(folder / f"{self.name}.{kind}", content.encode())
         return [folder / f"{self.name}.{kind}" for kind in contents]
+
+
+def _harmless(cell: Any) -> Any:
+    """A text that a spreadsheet would run as a formula gets an apostrophe in front, which it shows as text."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _pad(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
@@ -113,13 +168,62 @@ def numbers(title: str, name: str, values: Iterable[Any], form: str, scale: floa
     return Column(title, texts, {name: found}, numeric=True)
 
 
-def spread(title: str, frame: pd.DataFrame, name: str, form: str, scale: float = 1, label: str | None = None) -> Column:
-    """Means `name` of `frame` with half of their 95 % interval, where there is one, and the count of their seeds."""
-    names = {"": label or name} | {part: f"{label or name}{part}" for part in ("_low", "_high", "_n")}
-    values = {names[part]: list(frame[f"{name}{part}"]) for part in names}
-    rows = zip(*values.values(), strict=True)
-    texts = [interval_text(mean, high - mean, n, form, scale) for mean, _, high, n in rows]
-    return Column(title, texts, values, numeric=True)
+def spread(
+    title: str,
+    frame: pd.DataFrame,
+    name: str,
+    form: str,
+    scale: float = 1,
+    *,
+    within: tuple[float, float] | None = None,
+    best: Literal["highest", "lowest"] | None = None,
+) -> Column:
+    """Means `name` of `frame` with half of their 95 % interval, where there is one, and the count of their seeds. An
+    interval that would reach beyond `within`, as no value can, is shown by its ends: what is shown in percent lies
+    within 0 and 1, and all else above 0, unless it is said."""
+    within = within or (0, 1 if scale == 100 else math.inf)
+    values = {f"{name}{part}": list(frame[f"{name}{part}"]) for part in ("", "_low", "_high", "_n")}
+    parts = [part(*numbers, form=form, scale=scale, within=within) for numbers in zip(*values.values(), strict=True)]
+    texts = [" ".join(filter(None, (p.mean, p.around, f"({p.remarks[0]})"))) if p else "" for p in parts]
+    return Column(title, texts, values, numeric=True, parts=parts, best=best)
+
+
+def part(
+    mean: float,
+    low: float,
+    high: float,
+    n: int,
+    *,
+    form: str,
+    scale: float = 100,
+    within: tuple[float, float] = ANYTHING,
+) -> Part | None:
+    """None when the mean is missing."""
+    if pd.isna(mean):
+        return None
+    around = ""
+    if low < within[0] or high > within[1]:
+        ends = (max(low, within[0]), min(high, within[1]))
+        around = f"[{', '.join(format(end * scale, form) for end in ends)}]"
+    elif not pd.isna(low):
+        around = f"± {format((high - mean) * scale, form.lstrip('+'))}"
+    return Part(format(mean * scale, form), around, (f"n={n}",))
+
+
+def _latex_cells(column: Column, once: Sequence[str]) -> list[str]:
+    """The cells of a column, each of two places where it has parts."""
+    best = column.best_of()
+    found = []
+    for text, part_, bold in zip(column.texts, column.parts or [None] * len(column.texts), best, strict=True):
+        if part_ is None:
+            shown = latex_text(minus(text) if column.numeric else text)
+            found.append(f"{shown} &" if column.parts else rf"\textbf{{{shown}}}" if bold else shown)
+            continue
+        mean = latex_text(minus(part_.mean))
+        rest = ", ".join(remark for remark in part_.remarks if remark not in once)
+        behind = latex_text(" ".join(filter(None, (minus(part_.around), f"({rest})" if rest else ""))))
+        found.append((rf"\textbf{{{mean}}}" if bold else mean) + f" & {behind}".rstrip())
+    return found
 
 
 def write_tables(tables: Iterable[Table], folder: Path) -> list[Path]:

@@ -7,55 +7,58 @@ less than that. How it is decided:
    score is what it gains when the field changes. The two sides are compared within each cell: each combination of
    the axes that the claim does not name. Learning rate, weight decay and batch size make no cells: each side takes
    the values that validate best for it, so that none is judged at a rate that suits the other.
-2. Seeds. Trials are paired by seed, and the differences of one seed are averaged over the cells. Cells share their
-   seeds, so they are no replicates of each other: n is the number of seeds that have every cell, and the test is
-   Student's paired t over those. It sees the randomness of training, on this test set.
-3. Images. For test/mean_iou, where every model kept its confusion matrix of each image, the same test images are drawn
-   with replacement for both sides. This sees the chance of these test images, for these trained models.
-4. Both must agree: a claim's p-value is the larger of the two (an intersection-union test: it needs no correction).
-   One seed decides nothing, however many images there are: the difference may be that of two random starts.
-5. Holm's adjustment over the study's claims that could be tested. Below 0.05 the claim holds or is contradicted, by
-   its direction. A "greater" claim is tested on both sides; an "equivalent" one holds by two one-sided tests (TOST)
-   within the margin, and is contradicted when the difference is tested to be beyond it.
+2. One test. Trials are paired by seed, and the differences of one seed are averaged over the cells, which share their
+   seeds and so are no replicates. The effect's variance adds what seeds and what test images contribute (`decision`,
+   `resampling`); from it come one interval and one p-value. A "greater" claim is tested on both sides; an
+   "equivalent" one holds by two one-sided tests (TOST) within the margin, which its 90 % interval shows, and is
+   contradicted when the difference is tested to lie beyond it. One seed decides nothing.
+3. Looks. What was looked at before has used up part of the error (`spending`).
+4. Holm's adjustment over the claims that the study declares, tested or not. Below 0.05 the claim holds or is
+   contradicted, by its direction; but nothing is decided in favour of a side of which more seeds diverged.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from analysis.read.frames import TRIAL_DTYPES, Study
-from analysis.statistics import contrasts, estimates
-from analysis.statistics.contrasts import Differences, TestImages
-from analysis.statistics.estimates import ALPHA, Estimate, Floats
-from segtrain.records import TEST_MEAN_IOU
+from analysis.inference import decision, estimates, tuning
+from analysis.inference.decision import FEWEST_SEEDS, Effects
+from analysis.inference.estimates import ALPHA, LEVEL, Estimate
+from analysis.inference.outlook import Standing, lack_text, lacks
+from analysis.inference.spending import FIRST_SHARE, Look, next_share, over_looks, read_looks
+from analysis.read.frames import Study
+from analysis.statistics import claim_metrics, contrasts
+from analysis.statistics.claim_metrics import METRICS, Metric
+from analysis.statistics.contrasts import NO_TRIALS, Differences, Side
+from analysis.statistics.declared import Claim, read_claim
+from analysis.statistics.image_chance import ImageChance, TestImages
+from analysis.statistics.selection import compared
+from segtrain.records import STUDY_FILE, RecordError
 
 Verdict = Literal["holds", "contradicted", "undecided"]
-Kind = Literal["greater", "equivalent"]
 
-METRICS = tuple(name for name, dtype in TRIAL_DTYPES.items() if dtype == "float64" and name != "lr")
-"""What a claim may be about."""
+WITHIN_LEVEL = 0.9
+"""Of the interval that lies within the margin where two one-sided tests at 0.05 say so."""
+MOST_SEEDS = 20
+"""What a claim lacks is said up to so many seeds."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    text: str
-    source: str = ""
-    kind: Kind = "greater"
-    left: Mapping[str, Any]
-    right: Mapping[str, Any]
-    gain: Mapping[str, Any] | None = None  # {"field": name, "from": value, "to": value}
-    metric: str = TEST_MEAN_IOU
-    margin: float | None = None
-    published: Mapping[str, float] | None = None  # {"left": score, "right": score}
+__all__ = ["METRICS", "Claim", "Judgement", "Verdict", "count_verdicts", "judge_all", "read_claim"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """A claim and what the trials say: `effect` is left minus right, a mean over seeds with its t interval; `images` is
-    the 95 % interval over test images, None where there is none; `p_value` is Holm's. `reason` says in words why a
-    claim is undecided, or what its test is short of."""
+    """A claim and what the trials say.
+
+    `effect`: left minus right, a mean over seeds with its 95 % interval, and `within`, the 90 % one that belongs to
+    "less than m apart"; both add what seeds and images contribute, and both are of this claim alone. `images`: the 95 %
+    interval over test images alone, None where there is none; `image_share` of the variance. `p_single` is this
+    claim's p-value at the last look, `p_value` after looks and Holm. `left` and `right` say how many seeds of each side
+    finished, diverged and failed, and among how many settings it was chosen. `reason` says in words why a claim is
+    undecided, or what its test is short of; `lacks` what would decide an undecided one.
+    """
 
     text: str
     source: str
@@ -67,6 +70,14 @@ class Judgement:
     p_value: float
     test: str
     reason: str
+    within: tuple[float, float] = (float("nan"), float("nan"))
+    p_single: float = float("nan")
+    standard_error: float = float("nan")
+    df: float = float("nan")
+    image_share: float = float("nan")
+    left: Side = NO_TRIALS
+    right: Side = NO_TRIALS
+    lacks: str = ""
 
     @property
     def metric(self) -> str:
@@ -74,104 +85,160 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """One-sided p-values for what a claim says and against it; NaN where nothing could be tested."""
+class _Case:
+    """A claim that can be read, on its way to a judgement."""
 
-    p_for: float
-    p_against: float
-
-    @property
-    def p_value(self) -> float:
-        return min(self.p_for, self.p_against)
+    judgement: Judgement
+    claim: Claim
+    metric: Metric
+    found: Differences
+    chance: ImageChance
 
 
 def judge_all(study: Study) -> list[Judgement]:
-    """One judgement per claim of the study, in its order, Holm-adjusted over those that could be tested."""
+    """One judgement per claim of the study, in its order. Raises RecordError on looks that nobody can have taken."""
     images = TestImages(study)
-    found = [_judge(study, images, value) for value in study.claims]
-    adjusted = estimates.holm([evidence.p_value for _, evidence in found])
-    return [_decide(judgement, evidence, p) for (judgement, evidence), p in zip(found, adjusted, strict=True)]
+    opened = [_open(study, images, value) for value in study.claims]
+    cases = {index: case for index, case in enumerate(opened) if isinstance(case, _Case)}
+    judged = dict(zip(cases, _judge(study, images, list(cases.values())), strict=True))
+    return [judged[index] if isinstance(case, _Case) else case for index, case in enumerate(opened)]
 
 
-def read_claim(value: Any) -> Claim:
-    """An entry of study.json's `claims`. Raises ValueError saying what it lacks."""
-    if not isinstance(value, dict) or not isinstance(value.get("text"), str):
-        raise ValueError("the study states it in words only, so there is nothing to test")
-    claim = {name: value[name] for name in Claim.__dataclass_fields__ if value.get(name) is not None}
-    for side in ("left", "right"):
-        if not isinstance(claim.get(side), dict) or not claim[side]:
-            raise ValueError(f"its {side} side names no trials")
-    if claim.get("metric", TEST_MEAN_IOU) not in METRICS:
-        raise ValueError(f"its metric is {claim['metric']!r}; allowed: {', '.join(METRICS)}")
-    if claim.get("kind", "greater") not in ("greater", "equivalent"):
-        raise ValueError(f"its kind is {claim['kind']!r}; allowed: greater, equivalent")
-    if claim.get("kind") == "equivalent" and not _positive(claim.get("margin")):
-        raise ValueError(f"its margin is {claim.get('margin')!r}; allowed: a number > 0")
-    if "gain" in claim and not (isinstance(claim["gain"], dict) and {"field", "from", "to"} <= set(claim["gain"])):
-        raise ValueError(f"its gain is {claim['gain']!r}; allowed: an object with field, from and to")
-    if not _pair_of_numbers(claim.get("published", {"left": 0, "right": 0})):
-        raise ValueError(f"its published numbers are {claim['published']!r}; allowed: an object with left and right")
-    return Claim(**claim)
-
-
-def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and value > 0
-
-
-def _pair_of_numbers(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(side), int | float) for side in ("left", "right"))
-
-
-def _judge(study: Study, images: TestImages, value: Any) -> tuple[Judgement, Evidence]:
+def _open(study: Study, images: TestImages, value: Any) -> Judgement | _Case:
+    """The claim's differences and their images; a judgement where it cannot be read and so is none of the family."""
     text = str(value["text"]) if isinstance(value, dict) and "text" in value else str(value)
     source = str(value.get("source") or "") if isinstance(value, dict) else ""
     nothing = Judgement(
         text=text, source=source, claim=None, verdict="undecided", effect=estimates.estimate([]), cells=None,
         images=None, p_value=float("nan"), test="none", reason="",
     )  # fmt: skip
-    untested = Evidence(float("nan"), float("nan"))
     try:
         claim = read_claim(value)
     except ValueError as error:
-        return replace(nothing, reason=str(error)), untested
-    found = contrasts.differences(study, contrasts.terms(claim.left, claim.right, claim.gain), claim.metric)
-    judgement = replace(nothing, claim=claim, cells=found, effect=estimates.estimate(found.by_seed))
-    if not len(found.by_seed):
-        return replace(judgement, reason=found.missing), untested
-    draws, lack = images.draws(found) if claim.metric == TEST_MEAN_IOU else (None, "")
-    if draws is not None:
-        low, high = np.quantile(draws, [(1 - estimates.LEVEL) / 2, (1 + estimates.LEVEL) / 2])
-        judgement = replace(judgement, images=(float(low), float(high)))
-    n = len(found.by_seed)
-    if n == 1:
-        return replace(judgement, test="none", reason=_and("one seed decides nothing", found.missing)), untested
-    if not estimates.has_spread(found.by_seed):
+        return replace(nothing, reason=str(error))
+    try:
+        metric, lack = claim_metrics.find(study, claim.metric), ""
+    except ValueError as error:
+        metric, lack = Metric({}), str(error)
+    contrast = contrasts.terms(claim.left, claim.right, claim.gain)
+    found = contrasts.differences(study, contrast, metric.values, claim.metric)
+    chance = ImageChance()
+    if metric.resample and len(found.by_seed):
+        chance = images.chance(found.models, claim.metric, metric.resample)
+    judgement = replace(
+        nothing, claim=claim, cells=found, images=chance.interval, left=found.left, right=found.right,
+        effect=estimates.estimate(found.by_seed), reason=lack,
+    )  # fmt: skip
+    return _Case(judgement, claim, metric, found, chance)
+
+
+def _judge(study: Study, images: TestImages, cases: Sequence[_Case]) -> list[Judgement]:
+    seeds = sorted({int(seed) for seed in compared(study)["seed"].dropna()})
+    try:
+        looks = read_looks(study.looks)
+    except ValueError as error:
+        raise RecordError(
+            f"{study.folder / STUDY_FILE}: {error}; run the sweep's command again to rewrite it"
+        ) from None
+    taken = looks or [Look(len(seeds), next_share([], len(seeds)))]
+    weighed = [_weigh(study, case, cases, seeds, taken) for case in cases]
+    adjusted = estimates.holm([min(evidence) for _, evidence in weighed])
+    undecided = len(cases) - int((adjusted < ALPHA).sum())
+    judgements = []
+    for case, (found, evidence), p in zip(cases, weighed, adjusted, strict=True):
+        judgement = _decide(replace(_measured(case, found, images), p_value=float(p)), evidence)
+        if judgement.verdict == "undecided":
+            level = partial(_level, taken=taken, undecided=undecided or 1)
+            judgement = replace(judgement, lacks=_lacks(case, found, images, level))
+        judgements.append(judgement)
+    return judgements
+
+
+def _weigh(
+    study: Study, case: _Case, cases: Sequence[_Case], seeds: Sequence[int], taken: Sequence[Look]
+) -> tuple[Effects, tuple[float, float]]:
+    """The claim's effect over all seeds, and the p-values for it and against it over the looks taken."""
+    alike = {setting for other in cases if other.claim.metric == case.claim.metric for setting in other.found.weights}
+    settings = sorted(alike | set(contrasts.winners(study)))
+    table = contrasts.scores_of(study, settings, seeds, case.metric.values)
+    contrast = np.array([[case.found.weights.get(setting, 0.0) for setting in settings]])
+    effects = [
+        decision.estimate_effects(table[:, :many], contrast, case.chance.variance, case.chance.df)
+        for many in (*(look.seeds for look in taken), len(seeds))
+    ]
+    margin = np.nan if case.claim.margin is None else case.claim.margin
+    evidence = [decision.weigh(effect, margin) for effect in effects[:-1]]
+    shares = np.array([look.share for look in taken])
+    p_for, p_against = (
+        float(over_looks(np.array([side[0] for side in sides]), shares))
+        for sides in ([one.p_for for one in evidence], [one.p_against for one in evidence])
+    )
+    return effects[-1], (p_for, p_against)
+
+
+def _measured(case: _Case, found: Effects, images: TestImages) -> Judgement:
+    """The judgement with its numbers and, where nothing could be tested, why."""
+    mean, n = float(found.mean[0]), len(case.found.by_seed)
+    judgement, missing = case.judgement, case.found.missing
+    if not n:
+        return replace(judgement, reason=judgement.reason or missing)
+    if n < FEWEST_SEEDS:
+        return replace(judgement, reason=_and("one seed decides nothing", missing))
+    if np.isnan(found.seed_variance[0]):
         reason = f"all {n} seeds gave the same difference, which leaves no spread to test it against"
-        return replace(judgement, reason=_and(reason, found.missing)), untested
-    evidence = weigh(claim.kind, found.by_seed, draws, claim.margin or 0.0)
-    test = f"{'paired t' if claim.kind == 'greater' else 'TOST, paired t'} over {n} seeds"
-    test += "" if draws is None else f" and bootstrap over {images.count} test images"
-    return replace(judgement, test=test, reason=_and(lack, found.missing)), evidence
+        return replace(judgement, reason=_and(reason, missing))
+    reach, within = (float(found.reach(level)[0]) for level in (LEVEL, WITHIN_LEVEL))
+    one = decision.weigh(found, np.nan if case.claim.margin is None else case.claim.margin)
+    units = images.units if case.chance.interval else None
+    test = f"{'t' if case.claim.kind == 'greater' else 'TOST, t'} over {n} seeds"
+    return replace(
+        judgement,
+        effect=Estimate(mean, mean - reach, mean + reach, n),
+        within=(mean - within, mean + within),
+        p_single=float(one.p_value[0]),
+        standard_error=float(np.sqrt(found.variance[0])),
+        df=float(found.df[0]),
+        image_share=float(found.image_variance[0] / found.variance[0]) if units else float("nan"),
+        test=test + (f" and {units.words}" if units else ""),
+        reason=_and(
+            case.chance.lack,
+            missing,
+            units.limit if units else "",
+            tuning.more_tries(case.found.left.tries, case.found.right.tries),
+        ),
+    )
 
 
-def weigh(kind: Kind, by_seed: Floats, draws: Floats | None, margin: float) -> Evidence:
-    """The evidence of at least two seeds' differences and, unless None, of the bootstrap's draws."""
-    tests: list[tuple[Floats, Callable[[Floats, float], float]]] = [(by_seed, estimates.p_greater)]
-    if draws is not None:
-        tests.append((draws, estimates.share_at_most))
-    above = max(test(values, margin) for values, test in tests)
-    below = max(test(-values, margin) for values, test in tests)
-    if kind == "greater":
-        return Evidence(min(1.0, 2 * above), min(1.0, 2 * below))
-    inside = max(test(side * values, -margin) for values, test in tests for side in (1, -1))
-    return Evidence(inside, min(1.0, 2 * above, 2 * below))
+def _decide(judgement: Judgement, evidence: tuple[float, float]) -> Judgement:
+    if not judgement.p_value < ALPHA:  # NaN, too
+        return judgement
+    p_for, p_against = evidence
+    left, right = judgement.left.diverged, judgement.right.diverged
+    equal = judgement.claim is not None and judgement.claim.kind == "equivalent" and p_for < p_against
+    better, worse = (left, right) if judgement.effect.mean > 0 else (right, left)
+    if better > worse or (equal and left != right):
+        said = (
+            f"seeds diverged, {left} on the left and {right} on the right, which the scores of the others do not show"
+        )
+        return replace(judgement, reason=_and(said, judgement.reason))
+    return replace(judgement, verdict="holds" if p_for < p_against else "contradicted")
 
 
-def _decide(judgement: Judgement, evidence: Evidence, adjusted: float) -> Judgement:
-    if not adjusted < ALPHA:  # NaN, too
-        return replace(judgement, p_value=adjusted)
-    verdict: Verdict = "holds" if evidence.p_for < evidence.p_against else "contradicted"
-    return replace(judgement, p_value=adjusted, verdict=verdict)
+def _level(seeds: int, taken: Sequence[Look], undecided: int) -> float:
+    """The error that one of the undecided claims may still be decided with at `seeds` seeds."""
+    planned = len(taken) > 1 or taken[0].share < FIRST_SHARE
+    return ALPHA / undecided * next_share(taken, seeds, MOST_SEEDS if planned else None)
+
+
+def _lacks(case: _Case, found: Effects, images: TestImages, level: Callable[[int], float]) -> str:
+    n = len(case.found.by_seed)
+    if n < FEWEST_SEEDS or np.isnan(found.seed_variance[0]):
+        return "further seeds" if n else ""
+    numbers = (found.mean, found.seed_variance, found.seed_df, found.image_variance, found.image_df)
+    mean, *variances = (float(number[0]) for number in numbers)
+    resampled = images.count if case.chance.interval else 0
+    standing = Standing(mean, *variances, n=n, margin=case.claim.margin, images=resampled)
+    return lack_text(lacks(standing, level, MOST_SEEDS), n, MOST_SEEDS)
 
 
 def _and(*reasons: str) -> str:

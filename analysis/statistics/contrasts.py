@@ -1,41 +1,55 @@
-"""The trials that a claim compares -> differences per seed, and the same differences over resampled test images."""
+"""The trials that a claim compares -> the settings it weighs, their scores over seeds, what became of each side."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.read.arrays import read_array
+from analysis.inference import tuning
+from analysis.inference.estimates import Floats
 from analysis.read.frames import Study
-from analysis.statistics import estimates
-from analysis.statistics.estimates import Counts, Floats
+from analysis.statistics import selection
 from analysis.statistics.selection import compared, usable
-from segtrain import records
-from segtrain.records import RecordError
 
 TUNED = ("lr", "weight_decay", "batch_size")
 """Axes that are no part of a comparison: each side takes the values that validate best for it."""
-RESAMPLES = 4000
-_SEED = 20150608  # of the resampling: the same report from the same folders
 
 Term = tuple[int, Mapping[str, Any]]
 """(sign, what selects its trials)."""
 
 
 @dataclass(frozen=True)
+class Side:
+    """What became of the trials of a side's chosen settings: seeds that finished in every one of them, trials that
+    diverged, trials that failed; and of how many settings each was the best, at most."""
+
+    seeds: int = 0
+    diverged: int = 0
+    failed: int = 0
+    tries: int = 0
+
+
+NO_TRIALS = Side()
+
+
+@dataclass(frozen=True)
 class Differences:
     """`by_seed` (n,): left minus right of each of `seeds`, averaged over the cells. `by_cell`: (name, mean over these
-    seeds). `models`: (weight, trial id) whose weighted sum of scores is the mean of `by_seed`. `missing` says what is
-    absent, or nothing."""
+    seeds). `models`: (weight, trial id) whose weighted sum of scores is the mean of `by_seed`. `weights`: the contrast,
+    by setting. `missing` says what is absent, or nothing."""
 
     seeds: list[int]
     by_seed: Floats
     by_cell: list[tuple[str, float]]
     models: list[tuple[float, str]]
     missing: str
+    weights: dict[int, float] = field(default_factory=dict)
+    left: Side = NO_TRIALS
+    right: Side = NO_TRIALS
 
 
 def terms(left: Mapping[str, Any], right: Mapping[str, Any], gain: Mapping[str, Any] | None) -> list[Term]:
@@ -46,51 +60,77 @@ def terms(left: Mapping[str, Any], right: Mapping[str, Any], gain: Mapping[str, 
     return [(1, {**left, **after}), (-1, {**left, **before}), (-1, {**right, **after}), (1, {**right, **before})]
 
 
-def differences(study: Study, contrast: Sequence[Term], metric: str) -> Differences:
-    """The signed sum of `metric` over the terms, paired by seed within every cell that has all of them."""
-    named = {field for _, selector in contrast for field in selector}
+def differences(study: Study, contrast: Sequence[Term], values: Mapping[str, float], metric: str) -> Differences:
+    """The signed sum of the trials' `values` of `metric` over the terms, paired by seed within every cell that has all
+    of them. The first half of the terms is the left side."""
+    named = {name for _, selector in contrast for name in selector}
     # A variant sets fields of its own, which its trials have by being that variant.
-    axes = [axis for axis, values in study.axes.items() if len(values) > 1 and axis not in (*named, *TUNED, "seed")]
+    axes = [axis for axis, found in study.axes.items() if len(found) > 1 and axis not in (*named, *TUNED, "seed")]
     fields = [*axes, *(["variant"] if study.variants and "variant" not in named else [])]
-    known, done = _with_fields(study, compared(study)), _with_fields(study, usable(study))
-    cells = product(*(dict.fromkeys(config.get(field) for config in known.values()) for field in fields))
+    known = _with_fields(study, compared(study))
     planned, parts = 0, {}
-    for cell in cells:
+    for cell in product(*(dict.fromkeys(config.get(name) for config in known.values()) for name in fields)):
         where = dict(zip(fields, cell, strict=True))
-        if not all(_select(known, {**where, **selector}) for _, selector in contrast):
+        chosen = [_select(known, {**where, **selector}) for _, selector in contrast]
+        if not all(chosen):
             continue
         planned += 1
-        sides = [_best_validated(study, _select(done, {**where, **selector}), metric) for _, selector in contrast]
-        if shared := sorted(set.intersection(*(set(side) for side in sides))):
-            parts[", ".join(str(value) for value in cell)] = (shared, sides)
+        parts[", ".join(str(value) for value in cell)] = [_best_validated(study, trials) for trials in chosen]
     if not planned:
         return Differences([], np.array([]), [], [], "the study has no trials to compare: a side selects none")
-    seeds = sorted(set.intersection(*(set(shared) for shared, _ in parts.values()))) if parts else []
-    signs = [sign for sign, _ in contrast]
-    tables = {
-        name: np.array([[sign * side[seed][1] for sign, side in zip(signs, sides, strict=True)] for seed in seeds])
-        for name, (_, sides) in parts.items()
-    }
+    scores = {name: [_scores(study, setting, values) for setting in settings] for name, settings in parts.items()}
+    left, right = (_side(study, parts.values(), contrast, half) for half in (0, 1))
+    shared = {name: sorted(set.intersection(*map(set, found))) for name, found in scores.items()}
+    paired = {name: seeds for name, seeds in shared.items() if seeds}
+    seeds = sorted(set.intersection(*map(set, paired.values()))) if paired else []
     if not seeds:
-        reason = (
-            f"no seed has finished in every cell with a {metric}" if parts else f"no pair has finished with a {metric}"
-        )
-        return Differences([], np.array([]), [], [], reason)
-    by_cell = {name: table.sum(1) for name, table in tables.items()}
-    weight = 1 / (len(seeds) * len(parts))
-    models = [
-        (sign * weight, side[seed][0])
-        for _, sides in parts.values()
-        for sign, side in zip(signs, sides, strict=True)
-        for seed in seeds
-    ]
+        reason = "no seed has finished in every cell" if paired else "no pair has finished"
+        return Differences([], np.array([]), [], [], f"{reason} with a {metric}", {}, left, right)
+    signs = [sign for sign, _ in contrast]
+    signed = {name: list(zip(signs, scores[name], strict=True)) for name in paired}
+    by_cell = {
+        name: np.array([sum(sign * side[seed][1] for sign, side in sides) for seed in seeds])
+        for name, sides in signed.items()
+    }
+    weight = 1 / len(paired)
+    models: list[tuple[float, str]] = []
+    weights: dict[int, float] = {}
+    for name, sides in signed.items():
+        for (sign, side), setting in zip(sides, parts[name], strict=True):
+            assert setting is not None
+            models += [(sign * weight / len(seeds), side[seed][0]) for seed in seeds]
+            weights[setting] = weights.get(setting, 0.0) + sign * weight
     return Differences(
         seeds,
         np.mean(list(by_cell.values()), axis=0),
-        [(name, float(values.mean())) for name, values in by_cell.items()],
+        [(name, float(found.mean())) for name, found in by_cell.items()],
         models,
-        _missing(study, len(parts), planned, seeds),
+        _missing(study, len(paired), planned, seeds),
+        weights,
+        left,
+        right,
     )
+
+
+def scores_of(study: Study, settings: Sequence[int], seeds: Sequence[int], values: Mapping[str, float]) -> Floats:
+    """(settings, seeds) scores, NaN where a trial has none."""
+    table = np.full((len(settings), len(seeds)), np.nan)
+    for row, setting in enumerate(settings):
+        found = _scores(study, setting, values)
+        for column, seed in enumerate(seeds):
+            if seed in found:
+                table[row, column] = found[seed][1]
+    return table
+
+
+def winners(study: Study) -> list[int]:
+    """The setting that validates best among those that differ in TUNED axes alone, of each recipe compared."""
+    recipes: dict[str, list[str]] = {}
+    for trial_id, config in _with_fields(study, compared(study)).items():
+        science = {name: value for name, value in config.items() if name not in (*TUNED, "seed", "parent")}
+        recipes.setdefault(json.dumps(science, sort_keys=True), []).append(trial_id)
+    found = (_best_validated(study, trial_ids) for trial_ids in recipes.values())
+    return [setting for setting in found if setting is not None]
 
 
 def _with_fields(study: Study, trials: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -111,17 +151,40 @@ def _select(trials: Mapping[str, Mapping[str, Any]], where: Mapping[str, Any]) -
     ]
 
 
-def _best_validated(study: Study, trial_ids: Sequence[str], metric: str) -> dict[int, tuple[str, float]]:
-    """Seed -> (trial id, score) of the setting that validates best in the mean of its seeds."""
-    trials = study.trials[study.trials["trial_id"].isin(trial_ids)]
-    if trials.empty:
-        return {}
-    best = trials.groupby("setting", sort=False)[records.VAL_MEAN_IOU].mean().idxmax()
-    chosen = trials[(trials["setting"] == best) & trials[metric].notna()]
+def _best_validated(study: Study, trial_ids: Sequence[str]) -> int | None:
+    """The setting to compare with, among those of these trials; None where none has finished."""
+    standings = selection.standings(study)
+    settings = study.trials.loc[study.trials["trial_id"].isin(trial_ids), "setting"].dropna().unique()
+    found = standings.loc[[setting for setting in settings if setting in standings.index]]
+    validation, diverged = (found[name].to_numpy(dtype=np.float64) for name in ("validation", "diverged_share"))
+    index = tuning.choose(validation, diverged, found["unfinished"].to_numpy() > 0)
+    return None if index is None else int(found.index[index])
+
+
+def _scores(study: Study, setting: int | None, values: Mapping[str, float]) -> dict[int, tuple[str, float]]:
+    """Seed -> (trial id, value) of a setting's usable trials."""
+    trials = usable(study)
+    chosen = trials[trials["setting"] == setting] if setting is not None else trials.iloc[:0]
     return {
-        int(seed): (trial_id, float(score))
-        for seed, trial_id, score in zip(chosen["seed"], chosen["trial_id"], chosen[metric], strict=True)
+        int(seed): (trial_id, values[trial_id])
+        for seed, trial_id in zip(chosen["seed"], chosen["trial_id"], strict=True)
+        if trial_id in values
     }
+
+
+def _side(study: Study, cells: Iterable[Sequence[int | None]], contrast: Sequence[Term], half: int) -> Side:
+    standings = selection.standings(study)
+    middle = len(contrast) // 2
+    chosen = {setting for cell in cells for setting in cell[half * middle : (half + 1) * middle]} - {None}
+    if not chosen:
+        return NO_TRIALS
+    found = standings.loc[standings.index.isin(chosen)]
+    return Side(
+        seeds=int(found["n"].min()),
+        diverged=int(found["diverged"].sum()),
+        failed=int(found["failed"].sum()),
+        tries=int(found["tries"].max()),
+    )
 
 
 def _missing(study: Study, cells: int, planned: int, seeds: Sequence[int]) -> str:
@@ -129,45 +192,3 @@ def _missing(study: Study, cells: int, planned: int, seeds: Sequence[int]) -> st
     lacks = [f"{cells} of {planned} cells"] if cells < planned else []
     lacks += [f"{len(seeds)} of {len(known)} seeds"] if len(seeds) < len(known) else []
     return f"only {' and '.join(lacks)}" if lacks else ""
-
-
-class TestImages:
-    """The resampled mean IoU of trials, drawn once for each and from the same images for all."""
-
-    __test__ = False  # not a pytest class
-
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self.count = 0
-        self._truth: Counts | None = None
-        self._weights = np.zeros((0, 0))
-        self._draws: dict[str, Floats | str] = {}
-
-    def draws(self, found: Differences) -> tuple[Floats | None, str]:
-        """(RESAMPLES,) resampled effects; or None and why there are none."""
-        total = np.zeros(RESAMPLES)
-        for weight, trial_id in found.models:
-            if trial_id not in self._draws:
-                self._draws[trial_id] = self._resample(trial_id)
-            drawn = self._draws[trial_id]
-            if isinstance(drawn, str):
-                return None, drawn
-            total += weight * drawn
-        return total, ""
-
-    def _resample(self, trial_id: str) -> Floats | str:
-        path = records.trial_dir(self.study.out, trial_id) / records.IMAGE_CONFUSION_FILE
-        try:
-            counts = read_array(path, "confusion")
-        except RecordError:
-            return f"no test over images: {trial_id} has no readable {records.IMAGE_CONFUSION_FILE}"
-        if counts.ndim != 3 or counts.shape[1] != counts.shape[2] or not len(counts):
-            return f"no test over images: the {records.IMAGE_CONFUSION_FILE} of {trial_id} holds no matrix per image"
-        truth = counts.sum(2)
-        if self._truth is None:
-            self._truth, self.count = truth, len(counts)
-            self._weights = estimates.image_weights(len(counts), RESAMPLES, np.random.default_rng(_SEED))
-        # Equal pixels per class in every image: the same images in the same order.
-        if not np.array_equal(truth, self._truth):
-            return f"no test over images: {trial_id} was tested on other images than the rest"
-        return estimates.resampled_mean_iou(counts, self._weights)

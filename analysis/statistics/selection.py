@@ -1,26 +1,28 @@
 """Tidy frames -> the numbers that are shown: best settings, curves, scores of classes. Pure; fractions in [0, 1].
 
-A setting is chosen by val/mean_iou (the mean over its seeds), never by a test score. Only finished trials of the
-compared stage count, and every number says how many seeds it stands on.
+A setting is chosen by val/mean_iou (the mean over its seeds), never by a test score. One whose seeds are complete comes
+before one that still lacks some, and one at which no seed diverged before one at which some did: the mean of the seeds
+that are left would flatter it. Only finished trials of the compared stage have scores, and every number says how many
+seeds it stands on and how many diverged or failed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import pandas as pd
 
+from analysis.inference.estimates import estimate
 from analysis.read import dynamics
 from analysis.read.frames import COMPARED_STAGE, SCORES, Study
 from analysis.read.trial_folder import CLASS_NUMBERS, COST_NUMBERS, freeze_label
-from analysis.statistics.estimates import estimate
-from segtrain.records import EPOCH, IMAGES_PER_S, PEAK_MEMORY_BYTES, TEST_MEAN_IOU, VAL_MEAN_IOU
+from segtrain.records import EPOCH, FINAL_STATES, IMAGES_PER_S, PEAK_MEMORY_BYTES, TEST_MEAN_IOU, VAL_MEAN_IOU
 
 COSTS = (*COST_NUMBERS, IMAGES_PER_S, PEAK_MEMORY_BYTES, "runtime_s")
 MEASURED = (VAL_MEAN_IOU, *SCORES, *dynamics.COLUMNS, *COSTS)
 """The columns of `trials` that `settings` averages over seeds."""
 
 CELL = ["model", "freeze"]
+BECAME = ("planned", "diverged", "failed", "unfinished")
 _LABELS = ["setting", *CELL, "setting_name", "lr"]
 
 
@@ -47,34 +49,73 @@ def cell_name(study: Study, model: str, freeze: str) -> str:
     return model if study.variants or len(order(study, "freeze")) == 1 else f"{model}, {freeze}"
 
 
+@lru_cache(maxsize=1)
+def standings(study: Study) -> pd.DataFrame:
+    """What became of the compared trials of each setting, by number: `planned` trials; `n` usable ones, `diverged` and
+    `failed` ones, `unfinished` ones that may still get a score; `diverged_share`; the mean `validation` of the usable;
+    and `tries`: how many settings of its model and freeze it was chosen among."""
+    trials = compared(study)
+    counted = trials.dropna(subset=["setting"]).assign(
+        usable=trials["trial_id"].isin(usable(study)["trial_id"]),
+        diverged=trials["state"] == "diverged",
+        failed=trials["state"] == "failed",
+        ended=trials["state"].isin((*FINAL_STATES, "pruned")),
+        cell=trials["model"].fillna("") + ", " + trials["freeze"].fillna(""),
+    )
+    counted["validation"] = counted[VAL_MEAN_IOU].where(counted["usable"])
+    found = counted.groupby("setting", sort=False).agg(
+        planned=("trial_id", "size"),
+        n=("usable", "sum"),
+        diverged=("diverged", "sum"),
+        failed=("failed", "sum"),
+        ended=("ended", "sum"),
+        validation=("validation", "mean"),
+        cell=("cell", "first"),
+    )
+    found["unfinished"] = found["planned"] - found["ended"]
+    found["diverged_share"] = found["diverged"] / found["planned"]
+    found["tries"] = found.groupby("cell")["validation"].transform("size")
+    return found.drop(columns=["ended", "cell"])
+
+
 @lru_cache(maxsize=1)  # most tables and figures of a report start from it; none may write into it
 def settings(study: Study) -> pd.DataFrame:
     """One row per setting with a usable trial, in study order.
 
-    Columns: setting, model, freeze, setting_name, lr; seeds ("0, 1"); n (usable seeds) and planned (trials of the
-    setting, whatever their state); for every column of MEASURED its mean, `<column>_low` and `<column>_high` (95 %
-    interval, missing below two seeds), and `<column>_n` (seeds that have it).
+    Columns: setting, model, freeze, setting_name, lr; seeds ("0, 1"); n (usable seeds), planned (trials of the setting,
+    whatever their state), diverged, failed and unfinished (of these, as in `standings`); for every column of MEASURED
+    its mean, `<column>_low` and `<column>_high` (95 % interval, missing below two seeds), and `<column>_n` (seeds that
+    have it).
     """
     trials = usable(study)
-    planned: dict[Any, int] = compared(study).groupby("setting").size().to_dict()
+    became: dict[Hashable, dict[str, int]] = {
+        int(row["setting"]): {column: row[column] for column in BECAME}
+        for row in standings(study).reset_index().to_dict("records")
+    }
     rows = []
-    for (number, *labels), group in trials.groupby(_LABELS, sort=False):
-        row = dict(zip(_LABELS, (number, *labels), strict=True))
+    for labels, group in trials.groupby(_LABELS, sort=False):
+        row = dict(zip(_LABELS, labels, strict=True))
         row |= {"seeds": ", ".join(str(seed) for seed in sorted(group["seed"]))}
-        row |= {"n": len(group), "planned": planned[number]}
+        row |= {"n": len(group), **became[row["setting"]]}
         for column in MEASURED:
             found = estimate(group[column].to_numpy(dtype="float64", na_value=float("nan")))
             numbers = {"": found.mean, "_low": found.low, "_high": found.high, "_n": found.n}
             row |= {f"{column}{part}": value for part, value in numbers.items()}
         rows.append(row)
     parts = [f"{column}{part}" for column in MEASURED for part in ("", "_low", "_high", "_n")]
-    frame = pd.DataFrame(rows, columns=[*_LABELS, "seeds", "n", "planned", *parts])
-    return frame.astype({"setting": "Int64", "n": "Int64", "planned": "Int64"})
+    frame = pd.DataFrame(rows, columns=[*_LABELS, "seeds", "n", *BECAME, *parts])
+    return frame.astype(dict.fromkeys(("setting", "n", *BECAME), "Int64"))
 
 
 def best_settings(study: Study, by: Sequence[str]) -> pd.DataFrame:
-    """The rows of `settings` with the best val/mean_iou in each group, best first; the earlier one wins a tie."""
-    ranked = settings(study).sort_values(VAL_MEAN_IOU, ascending=False, kind="stable")
+    """The rows of `settings` with the best val/mean_iou in each group, best first; the earlier one wins a tie. Complete
+    settings come first, and of those the ones at which the fewest seeds diverged."""
+    ranked = settings(study).assign(
+        waiting=lambda found: found["unfinished"] > 0, share=lambda found: found["diverged"] / found["planned"]
+    )
+    ranked = ranked.sort_values(["waiting", "share", VAL_MEAN_IOU], ascending=[True, True, False], kind="stable").drop(
+        columns=["waiting", "share"]
+    )
     return ranked.groupby(list(by), sort=False).head(1).reset_index(drop=True)
 
 
@@ -105,7 +146,8 @@ def curves(study: Study, column: str, most: int) -> pd.DataFrame:
     """One row per setting and epoch at which `column` was measured: setting, model, freeze, setting_name, lr, epoch,
     mean, low, high (over the seeds that got there), n, and diverged (whether a seed of the setting diverged).
 
-    Trials that run, failed or diverged are in it as far as they came. With more than `most` settings, those of each
+    A curve ends where the first of its runs ended for good: the mean of those that went on would be another curve.
+    Trials that run are in it as far as they came. With more than `most` settings, those of each
     model and freeze that has validated best so far, or has not been validated.
     """
     trials = compared(study)
@@ -116,6 +158,9 @@ def curves(study: Study, column: str, most: int) -> pd.DataFrame:
     measured = study.epochs[["trial_id", EPOCH, column]].dropna(subset=[column])
     lines = measured.merge(trials[["trial_id", "state", *_LABELS]], on="trial_id").dropna(subset=["setting"])
     diverged = set(lines.loc[lines["state"] == "diverged", "setting"])
+    stopped = lines[lines["state"].isin(("diverged", "failed", "pruned"))]
+    ends = stopped.groupby(["setting", "trial_id"])[EPOCH].max().groupby("setting").min()
+    lines = lines[lines[EPOCH] <= lines["setting"].map(ends).fillna(lines[EPOCH])]
     result = (
         lines.groupby([*_LABELS, EPOCH], sort=False)[column]
         .agg(mean="mean", low="min", high="max", n="count")

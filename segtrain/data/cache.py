@@ -5,26 +5,31 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from rich.console import Console
-from rich.progress import Progress
 
+from segtrain.data.fingerprint import fingerprint, stderr_progress
 from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset, Pair, Split
-from segtrain.machine.disk import write_once
+from segtrain.machine.array_store import Array, Layout, StoredArrays, cache_root, machine_store
 
-CACHE_VARIABLE = "SEGTRAIN_CACHE"
+DECODING_VERSION = 1
+"""Raise it when the code below makes other pixels of the same files: trials of before then count as of other data."""
+IMAGE_RESAMPLING, MASK_RESAMPLING = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
 
 
 @dataclass(frozen=True)
 class SplitArrays:
-    """One split in memory-mapped arrays: `images` (N, H, W, 3) uint8 RGB, `masks` (N, H, W) uint8 train ids."""
+    """One split in memory-mapped arrays: `images` (N, H, W, 3) uint8 RGB, `masks` (N, H, W) uint8 train ids; and the
+    N `groups` of its pairs, none where the data has no such."""
 
     images: npt.NDArray[np.uint8]
     masks: npt.NDArray[np.uint8]
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -32,17 +37,11 @@ class SplitArrays:
 
 @dataclass(frozen=True)
 class DataCache:
-    """The three splits of a dataset at one size, and the fingerprint of the files they were made from."""
+    """The three splits of a dataset at one size, and the fingerprint of the data they were made from."""
 
     splits: Mapping[Split, SplitArrays]
     fingerprint: str
-
-
-def cache_root() -> Path:
-    """`$SEGTRAIN_CACHE`, else the user's cache folder. It belongs to one machine: never on a network drive."""
-    if CACHE_VARIABLE in os.environ:
-        return Path(os.environ[CACHE_VARIABLE])
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "segtrain"
+    stored: StoredArrays  # while it lives, the arrays are not evicted
 
 
 def list_pairs(dataset: Dataset, data_root: Path) -> Mapping[Split, list[Pair]]:
@@ -69,65 +68,72 @@ def open_cache(dataset: Dataset, data_root: Path, height: int, width: int) -> Da
     a mask of another size than its image, a label that is no class.
     """
     pairs = list_pairs(dataset, data_root)
-    fingerprint = _fingerprint(data_root, pairs)
-    folder = cache_root() / f"{dataset.name}-{width}x{height}-{fingerprint}"
-    write_once(folder, lambda temporary: _fill(temporary, dataset, pairs, height, width))
+    found = _fingerprint(dataset, data_root, pairs)
+    layouts = {}
+    for split in SPLITS:
+        count = len(pairs[split])
+        layouts[f"{split}_images"] = Layout((count, height, width, 3), np.uint8)
+        layouts[f"{split}_masks"] = Layout((count, height, width), np.uint8)
+    stored = machine_store().open(
+        f"{dataset.name}-{width}x{height}-{found}", layouts, lambda arrays: _fill(arrays, dataset, pairs, height, width)
+    )
     splits = {
-        split: SplitArrays(
-            np.load(folder / f"{split}_images.npy", mmap_mode="r"),
-            np.load(folder / f"{split}_masks.npy", mmap_mode="r"),
-        )
+        split: SplitArrays(stored[f"{split}_images"], stored[f"{split}_masks"], _groups(pairs[split]))
         for split in SPLITS
     }
-    return DataCache(splits, fingerprint)
+    return DataCache(splits, found, stored)
 
 
-def _fingerprint(data_root: Path, pairs: Mapping[Split, list[Pair]]) -> str:
-    """12 hex digits over the name, size and modification time of every file, in order."""
-    digest = hashlib.sha256()
-    for split in SPLITS:
-        for pair in pairs[split]:
-            for path in (pair.image, pair.mask):
-                stat = path.stat()
-                digest.update(f"{split}/{path.relative_to(data_root)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:12]
+def _groups(pairs: list[Pair]) -> tuple[str, ...]:
+    names = tuple(pair.group for pair in pairs if pair.group is not None)
+    return names if len(names) == len(pairs) else ()
 
 
-def _fill(folder: Path, dataset: Dataset, pairs: Mapping[Split, list[Pair]], height: int, width: int) -> None:
-    """Decodes all pairs into arrays under `folder`. Raises DataError on what was wrong with the files."""
+def read_fingerprint(dataset: Dataset, data_root: Path) -> str:
+    """Of the data as they are now; decodes nothing. Raises DataError."""
+    return _fingerprint(dataset, data_root, list_pairs(dataset, data_root))
+
+
+def _fingerprint(dataset: Dataset, data_root: Path, pairs: Mapping[Split, list[Pair]]) -> str:
+    decoding = {
+        "version": DECODING_VERSION,
+        "train_ids": sorted(dataset.train_ids.items()),
+        "decode_mask": _describe(dataset.decode_mask),
+        "resampling": [IMAGE_RESAMPLING.name, MASK_RESAMPLING.name],
+    }
+    place = hashlib.sha256(os.fsencode(data_root.absolute())).hexdigest()[:8]
+    return fingerprint(pairs, decoding, cache_root() / f"files-{dataset.name}-{place}.json")
+
+
+def _describe(function: Any) -> str:
+    """The function by its name, with the values that a partial gives it."""
+    if isinstance(function, partial):
+        return f"{_describe(function.func)} {function.args} {sorted(function.keywords.items())}"
+    return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+def _fill(
+    arrays: Mapping[str, Array], dataset: Dataset, pairs: Mapping[Split, list[Pair]], height: int, width: int
+) -> None:
+    """Decodes all pairs into `arrays`. Raises DataError on what was wrong with the files."""
+    size = width, height
+    places = [(split, index) for split in SPLITS for index in range(len(pairs[split]))]
+
+    def decode(place: tuple[Split, int]) -> tuple[str, ...]:
+        split, index = place
+        try:
+            image, labels = read_pair(dataset, pairs[split][index])
+        except DataError as error:
+            return error.problems
+        arrays[f"{split}_images"][index] = np.asarray(image.resize(size, IMAGE_RESAMPLING))
+        arrays[f"{split}_masks"][index] = np.asarray(Image.fromarray(labels).resize(size, MASK_RESAMPLING))
+        return ()
+
     problems: list[str] = []
-    console = Console(stderr=True)
     # Threads suffice: Pillow lets go of the interpreter while it decodes and resizes.
-    with (
-        Progress(console=console, disable=not console.is_terminal, transient=True) as progress,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-    ):
-        task = progress.add_task(f"decoding {dataset.name}", total=sum(len(pairs[split]) for split in SPLITS))
-        for split in SPLITS:
-            count = len(pairs[split])
-            images = np.lib.format.open_memmap(
-                folder / f"{split}_images.npy", mode="w+", dtype=np.uint8, shape=(count, height, width, 3)
-            )
-            masks = np.lib.format.open_memmap(
-                folder / f"{split}_masks.npy", mode="w+", dtype=np.uint8, shape=(count, height, width)
-            )
-
-            def decode(index: int, split: Split = split, images=images, masks=masks) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
-                try:
-                    image, labels = read_pair(dataset, pairs[split][index])
-                except DataError as error:
-                    return error.problems
-                finally:
-                    progress.advance(task)
-                size = width, height
-                images[index] = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
-                masks[index] = np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
-                return ()
-
-            for found in pool.map(decode, range(count)):
-                problems += found
-            images.flush()
-            masks.flush()
+    with stderr_progress() as progress, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in progress.track(pool.map(decode, places), len(places), description=f"decoding {dataset.name}"):
+            problems += found
     if problems:
         raise DataError(*problems)
 

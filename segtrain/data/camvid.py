@@ -21,7 +21,7 @@ def _read_list(folder: Path, split: Split) -> list[Pair]:
     if not path.is_file():
         raise DataError(f"{path}: no such list; dataset 'camvid' expects {LAYOUT}")
     pairs = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text("utf-8", "surrogateescape").splitlines(), start=1):
         names = line.split()
         if not names:
             continue
@@ -29,7 +29,8 @@ def _read_list(folder: Path, split: Split) -> list[Pair]:
             raise DataError(f"{path}, line {number} is {line!r}; expected an image and a mask, separated by a space")
         # The tutorial's own lists carry the absolute path of its author's machine: only folder and file count.
         image, mask = (folder / Path(*Path(name).parts[-2:]) for name in names)
-        pairs.append(Pair(image, mask))
+        sequence, underscore, _ = image.name.partition("_")  # 0001TP_008550.png, Seq05VD_f00000.png
+        pairs.append(Pair(image, mask, sequence if underscore else None))
     return pairs
 
 

@@ -56,7 +56,8 @@ def list_pairs(data_root: Path, name: str, subfolder: str, remedy: str = "") -> 
 
 def _pair(folder: Path, image: Path) -> Pair:
     stem = image.name.removesuffix(IMAGE)
-    return Pair(image, folder / "gtFine" / image.parent.relative_to(folder / "leftImg8bit") / f"{stem}{MASK}")
+    mask = folder / "gtFine" / image.parent.relative_to(folder / "leftImg8bit") / f"{stem}{MASK}"
+    return Pair(image, mask, image.parent.name)
 
 
 def _cityscapes(name: str, remedy: str = "", prepare: bool = False) -> Dataset:

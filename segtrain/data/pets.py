@@ -49,7 +49,7 @@ def _read_list(path: Path, name: str) -> dict[str, str]:
     if not path.is_file():
         raise DataError(f"{path}: no such list; dataset {name!r} expects {LAYOUT}")
     breeds: dict[str, str] = {}
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text("utf-8", "surrogateescape").splitlines(), start=1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue

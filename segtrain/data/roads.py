@@ -38,7 +38,7 @@ def list_pairs(data_root: Path, name: str, subfolder: str) -> dict[Split, list[P
         names = {image.name for image in images}
         orphans += [f"{mask}: mask without an image" for mask in sorted(masks.glob("*.png")) if mask.name not in names]
         train_end, val_end = round(len(images) * TRAIN_SHARE), round(len(images) * (TRAIN_SHARE + VAL_SHARE))
-        drive_pairs = [Pair(image, masks / image.name) for image in images]
+        drive_pairs = [Pair(image, masks / image.name, drive.parent.name) for image in images]
         pairs["train"] += drive_pairs[:train_end]
         pairs["val"] += drive_pairs[train_end:val_end]
         pairs["test"] += drive_pairs[val_end:]

@@ -27,8 +27,11 @@ class DataError(UserError):
 
 @dataclass(frozen=True)
 class Pair:
+    """`group`: the drive, sequence or city, where the data has such; images of one group are no independent samples."""
+
     image: Path
     mask: Path
+    group: str | None = None
 
 
 @dataclass(frozen=True)

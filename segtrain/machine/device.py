@@ -18,6 +18,11 @@ class Hardware:
     device: torch.device
     precision: Precision  # resolved: never "auto"
     threads: int  # of one CPU operation; the order of additions, and so the last bits, depend on it
+    channels_last: bool = True  # memory layout of images, weights and features; the last bits depend on it, too
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self.channels_last else torch.contiguous_format
 
 
 def pick_hardware(precision: Precision, threads: int | None = None, use_gpu: bool = True) -> Hardware:
@@ -26,7 +31,7 @@ def pick_hardware(precision: Precision, threads: int | None = None, use_gpu: boo
     device = torch.device("cuda" if use_gpu and torch.cuda.is_available() else "cpu")
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16(device) else "float32"
-    return Hardware(device, precision, threads or torch.get_num_threads())
+    return Hardware(device, precision, threads or torch.get_num_threads(), prefers_channels_last(device))
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -37,12 +42,20 @@ def has_bfloat16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def prefers_channels_last(device: torch.device) -> bool:
+    """Not on an x86 processor without AVX-512: there each large kernel converts its inputs back and forth, which took
+    40 % of a training step (docs/speed.md)."""
+    capabilities = torch.cpu.get_capabilities()
+    return device.type != "cpu" or not capabilities.get("avx2") or bool(capabilities.get("avx512_f"))
+
+
 def make_deterministic(hardware: Hardware) -> None:
     """Process-wide settings under which equal inputs give equal bits."""
     torch.set_num_threads(hardware.threads)
     # cuBLAS is deterministic only with a fixed workspace, and reads this with its first handle.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # What use_deterministic_algorithms(True) does, without importing the compiler to tell it too.
+    torch.set_deterministic_debug_mode("error")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False  # "float32" means float32

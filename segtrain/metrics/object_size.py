@@ -14,7 +14,6 @@ nobody to be shared out to and are left to the plain IoU. Ignored pixels belong 
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 from torch import Tensor
 
 from segtrain.records import OBJECT_SIZES
@@ -40,6 +39,8 @@ class ObjectSizeMetric:
             self._update(labels, truth)
 
     def _update(self, prediction: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]) -> None:
+        from scipy import ndimage  # most of a second, which a trial need not wait for before it trains
+
         right = prediction == truth
         wrong = prediction[~right & (truth != self.ignore)]
         false_positives = np.bincount(wrong, minlength=self.num_classes)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -13,9 +14,16 @@ class Decoder(nn.Module, ABC):
     def score_layers(self) -> Sequence[nn.Module]:
         """The layers that give class scores: all that `all_but_score` trains."""
 
+    def forward_with_auxiliary(self, features: Any, size: tuple[int, int]) -> tuple[Tensor, list[Tensor]]:
+        """What training looks at: the logits, and those of auxiliary heads in models that have them."""
+        return self(features, size), []
+
 
 class EncoderDecoder(nn.Module):
     """x: (N, 3, H, W) normalised image -> logits (N, K, H, W)."""
+
+    can_keep_features = True
+    """Whether a frozen encoder's features are all that training needs of an image."""
 
     def __init__(self, encoder: nn.Module, decoder: Decoder) -> None:
         super().__init__()
@@ -28,8 +36,8 @@ class EncoderDecoder(nn.Module):
         return logits
 
     def forward_with_auxiliary(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """What training looks at: the logits, and those of auxiliary heads in models that have them."""
-        return self(x), []
+        height, width = x.shape[-2:]
+        return self.decoder.forward_with_auxiliary(self.encoder(x), (height, width))
 
 
 def scaled(channels: int, width_mult: float) -> int:

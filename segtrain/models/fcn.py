@@ -17,12 +17,13 @@ Deviations from the paper:
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder, scaled
 
 STRIDE = 32
-TAPS = {16: "pool3", 23: "pool4", 30: "pool5"}  # index in torchvision's `features` of the poolings that are used
+STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+"""Of VGG16: how many 3x3 convolutions, each followed by a ReLU, at how many channels; then a pooling."""
+TAPS = {16: "pool3", 23: "pool4", 30: "pool5"}  # index in `features`, as torchvision numbers them
 
 
 class VGG16Encoder(nn.Module):
@@ -31,9 +32,16 @@ class VGG16Encoder(nn.Module):
 
     def __init__(self, width_mult: float) -> None:
         super().__init__()
-        channels = [c if c == "M" else scaled(int(c), width_mult) for c in cfgs["D"]]
-        self.features = make_layers(channels)
-        self.out_channels = {"pool3": channels[8], "pool4": channels[12], "pool5": channels[16]}
+        layers: list[nn.Module] = []
+        channels, self.out_channels = 3, {}
+        for convolutions, width in STAGES:
+            for _ in range(convolutions):
+                layers += [nn.Conv2d(channels, scaled(width, width_mult), 3, padding=1), nn.ReLU(inplace=True)]
+                channels = scaled(width, width_mult)
+            layers.append(nn.MaxPool2d(2))
+            if len(layers) - 1 in TAPS:
+                self.out_channels[TAPS[len(layers) - 1]] = channels
+        self.features = nn.Sequential(*layers)
         for layer in self.features:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

@@ -11,7 +11,6 @@ Layers start as torchvision starts them.
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.segmentation import fcn_resnet50
 
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
 
@@ -34,6 +33,8 @@ class FCNHead(Decoder):
 
 
 def build_fcn_resnet50(num_classes: int) -> EncoderDecoder:
+    from torchvision.models.segmentation import fcn_resnet50  # seconds, which other architectures need not wait
+
     whole = fcn_resnet50(weights=None, weights_backbone=None, num_classes=num_classes, aux_loss=False)
     return EncoderDecoder(whole.backbone, FCNHead(whole.classifier))
 

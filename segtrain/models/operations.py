@@ -1,7 +1,6 @@
 """Floating-point operations of a model, counted on the meta device: no weights, no arithmetic. A model that cannot go
 there, because its forward reads a number, is counted by running it once on the CPU."""
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,29 +14,9 @@ from segtrain.models import build_model, set_trainable
 from segtrain.models.stock.split import ArchError
 
 
-def flops_per_image(config: TrialConfig, num_classes: int) -> tuple[int, int]:
+def count_flops(config: TrialConfig, num_classes: int) -> tuple[int, int]:
     """(training, evaluation) operations for one image; two per multiply-add. Frozen layers need no backward. Raises
     ArchError and CodeError for a model that cannot be built, or gives no logits."""
-    return _count(_shape(config), num_classes)
-
-
-def _shape(config: TrialConfig) -> TrialConfig:
-    """What the cost of one image depends on; everything else at one value, so that it is counted once."""
-    return TrialConfig(
-        arch=config.arch,
-        dataset=config.dataset,
-        image_height=config.image_height,
-        image_width=config.image_width,
-        width_mult=config.width_mult,
-        gate=config.gate,
-        freeze=config.freeze,
-        init="parent",
-        parent="any",
-    )
-
-
-@functools.cache
-def _count(config: TrialConfig, num_classes: int) -> tuple[int, int]:
     if library_of(config.arch) is None:
         return _count_on("meta", config, num_classes)
     try:

@@ -1,9 +1,11 @@
 """Published weights as files: under the data root, else in the library's cache, else downloaded into that cache."""
 
+import zipfile
 from http.client import HTTPException
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torchvision.models import WeightsEnum
 
 from segtrain.config import Init
@@ -59,3 +61,9 @@ def find_on_hub(repository: str, folder: Path, revision: str | None = None) -> P
             f"({error}). Put both files into {local}, or train without them: --set init=scratch"
         ) from None
     return Path(config).parent
+
+
+def read_pth(path: Path) -> dict[str, Tensor]:
+    """In either format of torch.save: only the zip file of torch 1.6 and later can be mapped into memory, and the
+    weights that torchvision published first are older."""
+    return dict(torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)))

@@ -1,14 +1,20 @@
 """Pretrained weights: whose an architecture starts from, where they are found, and how they get into a model."""
 
+import hashlib
+import pickle
+import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from torchvision.models import ResNet50_Weights, VGG16_Weights, WeightsEnum
 
-from segtrain.config import Arch, Init
+from segtrain.config import Arch, Init, TrialConfig, library_of
+from segtrain.models import build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import load_vgg16
 from segtrain.models.fcn_resnet50 import load_resnet50
@@ -16,9 +22,12 @@ from segtrain.models.resolve import stock_of
 from segtrain.models.segformer import load_mit
 from segtrain.models.stock.huggingface import quiet_transformers
 from segtrain.models.stock.split import SplitModel
-from segtrain.models.weight_files import WeightsError, find_of_torchvision, find_on_hub
+from segtrain.models.weight_files import WeightsError, find_of_torchvision, find_on_hub, read_pth
 
 WEIGHTS_FOLDER = "weights"
+UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError, SafetensorError)
+UNFITTING = (AttributeError, KeyError, RuntimeError, TypeError)
+"""What reading a file that is torn, and taking the weights of another network, raise."""
 
 
 class Pretrained(NamedTuple):
@@ -55,27 +64,64 @@ def find_or_download(arch: str, data_root: Path, init: Init = "imagenet") -> Pat
     return find_on_hub(source, folder) if isinstance(source, str) else find_of_torchvision(source, folder)
 
 
+def check(config: TrialConfig, num_classes: int, data_root: Path) -> None:
+    """Tries the weights that a trial of `config` starts from on a model of its own: the names of the tensors, and their
+    shapes. Without a copy in memory, but for models of libraries: not each can be built without numbers. Raises
+    WeightsError."""
+    with torch.random.fork_rng(devices=[]), torch.device("cpu" if library_of(config.arch) else "meta"):
+        model = build_model(config, num_classes)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)
+        load(model, config.arch, data_root, config.init)
+
+
+def check_hash(path: Path) -> None:
+    """Raises WeightsError when the file is not the one whose hash stands in its name, as torchvision publishes them:
+    `vgg16-397923af.pth`. A folder has no hash in its name, and nothing to check."""
+    named = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    if path.is_dir() or named is None:
+        return
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(named[1]):
+        raise WeightsError(
+            f"{path} is damaged or another file: its SHA-256 begins with {found[: len(named[1])]}, and its name says "
+            f"{named[1]}; delete it and fetch it again, or train without it: --set init=scratch"
+        )
+
+
 def load(model: EncoderDecoder, arch: str, data_root: Path, init: Init = "imagenet") -> list[str]:
     """The names of the layers' tensors that should have come from the weights and stay new, such as those of a head for
-    other classes. Raises WeightsError when the weights are not found, or are another network's."""
+    other classes. Raises WeightsError when they are not found, cannot be read, or are another network's. A model on the
+    meta device takes nothing, but its names and shapes are held against theirs."""
     path = find_or_download(arch, data_root, init)
     stock = stock_of(arch)
     try:
         if stock is not None:
             assert isinstance(model, SplitModel)
             return stock[0].load_weights(model, stock[1], init, path)
-        _load_own(model, cast(Arch, arch), path)
-    except (KeyError, RuntimeError):
+    except (*UNREADABLE, *UNFITTING):
+        raise _unfitting(path, arch) from None
+    try:
+        state = _read_mit(path) if path.is_dir() else read_pth(path)
+    except UNREADABLE as error:
+        problem = str(error).partition("\n")[0]
         raise WeightsError(
-            f"{path} does not hold the weights that {arch} starts from; put the right ones there, or train without "
-            "them: --set init=scratch"
+            f"{path} cannot be read as weights ({type(error).__name__}: {problem}); delete it and fetch it again, or "
+            "train without it: --set init=scratch"
         ) from None
+    try:
+        IMAGENET[cast(Arch, arch)].load(model, state)
+    except UNFITTING:
+        raise _unfitting(path, arch) from None
     return []
 
 
-def _load_own(model: EncoderDecoder, arch: Arch, path: Path) -> None:
-    state = _read_mit(path) if path.is_dir() else torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    IMAGENET[arch].load(model, state)
+def _unfitting(path: Path, arch: str) -> WeightsError:
+    return WeightsError(
+        f"{path} does not hold the weights that {arch} starts from; put the right ones there, or train without "
+        "them: --set init=scratch"
+    )
 
 
 def _read_mit(folder: Path) -> dict[str, Tensor]:

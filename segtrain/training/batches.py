@@ -1,54 +1,109 @@
-"""Batches from the data cache, as tensors on the training device; order and flips derive from (seed, epoch)."""
+"""Splits of the data cache -> batches on the training device; order and flips derive from (seed, epoch)."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
+from segtrain.machine.device import Hardware
+from segtrain.training.features import Features, SplitFeatures
 
 # Of ImageNet, in RGB, as torchvision's weights expect them.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+RESIDENT_SHARE = 0.25
+"""A split lives on a GPU when it takes less than this share of the memory that is free there."""
+
+Placed = Tensor | npt.NDArray[Any]
+"""An array on the device, or the memory-mapped one that batches are copied from."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    images: Tensor  # (N, 3, H, W) float, normalised, channels last in memory
     target: Tensor  # (N, H, W) int64, 255 = ignore
+    images: Tensor | None  # (N, 3, H, W) float, normalised; None where the encoder has made its features of them
+    features: Features | None = None
 
 
-def training_batches(arrays: SplitArrays, config: TrialConfig, epoch: int, device: torch.device) -> Iterator[Batch]:
-    """Every image once, in an order of its own per epoch; the last batch may be short."""
-    generator = np.random.default_rng([config.seed, epoch])
-    order = generator.permutation(len(arrays))
-    flips = generator.random(len(arrays)) < 0.5 if config.flip else np.zeros(len(arrays), dtype=bool)
-    for start in range(0, len(order), config.batch_size):
-        chosen = order[start : start + config.batch_size]
-        yield _batch(arrays, chosen, device, torch.from_numpy(flips[chosen]))
+class Inputs:
+    """A split on its way into a model: from host memory, or living on the GPU as uint8 where it fits."""
 
+    def __init__(self, arrays: SplitArrays, hardware: Hardware, features: SplitFeatures | None = None) -> None:
+        self.hardware, self.features, self.count = hardware, features, len(arrays)
+        sources = [arrays.masks, *(features.arrays if features else [arrays.images])]
+        self.masks, *self.sources = self._place(sources)
+        self.mean, self.std = (255 * torch.tensor(v, device=hardware.device).view(3, 1, 1) for v in (MEAN, STD))
 
-def evaluation_batches(
-    arrays: SplitArrays, batch_size: int, device: torch.device, indices: np.ndarray | None = None
-) -> Iterator[Batch]:
-    """The images as they are, in order; `indices` picks some of them."""
-    order = np.arange(len(arrays)) if indices is None else indices
-    for start in range(0, len(order), batch_size):
-        yield _batch(arrays, order[start : start + batch_size], device)
+    def __len__(self) -> int:
+        return self.count
 
+    def training_batches(self, config: TrialConfig, epoch: int) -> Iterator[Batch]:
+        """Every image once, in an order of its own per epoch; the last batch may be short."""
+        generator = np.random.default_rng([config.seed, epoch])
+        order = generator.permutation(len(self))
+        flips = generator.random(len(self)) < 0.5 if config.flip else np.zeros(len(self), dtype=bool)
+        yield from self._batches(order, flips[order], config.batch_size)
 
-def _batch(arrays: SplitArrays, indices: np.ndarray, device: torch.device, flip: Tensor | None = None) -> Batch:
-    # (N, H, W, 3) in memory is what channels_last means for (N, 3, H, W): the permute copies nothing.
-    images = torch.from_numpy(arrays.images[indices]).to(device).permute(0, 3, 1, 2)
-    target = torch.from_numpy(arrays.masks[indices]).to(device)
-    mean = torch.tensor(MEAN, device=device).view(3, 1, 1) * 255
-    std = torch.tensor(STD, device=device).view(3, 1, 1) * 255
-    normalised = images.float().sub_(mean).div_(std)
-    if flip is not None:
-        for index in flip.nonzero().flatten().tolist():
-            normalised[index] = normalised[index].flip(-1)
-            target[index] = target[index].flip(-1)
-    return Batch(normalised, target.long())
+    def evaluation_batches(self, batch_size: int, indices: npt.NDArray[np.int64] | None = None) -> Iterator[Batch]:
+        """The images as they are, in order; `indices` picks some of them."""
+        order = np.arange(len(self)) if indices is None else indices
+        yield from self._batches(order, np.zeros(len(order), dtype=bool), batch_size)
+
+    def batch(self, rows: npt.NDArray[np.int64], flips: npt.NDArray[np.bool_]) -> Batch:
+        """The images `rows`, flipped where `flips` says so."""
+        (batch,) = self._batches(rows, flips, len(rows))
+        return batch
+
+    def _place(self, arrays: list[npt.NDArray[Any]]) -> list[Placed]:
+        device = self.hardware.device
+        if device.type != "cuda":
+            return [*arrays]
+        free, _ = torch.cuda.mem_get_info(device)
+        if sum(array.nbytes for array in arrays) > RESIDENT_SHARE * free:
+            return [*arrays]
+        return [torch.from_numpy(np.array(array)).to(device) for array in arrays]
+
+    def _batches(self, order: npt.NDArray[np.int64], flips: npt.NDArray[np.bool_], size: int) -> Iterator[Batch]:
+        device = self.hardware.device
+        # One copy an epoch: an index or a flag that had to be fetched for every batch would make a GPU wait.
+        indices, flip = torch.from_numpy(order).to(device), torch.from_numpy(flips).to(device)
+        parts = [slice(start, start + size) for start in range(0, len(order), size)]
+        if isinstance(self.masks, Tensor) or device.type != "cuda":
+            for part in parts:
+                yield self._assemble([self._take(source, indices[part]) for source in self._all()], flip[part])
+            return
+        with ThreadPoolExecutor(1) as pool:  # gathers a batch while the one before it is trained on
+            gathered = [pool.submit(self._gather, order[part]) for part in parts[:1]]
+            for number, part in enumerate(parts):
+                current = gathered.pop().result()
+                gathered += [pool.submit(self._gather, order[after]) for after in parts[number + 1 : number + 2]]
+                yield self._assemble([tensor.to(device, non_blocking=True) for tensor in current], flip[part])
+
+    def _all(self) -> list[Placed]:
+        return [self.masks, *self.sources]
+
+    def _take(self, source: Placed, indices: Tensor) -> Tensor:
+        return source[indices] if isinstance(source, Tensor) else torch.from_numpy(source[indices.numpy()])
+
+    def _gather(self, indices: npt.NDArray[np.int64]) -> list[Tensor]:
+        """In pinned memory, from which a GPU copies while it computes."""
+        return [torch.from_numpy(source[indices]).pin_memory() for source in self._all()]
+
+    def _assemble(self, tensors: list[Tensor], flip: Tensor) -> Batch:
+        """masks (N, H, W) uint8, and images (N, H, W, 3) uint8 or the encoder's features -> a batch."""
+        masks, *rest = tensors
+        target = torch.where(flip.view(-1, 1, 1), masks.flip(-1), masks).long()
+        if self.features is not None:
+            return Batch(target, None, self.features.assemble(rest, flip))
+        (images,) = rest
+        pixels = torch.where(flip.view(-1, 1, 1, 1), images.flip(2), images)
+        # (N, H, W, 3) in memory is what channels_last means for (N, 3, H, W): the permute copies nothing.
+        normalised = pixels.permute(0, 3, 1, 2).float().sub_(self.mean).div_(self.std)
+        return Batch(target, normalised.contiguous(memory_format=self.hardware.memory_format))

@@ -24,6 +24,7 @@ class Progress:
     runtime_s: float = 0.0  # spent so far, over all attempts
     precision: Precision  # resolved; a trial keeps the one it began with, on whatever machine it goes on
     threads: int  # likewise: another number adds in another order
+    channels_last: bool = True  # likewise
 
 
 def save_last(folder: Path, progress: Progress, model: nn.Module, optimizer: Optimizer) -> None:

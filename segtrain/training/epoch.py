@@ -11,11 +11,7 @@ from segtrain import records
 from segtrain.metrics.confusion import scores
 from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
-from segtrain.training.batches import training_batches
-from segtrain.training.evaluation import (
-    autocast,
-    cross_entropy_sum,
-)
+from segtrain.training.evaluation import autocast, cross_entropy_sum, forward_with_auxiliary
 from segtrain.training.optimizer import learning_rate
 from segtrain.training.run import Run
 
@@ -33,18 +29,17 @@ class Diverged(ArithmeticError):
 
 def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     """Forward, loss, backward, step, over the training split. Raises Diverged."""
-    config, device = run.config, run.hardware.device
+    config, inputs = run.config, run.inputs["train"]
     started = time.perf_counter()
     torch.manual_seed(dropout_seed(config.seed, epoch))
     lr = learning_rate(config, epoch)
     for group in run.optimizer.param_groups:
         group["lr"] = lr
     set_train_mode(run.model, config.freeze)
-    arrays = run.data.splits["train"]
     sums, counts = [], []
-    for batch in training_batches(arrays, config, epoch, device):
+    for batch in inputs.training_batches(config, epoch):
         with autocast(run.hardware):
-            logits, auxiliary = run.model.forward_with_auxiliary(batch.images)
+            logits, auxiliary = forward_with_auxiliary(run.model, batch)
         loss_sum, pixels = cross_entropy_sum(logits, batch.target)
         # The recorded loss is that of the logits alone, comparable between models with auxiliary heads and without.
         objective = loss_sum
@@ -64,7 +59,7 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     return {
         records.TRAIN_LOSS: (losses.double().sum() / torch.stack(counts).sum()).item(),
         records.LR: lr,
-        records.IMAGES_PER_S: len(arrays) / (time.perf_counter() - started),
+        records.IMAGES_PER_S: len(inputs) / (time.perf_counter() - started),
     }
 
 
@@ -76,10 +71,10 @@ def dropout_seed(seed: int, epoch: int) -> int:
 
 def validate(run: Run, epoch: int) -> dict[str, Any]:
     """Scores the validation split, and keeps the weights when its mean IoU has risen. Raises Diverged."""
-    validation = run.evaluate(run.data.splits["val"])
+    validation = run.evaluate("val")
     if validation.confusion.any() and not math.isfinite(validation.loss):
         # The last step blew the weights up after its own loss had been fine.
-        raise Diverged("validation", validation.loss, -(-len(run.data.splits["train"]) // run.config.batch_size))
+        raise Diverged("validation", validation.loss, -(-len(run.inputs["train"]) // run.config.batch_size))
     found = scores(validation.confusion)
     if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
         run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from segtrain import records
 from segtrain.data.cache import SplitArrays
@@ -21,7 +21,8 @@ from segtrain.metrics.boundary import BoundaryMetric
 from segtrain.metrics.confusion import SegMetric, confusion_matrices, mean_of_defined, scores
 from segtrain.metrics.object_size import ObjectSizeMetric
 from segtrain.metrics.roc import RocCurves, RocMetric
-from segtrain.training.batches import evaluation_batches
+from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.training.batches import Batch, Inputs
 
 
 @dataclass(frozen=True)
@@ -67,23 +68,23 @@ def cross_entropy_sum(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def evaluate(
-    model: nn.Module, arrays: SplitArrays, num_classes: int, batch_size: int, hardware: Hardware
+    model: EncoderDecoder, inputs: Inputs, num_classes: int, batch_size: int, hardware: Hardware
 ) -> Evaluation:
     loss, metric = LossMean(), SegMetric(num_classes, IGNORE)
-    for logits, target in predict(model, arrays, batch_size, hardware):
+    for logits, target in predict(model, inputs, batch_size, hardware):
         loss.update(logits, target)
         metric.update(logits.argmax(1), target)
     return Evaluation(loss.mean(), metric.confusion.cpu())
 
 
 def evaluate_test(
-    model: nn.Module, arrays: SplitArrays, num_classes: int, batch_size: int, hardware: Hardware
+    model: EncoderDecoder, inputs: Inputs, num_classes: int, batch_size: int, hardware: Hardware
 ) -> TestEvaluation:
     """As `evaluate`, with the metrics that cost more than validation during training should."""
     loss, confusions = LossMean(), []
     roc, boundary = RocMetric(num_classes, IGNORE), BoundaryMetric(num_classes, IGNORE)
     size = ObjectSizeMetric(num_classes, IGNORE)
-    for logits, target in predict(model, arrays, batch_size, hardware):
+    for logits, target in predict(model, inputs, batch_size, hardware):
         prediction = logits.argmax(1)
         loss.update(logits, target)
         confusions.append(confusion_matrices(prediction, target, num_classes, IGNORE).cpu())
@@ -95,14 +96,32 @@ def evaluate_test(
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, arrays: SplitArrays, batch_size: int, hardware: Hardware, indices: np.ndarray | None = None
+    model: EncoderDecoder, inputs: Inputs, batch_size: int, hardware: Hardware, indices: np.ndarray | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of logits (N, K, H, W) and target (N, H, W), in the order of the split or of `indices`."""
     model.eval()
-    for batch in evaluation_batches(arrays, batch_size, hardware.device, indices):
+    for batch in inputs.evaluation_batches(batch_size, indices):
         with autocast(hardware):
-            logits = model(batch.images)
+            logits = forward(model, batch)
         yield logits, batch.target
+
+
+def forward(model: EncoderDecoder, batch: Batch) -> Tensor:
+    """Logits (N, K, H, W), from the features where the batch has them."""
+    if batch.features is None:
+        logits: Tensor = model(batch.images)
+        return logits
+    height, width = batch.target.shape[-2:]
+    return model.decoder(batch.features, (height, width))  # type: ignore[no-any-return]
+
+
+def forward_with_auxiliary(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+    """As `forward`, with the logits of auxiliary heads in models that have them."""
+    if batch.features is None:
+        assert batch.images is not None, "a batch has one or the other"
+        return model.forward_with_auxiliary(batch.images)
+    height, width = batch.target.shape[-2:]
+    return model.decoder.forward_with_auxiliary(batch.features, (height, width))
 
 
 def autocast(hardware: Hardware) -> torch.autocast:
@@ -110,9 +129,9 @@ def autocast(hardware: Hardware) -> torch.autocast:
 
 
 def save_test_results(
-    folder: Path, evaluation: TestEvaluation, dataset: Dataset, best_epoch: int
+    folder: Path, evaluation: TestEvaluation, dataset: Dataset, best_epoch: int, groups: Sequence[str] = ()
 ) -> records.TestScores:
-    """Writes the confusion matrices, the ROC curves and, last, the scores."""
+    """Writes the confusion matrices, beside them the `groups` of the images, the ROC curves and, last, the scores."""
     confusion, auc = evaluation.image_confusion.sum(0), evaluation.roc.auc()
     found = scores(confusion)
     test_scores = records.TestScores(
@@ -134,8 +153,9 @@ def save_test_results(
         np.save(file, counts)
     _write_table(folder / records.CONFUSION_TABLE_FILE, dataset.classes, counts.tolist())
     _write_table(folder / records.NORMALISED_TABLE_FILE, dataset.classes, shares)
+    by_image: dict[str, Any] = {"confusion": evaluation.image_confusion.numpy()}
     with records.atomic_file(folder / records.IMAGE_CONFUSION_FILE) as file:
-        np.savez_compressed(file, confusion=evaluation.image_confusion.numpy())
+        np.savez_compressed(file, **(by_image | {"group": np.array(groups)} if groups else by_image))
     with records.atomic_file(folder / records.ROC_FILE) as file:
         np.savez_compressed(file, **vars(evaluation.roc))
     records.write_test_scores(folder, test_scores)
@@ -151,14 +171,20 @@ def _write_table(path: Path, classes: Sequence[str], rows: Sequence[Sequence[Any
 
 
 def save_panels(
-    folder: Path, model: nn.Module, arrays: SplitArrays, dataset: Dataset, batch_size: int, hardware: Hardware
+    folder: Path,
+    model: EncoderDecoder,
+    arrays: SplitArrays,
+    inputs: Inputs,
+    dataset: Dataset,
+    batch_size: int,
+    hardware: Hardware,
 ) -> None:
     """Image, truth and prediction of test images spread evenly over the split: the same ones in every trial."""
     panels = folder / records.PANELS_DIR
     panels.mkdir(exist_ok=True)
     chosen = np.unique(np.linspace(0, len(arrays) - 1, records.PANEL_COUNT).round().astype(int))
     predictions: list[np.ndarray] = []
-    for logits, _ in predict(model, arrays, batch_size, hardware, chosen):
+    for logits, _ in predict(model, inputs, batch_size, hardware, chosen):
         predictions.extend(logits.argmax(1).byte().cpu().numpy())
     for panel, (index, prediction) in enumerate(zip(chosen, predictions, strict=True)):
         pictures = {

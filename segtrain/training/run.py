@@ -1,28 +1,31 @@
 """A trial in memory, as it is at its beginning or was when its last checkpoint was written."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.optim import AdamW
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
-from segtrain.data.cache import DataCache, SplitArrays, open_cache
+from segtrain.data.cache import DataCache, open_cache
+from segtrain.data.spec import SPLITS, DataError, Split
 from segtrain.machine import environment
 from segtrain.machine.device import Hardware, make_deterministic, pick_hardware
-from segtrain.models import build_model, load_parent, set_trainable, weights
+from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.models.operations import flops_per_image
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
+from segtrain.training.batches import Inputs
 from segtrain.training.checkpoint import Progress
-from segtrain.training.evaluation import (
-    Evaluation,
-    evaluate,
-)
+from segtrain.training.evaluation import Evaluation, autocast, evaluate
+from segtrain.training.features import Features, open_features
+from segtrain.training.operation_counts import flops_per_image
 from segtrain.training.optimizer import build_optimizer
 
 
@@ -38,10 +41,11 @@ class Run:
     optimizer: AdamW
     progress: Progress
     attempts: int
+    inputs: Mapping[Split, Inputs]
 
-    def evaluate(self, arrays: SplitArrays) -> Evaluation:
+    def evaluate(self, split: Split) -> Evaluation:
         num_classes = len(DATASETS[self.config.dataset].classes)
-        return evaluate(self.model, arrays, num_classes, self.config.batch_size, self.hardware)
+        return evaluate(self.model, self.inputs[split], num_classes, self.config.batch_size, self.hardware)
 
     def write_status(self, state: records.State, reason: str | None = None, step: int | None = None) -> None:
         status = records.Status(
@@ -67,24 +71,34 @@ def start_or_resume(
     last = checkpoint.load_last(folder)
     if last is not None:
         kept = Progress(**last["progress"])
-        hardware = Hardware(hardware.device, kept.precision, kept.threads)
+        hardware = Hardware(hardware.device, kept.precision, kept.threads, kept.channels_last)
     make_deterministic(hardware)
     if hardware.device.type == "cuda":
         torch.cuda.empty_cache()  # of the trial before, in a process that runs several; a neighbour may need it
 
     dataset = DATASETS[config.dataset]
     data = open_cache(dataset, data_root, config.image_height, config.image_width)
+    made_from = records.read_data_fingerprint(folder)
+    if last is not None and made_from not in (data.fingerprint, None):
+        raise DataError(
+            f"{folder} was begun on other data (fingerprint {made_from}) than lie in {data_root} here and now "
+            f"({data.fingerprint}); restore them, or delete the folder to train the trial again"
+        )
     torch.manual_seed(config.seed)
     model = build_model(config, len(dataset.classes))
     if last is None and config.init in ("imagenet", "pretrained"):
+        from segtrain.models import weights  # torchvision, which takes seconds
+
         weights.load(model, config.arch, data_root, config.init)
     elif last is None and config.parent is not None:
         load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze)
     set_trainable(model, config.freeze)
-    model.to(hardware.device).to(memory_format=torch.channels_last)
+    model.to(hardware.device).to(memory_format=hardware.memory_format)
     optimizer = build_optimizer(config, model)
     if last is None:
-        progress = Progress(precision=hardware.precision, threads=hardware.threads)
+        progress = Progress(
+            precision=hardware.precision, threads=hardware.threads, channels_last=hardware.channels_last
+        )
         records.write_json(folder / records.CONFIG_FILE, config.to_dict())
     else:
         progress = kept
@@ -93,7 +107,8 @@ def start_or_resume(
     records.truncate_metrics(folder, progress.epoch)
     before = records.read_status(folder)
     attempts = 1 + (before.attempts if before else 0)
-    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts)
+    inputs = prepare_inputs(config, model, data, hardware)
+    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs)
     _, flops = flops_per_image(config, len(dataset.classes))
     described = environment.describe(hardware, data.fingerprint, model, flops)
     records.write_json(
@@ -116,3 +131,23 @@ def keep_code(config: TrialConfig, num_classes: int, folder: Path, resumed: bool
         earlier = [] if before is None else [*before["earlier"], *[before["sha256"]] * (before["sha256"] != digest)]
         kept[records.CODE_KEY] = {"sha256": digest, "files": sorted(files), "earlier": earlier}
     return kept
+
+
+def prepare_inputs(
+    config: TrialConfig, model: EncoderDecoder, data: DataCache, hardware: Hardware
+) -> Mapping[Split, Inputs]:
+    """The splits as `model` takes them: images, or what its frozen encoder makes of them."""
+    images = {split: Inputs(data.splits[split], hardware) for split in SPLITS}
+
+    @torch.no_grad()
+    def encode(split: Split, rows: npt.NDArray[np.int64], flip: bool) -> Features:
+        batch = images[split].batch(rows, np.full(len(rows), flip))
+        model.eval()
+        with autocast(hardware):
+            features: Features = model.encoder(batch.images)
+        return features
+
+    features = open_features(config, model, data, hardware, encode)
+    if features is None:
+        return images
+    return {split: Inputs(data.splits[split], hardware, features[split]) for split in SPLITS}

@@ -1,18 +1,21 @@
 """One trial: `train` is a generator that yields a record per epoch, each already on disk when it is yielded."""
 
+import os
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.errors import UserError
 from segtrain.machine.device import peak_memory_bytes, reset_peak_memory
+from segtrain.machine.disk import NO_SPACE_LEFT, DiskError, is_full, locked
 from segtrain.metrics.confusion import scores
 from segtrain.training import checkpoint
 from segtrain.training.epoch import Diverged, train_one_epoch, validate
@@ -27,6 +30,9 @@ LOCK_PATIENCE_S = 10.0
 """How long to wait for a trial's lock: an owner that was just killed lets go of it within this."""
 
 
+ROOM_BYTES = 2**16
+
+
 class TrialLocked(UserError):
     """Another living process runs this trial."""
 
@@ -37,30 +43,46 @@ def train(
     """Trains `config` in `folder`, going on from what is there, and yields one line of metrics.jsonl per epoch.
 
     How it ended stands in the folder's status: finished, with the test scores of the best weights, or diverged. A
-    trial that has ended so yields nothing. Raises TrialLocked while another process runs the trial. Any other exception
-    leaves the status failed, with the reason, and a traceback, and goes through.
+    trial that has ended so yields nothing. Raises TrialLocked while another process runs the trial, and DiskError when
+    its folder cannot be locked or has no space left. Any exception but the first leaves the status failed, with the
+    reason, and a traceback, where that can be written, and goes through.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / records.LOCK_FILE, thread_local=False, fallback_to_soft=False)
-    try:
-        lock.acquire(timeout=LOCK_PATIENCE_S)
-    except Timeout:
-        raise TrialLocked(f"{folder} is being trained by another process; wait for it or stop it") from None
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder / records.LOCK_FILE, LOCK_PATIENCE_S))
+        except Timeout:
+            raise TrialLocked(f"{folder} is being trained by another process; wait for it or stop it") from None
         before = records.read_status(folder)
         if before is not None and before.state in records.FINAL_STATES:
             (folder / records.LAST_FILE).unlink(missing_ok=True)
             return
+        room = folder / records.ROOM_FILE
+        held.callback(room.unlink, missing_ok=True)
         try:
+            with open(room, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
             run = start_or_resume(config, folder, data_root, threads, use_gpu)
             yield from train_epochs(run)
         except Exception as error:
-            reason = own_code.describe_error(error)
-            records.write_status(folder, records.ended("failed", records.read_status(folder), config.epochs, reason))
-            (folder / records.ERROR_FILE).write_text(traceback.format_exc())
+            room.unlink(missing_ok=True)
+            full = is_full(error) and not isinstance(error, DiskError)
+            told = DiskError(f"{NO_SPACE_LEFT} {folder}") if full else error
+            _write_failure(folder, config, reason_of(told))
+            if full:
+                raise told from error
             raise
-    finally:
-        lock.release()
+
+
+def reason_of(error: Exception) -> str:
+    """As a status says it."""
+    return str(error) if isinstance(error, DiskError) else own_code.describe_error(error)
+
+
+def _write_failure(folder: Path, config: TrialConfig, reason: str) -> None:
+    with suppress(OSError):  # what is wrong with the disk is told by the error that goes through
+        records.write_status(folder, records.ended("failed", records.read_status(folder), config.epochs, reason))
+        (folder / records.ERROR_FILE).write_text(traceback.format_exc())
 
 
 def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
@@ -82,7 +104,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
             return
         if config.test_every and (epoch % config.test_every == 0 or last_epoch):
             # Drawn as a curve, never used to choose weights.
-            test = run.evaluate(run.data.splits["test"])
+            test = run.evaluate("test")
             record |= {records.TEST_LOSS: test.loss, records.TEST_MEAN_IOU: scores(test.confusion).mean_iou}
         record[records.PEAK_MEMORY_BYTES] = peak_memory_bytes(run.hardware.device)
         record[records.EPOCH_S] = time.perf_counter() - started
@@ -102,9 +124,10 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
 
 def test_best_weights(run: Run) -> None:
     """Everything that the folder keeps of the test set, from the weights that validation chose."""
-    dataset, arrays = DATASETS[run.config.dataset], run.data.splits["test"]
+    dataset, inputs = DATASETS[run.config.dataset], run.inputs["test"]
     run.model.load_state_dict(checkpoint.load_best(run.folder))
     batch_size, hardware = run.config.batch_size, run.hardware
-    save_panels(run.folder, run.model, arrays, dataset, batch_size, hardware)
-    evaluation = evaluate_test(run.model, arrays, len(dataset.classes), batch_size, hardware)
-    save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch)
+    arrays = run.data.splits["test"]
+    save_panels(run.folder, run.model, arrays, inputs, dataset, batch_size, hardware)
+    evaluation = evaluate_test(run.model, inputs, len(dataset.classes), batch_size, hardware)
+    save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch, arrays.groups)

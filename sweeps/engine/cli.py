@@ -12,7 +12,8 @@ from segtrain import own_code
 from segtrain.config import ConfigError
 from segtrain.data import DATASETS
 from segtrain.data.spec import DataError
-from segtrain.errors import UserError
+from segtrain.errors import UserError, speak_any_name
+from segtrain.fields import printable
 from sweeps.engine.ask.command_line import (
     build_parser,
     build_search_parser,
@@ -45,7 +46,7 @@ def main(study: Study, demo: Study, argv: list[str] | None = None) -> int:
         from sweeps.engine.run.run_study import run_study
 
         if arguments.plan:
-            show_plan(chosen, options, find_nodes(options.address), Console())
+            show_plan(chosen, options, find_nodes(options), Console())
             return 0
         return run_study(chosen, options, Console())
 
@@ -82,7 +83,7 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
         from sweeps.engine.run.run_search import run_search
 
         if arguments.plan:
-            show_search(chosen, options, find_nodes(options.address), Console())
+            show_search(chosen, options, find_nodes(options), Console())
             return 0
         return run_search(chosen, options, arguments.storage, Console())
 
@@ -91,10 +92,11 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
 
 def _report_errors(run: Callable[[], int]) -> int:
     """The exit code of `run`; what a user did wrong is printed, a line for each problem."""
+    speak_any_name()
     try:
         return run()
     except (UserError, OSError) as error:
-        problems = error.problems if isinstance(error, UserError) else (str(error),)
+        problems = error.problems if isinstance(error, UserError) else (printable(str(error)),)
         for problem in problems[:MAX_PROBLEMS]:
             print(f"error: {problem}", file=sys.stderr)
         if len(problems) > MAX_PROBLEMS:

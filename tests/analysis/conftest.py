@@ -77,7 +77,9 @@ class StudyBuilder:
             np.savez_compressed(folder / records.IMAGE_CONFUSION_FILE, confusion=counts)
             np.save(folder / records.CONFUSION_FILE, counts.sum(0))
             curve = np.linspace(0, 1, 1001)
-            np.savez_compressed(folder / records.ROC_FILE, fpr=[curve**2] * 2, tpr=[curve] * 2)
+            np.savez_compressed(
+                folder / records.ROC_FILE, fpr=[curve**2] * 2, tpr=[curve] * 2, positives=[30, 70], negatives=[70, 30]
+            )
         return folder
 
     def write(self, **changes: Any) -> Path:

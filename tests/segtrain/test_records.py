@@ -70,7 +70,7 @@ def test_the_content_is_on_the_disk_before_the_name(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "fsync", lambda file: (calls.append("fsync"), sync(file)))
     monkeypatch.setattr(os, "replace", lambda a, b: (calls.append(Path(a).read_text()), replace(a, b)))
     records.write_atomic(tmp_path / "file", b"content")
-    assert calls == ["fsync", "content"]
+    assert calls == ["fsync", "content", "fsync"]  # of the file, and of its folder
 
 
 def test_numbers_that_json_lacks_become_null_at_any_depth(tmp_path: Path) -> None:
@@ -118,11 +118,20 @@ def test_status_both_ways(tmp_path: Path, state: records.State) -> None:
     assert records.read_status(tmp_path) == status
 
 
+REMEDY = "restore it or delete its folder to start over"
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"epoch": "2"}, "{path}: epoch is '2', not an integer; delete its folder to start over"),
-        ({"state": "done"}, "{path}: state is 'done'; allowed: running, finished, failed, diverged, skipped, pruned"),
+        ({"epoch": "2"}, f"{{path}}: epoch is '2'; allowed: an integer >= 0; {REMEDY}"),
+        ({"epoch": 10**19}, f"{{path}}: epoch is {10**19}; allowed: an integer >= 0; {REMEDY}"),
+        ({"runtime_s": -1}, f"{{path}}: runtime_s is -1; allowed: a number from 0 to 1e+100; {REMEDY}"),
+        ({"reason": [1]}, f"{{path}}: reason is [1]; allowed: a text of up to 100000 characters, or null; {REMEDY}"),
+        (
+            {"state": "done"},
+            "{path}: state is 'done'; allowed: running, finished, failed, diverged, skipped, pruned; " + REMEDY,
+        ),
         (
             {"colour": "red"},
             "{path} does not hold a Status (Status.__init__() got an unexpected keyword argument 'colour'); "
@@ -215,3 +224,58 @@ def test_names_on_disk(tmp_path: Path) -> None:
     assert records.trial_dir(tmp_path, "a-b") == tmp_path / "trials" / "a-b"
     assert records.study_dir(tmp_path, "grid") == tmp_path / "studies" / "grid"
     assert [records.panel_file(index, "truth") for index in (0, 11)] == ["00_truth.png", "11_truth.png"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b'{"a": ' * 5000 + b"1" + b"}" * 5000, b'{"a": ' + b"1" * 5000 + b"}"]
+)
+def test_json_that_would_not_end_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match="is not valid JSON"):
+        records.read_json(path)
+
+
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "status.json")
+    with pytest.raises(RecordError, match=re.escape(f"{tmp_path}/status.json is no file")):
+        records.read_status(tmp_path)
+    (tmp_path / "test.json").write_bytes(b" " * 100)
+    monkeypatch.setattr(records, "MOST_BYTES", 99)
+    with pytest.raises(RecordError, match=re.escape("has 100 bytes; allowed: up to 99")):
+        records.read_test_scores(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\r", "\x9b", "\u202e", "\ud800"])
+def test_texts_come_without_what_a_terminal_obeys(tmp_path: Path, text: str) -> None:
+    for ascii_only in (True, False):
+        content = json.dumps({f"k{text}": [text]}, ensure_ascii=ascii_only)
+        (tmp_path / "file.json").write_bytes(content.encode(errors="surrogatepass" if text == "\ud800" else "strict"))
+        if text == "\ud800" and not ascii_only:
+            continue
+        ((key, (value,)),) = records.read_json(tmp_path / "file.json").items()
+        assert (key[1:], value) == ("\ufffd" + text[1:], "\ufffd" + text[1:])
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"mean_iou": math.inf}, "mean_iou is inf; allowed: a number from"),
+        ({"iou": [0.1, "a"]}, "iou is [0.1, 'a']; allowed: a list, each a number from"),
+        ({"iou": [0.1]}, "has a list of 1 scores for 2 classes"),
+        ({"size_iou": {"small": [0.1, None]}}, ", size_iou: medium is None; allowed: a list"),
+        ({"classes": "ab"}, "classes is 'ab'; allowed: a list, each a text"),
+        ({"epoch": 10**19}, "epoch is 10000000000000000000; allowed: an integer >= 0"),
+    ],
+)
+def test_scores_of_another_kind_are_named(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
+    (tmp_path / "test.json").write_text(json.dumps(asdict(SCORES) | change))
+    with pytest.raises(RecordError, match=re.escape(problem)):
+        records.read_test_scores(tmp_path)
+
+
+@pytest.mark.parametrize("line", [{"lr": "high"}, {"epoch": 2**60}, {"epoch_s": -1}, {"val/iou": [1, "a"]}])
+def test_a_number_of_another_kind_in_a_line_is_named(tmp_path: Path, line: dict[str, Any]) -> None:
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"epoch": 1} | line) + "\n")
+    with pytest.raises(RecordError, match=f"line 1: {next(iter(line))} is "):
+        records.read_metrics(tmp_path)

@@ -1,4 +1,4 @@
-"""Charts -> matplotlib figures -> PNG, PDF and SVG files."""
+"""Charts -> matplotlib figures -> PNG files, and PDF and SVG ones where they are asked for."""
 
 import textwrap
 from collections.abc import Sequence
@@ -14,15 +14,26 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.draw.chart import INK, Chart, Dash, Facet, Heat, Series, Symbol
+from analysis.draw.chart import INK, Axis, Chart, Dash, Facet, Heat, Series, Symbol
+from analysis.draw.ticks import log_ticks, tick_label
 from segtrain import records
 
 KINDS = ("png", "pdf", "svg")
+DEFAULT_KINDS = ("png",)
+MARKERS_PER_CURVE = 8
 DPI = 130
 LINES: dict[Dash, Any] = {"solid": "-", "dash": (0, (4, 1.5)), "dot": (0, (1, 1.2)), "dashdot": (0, (5, 1.5, 1, 1.5))}
-MARKERS: dict[Symbol, str] = {"circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "x": "x"}
+MARKERS: dict[Symbol, str] = {
+    "circle": "o",
+    "square": "s",
+    "triangle-up": "^",
+    "diamond": "D",
+    "diamond-open": "D",
+    "x": "x",
+    "none": "",
+}
 # Letters stay letters, so that a figure can be searched and edited, and a dollar sign in a name is one; no dates or
 # random ids, so that a report of the same folders is the same to the byte.
 _SETTINGS: dict[Any, Any] = {
@@ -46,7 +57,7 @@ def settings() -> AbstractContextManager[None]:
 
 def draw(chart: Chart) -> Figure:
     facets = chart.facets
-    columns = min(len(facets), 4 if len(facets) > 6 else 2 if len(facets) == 4 else 3)
+    columns = chart.columns()
     rows = -(-len(facets) // columns)
     width, height = _cell_size(chart, columns)
     figure = Figure(figsize=(max(width * columns, 5.5), height * rows + 1.0), layout="constrained")
@@ -70,7 +81,8 @@ def _cell_size(chart: Chart, columns: int) -> tuple[float, float]:
         size = len(first.heat.columns)
         return max(3.2, 0.42 * size + (1.4 if chart.square else 1.8)), max(2.4, 0.3 * len(first.heat.rows) + 1.0)
     if first.y.categories is not None:
-        return (6.5 if columns == 1 else 4.4), 0.34 * len(first.y.categories) + 0.9
+        wide = 3.0 if first.y.in_words else 0.0
+        return wide + (6.5 if columns == 1 else 4.4), 0.34 * len(first.y.categories) + 0.9
     return (2.6, 2.7) if chart.square else (6.5 if columns == 1 else 3.9, 3.2)
 
 
@@ -92,17 +104,24 @@ def _draw_series(axes: Axes, series: Series, categories: Sequence[str] | None) -
     x: Any = np.asarray(series.x, dtype=float)
     y: Any = [categories.index(str(name)) for name in series.y] if categories else np.asarray(series.y, dtype=float)
     line = LINES[look.dash] if series.joined else ""
-    marker = MARKERS[look.symbol] if series.marked else ""
-    size = 4 if series.faint else 6
-    alpha = 0.35 if series.faint else 1.0
-    axes.plot(x, y, color=look.colour, linestyle=line, marker=marker, markersize=size, linewidth=1.6, alpha=alpha)
+    marker = MARKERS[look.symbol] if series.marked or series.joined else ""
+    size = 4 if series.faint or not series.marked else 6
+    alpha = (0.7 if series.joined else 0.35) if series.faint else 1.0
+    axes.plot(
+        x, y, color=look.colour, linestyle=line, marker=marker, markersize=size, alpha=alpha,
+        fillstyle="none" if look.symbol == "diamond-open" else "full", linewidth=0.8 if series.faint else 1.6,
+        markevery=1 if series.marked else max(1, len(x) // MARKERS_PER_CURVE),
+    )  # fmt: skip
     if series.low is None or series.high is None:
         return
     low, high = np.asarray(series.low), np.asarray(series.high)
     if not series.across:
         axes.fill_between(x, low, high, color=look.colour, alpha=0.15, linewidth=0)
     elif not np.isnan(low).any():
-        axes.errorbar(x, y, xerr=[x - low, high - x], color=look.colour, capsize=3, linestyle="", linewidth=1.2)
+        bar: dict[str, Any] = (
+            {"linewidth": 7, "alpha": 0.4} if look.symbol == "none" else {"linewidth": 1.2, "capsize": 3}
+        )
+        axes.errorbar(x, y, xerr=[x - low, high - x], color=look.colour, linestyle="", **bar)
 
 
 def _draw_heat(axes: Axes, heat: Heat) -> None:
@@ -121,44 +140,44 @@ def _style(axes: Axes, facet: Facet) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if facet.y.categories is not None:
-        axes.set_yticks(range(len(facet.y.categories)), facet.y.categories)
+        names = facet.y.in_words or facet.y.categories
+        axes.set_yticks(range(len(names)), ["\n".join(textwrap.wrap(name, 60)) for name in names])
         axes.set_ylim(len(facet.y.categories) - 0.5, -0.5)
+    if facet.x.zero:
+        axes.axvline(0, color="#777777", linewidth=0.8)
     if facet.x.log:
         axes.set_xscale("log")
-        _label_logs(axes.xaxis)
+        _label_logs(axes.xaxis, facet.x)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     if facet.y.log:
         axes.set_yscale("log")
-        _label_logs(axes.yaxis)
+        _label_logs(axes.yaxis, facet.y)
     if facet.x.range:
         axes.set_xlim(facet.x.range)
     if facet.y.range:
         axes.set_ylim(facet.y.range)
 
 
-def _label_logs(axis: Any) -> None:
-    axis.set_major_locator(LogLocator(10, subs=range(1, 10)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: log_label(value, *axis.get_view_interval())))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def log_label(value: float, low: float, high: float) -> str:
-    """Plain numbers; over a wide range only those that begin with 1, 2 or 5, which do not run into each other."""
-    return f"{value:g}" if high / low < 5 or f"{value:e}"[0] in "125" else ""
+def _label_logs(axis: Any, spec: Axis) -> None:
+    axis.set_major_locator(FixedLocator(list(spec.ticks or log_ticks(*(spec.range or axis.get_data_interval())))))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick_label(value)))
+    axis.set_minor_locator(NullLocator())
 
 
 def _legend_below(figure: Figure, chart: Chart) -> None:
-    if chart.facets[0].y.categories is not None:  # the rows carry the names
+    first = chart.facets[0].y
+    if first.categories is not None and not first.in_words:  # the rows carry the names
         return
     handles = []
     lines = {series.group: series for facet in chart.facets for series in reversed(facet.series)}
     for group, look in chart.legend().items():
-        marked = lines[group].marked
+        bar = look.symbol == "none" and not lines[group].joined
         handles.append(
             Line2D(
-                [], [], color=look.colour, linestyle=LINES[look.dash] if lines[group].joined else "",
-                marker=MARKERS[look.symbol] if marked else "", markersize=5, label=group,
+                [], [], color=look.colour, linestyle=LINES[look.dash] if lines[group].joined or bar else "",
+                marker=MARKERS[look.symbol], markersize=5, label=group, linewidth=7 if bar else 1.6,
+                alpha=0.4 if bar else 1, fillstyle="none" if look.symbol == "diamond-open" else "full",
             )
         )  # fmt: skip
     if not handles:
@@ -172,13 +191,13 @@ def _legend_below(figure: Figure, chart: Chart) -> None:
     )
 
 
-def write(figure: Figure, name: str, folder: Path) -> list[Path]:
-    """Writes `<name>.png`, `.pdf` and `.svg` into `folder`, which must exist."""
+def write(figure: Figure, name: str, folder: Path, kinds: Sequence[str] = DEFAULT_KINDS) -> list[Path]:
+    """Writes `<name>.<kind>` for each of `kinds`, which are of KINDS, into `folder`, which must exist."""
     canvas: Any = FigureCanvasAgg(figure)
     paths = []
     canvas.draw()
     figure.set_layout_engine("none")  # laid out once, not for every format
-    for kind in KINDS:
+    for kind in kinds:
         content = BytesIO()
         figure.savefig(content, format=kind, dpi=DPI, metadata=_METADATA[kind])
         paths.append(folder / f"{name}.{kind}")

@@ -8,11 +8,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.draw.backends.matplotlib_files import log_label
 from analysis.draw.chart import Axis, Chart, Facet, Heat, Series
+from analysis.draw.ticks import log_ticks, minus, tick_label
 
+MARKERS_PER_CURVE = 8
 FONT = {"family": "system-ui, sans-serif", "size": 12, "color": "#333333"}
-CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+# Its bar would lie over the data; dragging zooms and a double click goes back without it.
+CONFIG = {"displayModeBar": False, "responsive": True}
 
 
 def figures(chart: Chart) -> list[dict[str, Any]]:
@@ -34,7 +36,7 @@ def _figure(chart: Chart, facet: Facet) -> dict[str, Any]:
         "yaxis": _axis(facet.y),
     }
     if facet.heat:
-        layout["xaxis"] |= {"showgrid": False, "tickangle": -40, "type": "category"}
+        layout["xaxis"] |= {"showgrid": False, "type": "category"} | ({"tickangle": -40} if chart.square else {})
         layout["yaxis"] |= {"showgrid": False, "autorange": "reversed", "type": "category"}
     return {"data": data, "layout": layout, "config": CONFIG}
 
@@ -42,16 +44,27 @@ def _figure(chart: Chart, facet: Facet) -> dict[str, Any]:
 def _height(chart: Chart, facet: Facet) -> int:
     if facet.heat:
         return 110 + (30 if chart.square else 26) * len(facet.heat.rows)
-    return 80 + 34 * len(facet.y.categories) if facet.y.categories else 300
+    return 70 + 30 * len(facet.y.categories) if facet.y.categories else 300
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
-    spec: dict[str, Any] = {"title": {"text": html.escape(axis.title)}, "automargin": True, "gridcolor": "#e6e6e6"}
-    spec |= {"zeroline": False, "linecolor": "#bbbbbb", "showline": axis.categories is None}
+    spec: dict[str, Any] = {
+        "title": {"text": html.escape(axis.title), "standoff": 8},
+        "automargin": True,
+        "gridcolor": "#e6e6e6",
+    }
+    spec |= {
+        "zeroline": axis.zero,
+        "zerolinecolor": "#777777",
+        "linecolor": "#bbbbbb",
+        "showline": axis.categories is None,
+    }
     if axis.log:
         spec |= {"type": "log"}
         if axis.range:
-            spec |= _log_ticks(*axis.range)
+            ticks = list(axis.ticks or log_ticks(*axis.range))
+            # Plotly would write a 5 within a decade for 0.5.
+            spec |= {"tickmode": "array", "tickvals": ticks, "ticktext": [tick_label(tick) for tick in ticks]}
     if axis.range:
         spec["range"] = [math.log10(value) for value in axis.range] if axis.log else list(axis.range)
     if axis.categories:
@@ -61,12 +74,18 @@ def _axis(axis: Axis) -> dict[str, Any]:
     return spec
 
 
-def _log_ticks(low: float, high: float) -> dict[str, Any]:
-    """Plain numbers: plotly would write a 5 within a decade for 0.5."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [digit * 10.0**decade for decade in decades for digit in range(1, 10)]
-    shown = [tick for tick in ticks if low <= tick <= high and log_label(tick, low, high)]
-    return {"tickmode": "array", "tickvals": shown, "ticktext": [f"{tick:g}" for tick in shown]}
+def _mode(series: Series) -> str:
+    marked = series.style.symbol != "none" and (series.marked or series.joined)
+    parts = [*(["lines"] if series.joined else []), *(["markers"] if marked else [])]
+    return "+".join(parts) or "none"
+
+
+def _marker(series: Series) -> dict[str, Any]:
+    """Curves carry the markers of their legend too, a few of them."""
+    marker: dict[str, Any] = {"color": series.style.colour, "size": 6 if series.faint or not series.marked else 10}
+    if series.style.symbol != "none":
+        marker["symbol"] = series.style.symbol
+    return marker if series.marked else marker | {"maxdisplayed": MARKERS_PER_CURVE}
 
 
 def _traces(series: Series) -> list[dict[str, Any]]:
@@ -77,12 +96,12 @@ def _traces(series: Series) -> list[dict[str, Any]]:
         "name": html.escape(series.name),
         "x": list(series.x),
         "y": _numbers(y),
-        "mode": "+".join([*(["lines"] if series.joined else []), *(["markers"] if series.marked else [])]),
-        "opacity": 0.35 if series.faint else 1,
-        "line": {"color": look.colour, "dash": look.dash, "width": 2},
-        "marker": {"color": look.colour, "symbol": look.symbol, "size": 6 if series.faint else 10},
+        "mode": _mode(series),
+        "opacity": (0.7 if series.joined else 0.35) if series.faint else 1,
+        "line": {"color": look.colour, "dash": look.dash, "width": 1 if series.faint else 2},
+        "marker": _marker(series),
         "hovertemplate": "%{text}<extra></extra>" if series.hover else None,
-        "text": [html.escape(text) for text in series.hover] if series.hover else None,
+        "text": [html.escape(minus(text)) for text in series.hover] if series.hover else None,
         "hoverinfo": None if series.hover else "skip",
     }
     trace = {key: value for key, value in trace.items() if value is not None}
@@ -98,8 +117,9 @@ def _traces(series: Series) -> list[dict[str, Any]]:
                 "type": "data",
                 "array": list(up),
                 "arrayminus": list(down),
-                "thickness": 1.5,
-                "width": 5,
+                "thickness": 9 if look.symbol == "none" else 1.5,
+                "width": 0 if look.symbol == "none" else 5,
+                "color": look.colour,
             }
         return [trace]
     band = shared | {

@@ -109,11 +109,17 @@ class SplitDecoder(Decoder):
         return self._scores
 
     def forward(self, features: tuple[Tensor, Any], size: tuple[int, int]) -> Tensor:
+        return self.forward_with_auxiliary(features, size)[0]
+
+    def forward_with_auxiliary(
+        self, features: tuple[Tensor, Any], size: tuple[int, int]
+    ) -> tuple[Tensor, list[Tensor]]:
         x, (slot,) = features[0], self._slot
         if slot is not None:
             slot.mode, slot.features = "decode", features[1]
         try:
-            return read_logits(self.whole(x), x, size)[0]
+            logits, *auxiliary = read_logits(self.whole(x), x, size)
+            return logits, auxiliary
         finally:
             if slot is not None:
                 slot.mode, slot.features = "through", None
@@ -138,6 +144,9 @@ class RestOnOneValue:
 class SplitModel(EncoderDecoder):
     """`whole` with its encoder, the attribute `encoder_name`, taken out of it; None where it has none that is known.
     `scores` are its layers that give class scores. Images are padded to multiples of `stride`."""
+
+    # A forward that is not ours may have layers in front of its encoder that learn, and may call it more than once.
+    can_keep_features = False
 
     def __init__(
         self, whole: nn.Module, encoder_name: str | None, scores: Sequence[nn.Module], stride: int = 1

@@ -8,13 +8,12 @@ import difflib
 import inspect
 from pathlib import Path
 
-import torch
 from torch import nn
 from torchvision.models import WeightsEnum, get_model_builder, get_model_weights, list_models, segmentation
 
 from segtrain.config import Init
 from segtrain.models.stock.split import ArchError, SplitModel
-from segtrain.models.weight_files import find_of_torchvision
+from segtrain.models.weight_files import find_of_torchvision, read_pth
 
 
 def build_torchvision(name: str, num_classes: int) -> SplitModel:
@@ -36,7 +35,7 @@ def find_torchvision_weights(name: str, init: Init, folder: Path) -> Path:
 
 
 def load_torchvision_weights(model: SplitModel, name: str, init: Init, path: Path) -> list[str]:
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    state = read_pth(path)
     if init == "pretrained":
         return model.load_whole(state)
     # A classifier's: the backbone is its ResNet without `fc`, or the `features` of its MobileNet.

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from segtrain.config import ConfigError
+from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
-from sweeps.engine.ask.options import CodeChoice, Options, WandbMode
+from sweeps.engine.ask.options import ChangedData, CodeChoice, Options, WandbMode
+from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
+
+MOST_SEEDS = 10_000
 
 
 def build_parser(study: Study) -> argparse.ArgumentParser:
@@ -44,6 +48,8 @@ def _shared_parser(title: str) -> argparse.ArgumentParser:
     add("--dataset", metavar="NAME", help="short for --set dataset=NAME")
     add("--data-root", type=Path, default=Path("data"), metavar="DIR", help="folder of the datasets (%(default)s)")
     add("--download", action="store_true", help="fetch the datasets into the data root first, where that is allowed")
+    decisions = [f"changed={decision}" for decision in get_args(ChangedData)]
+    add("--data", choices=decisions, help="train again what was trained on other data, or keep what has ended")
     add("--out", type=Path, metavar="DIR", help="folder of the results (runs; with --demo, runs/demo)")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field; FIELD=VALUE,VALUE is an axis")
     add("--seeds", type=int, default=1, metavar="N", help="train every trial with seeds 0 to N-1 (%(default)s)")
@@ -62,8 +68,8 @@ def chosen_freezes(choice: str | None) -> list[str]:
 
 def chosen_settings(arguments: argparse.Namespace) -> dict[str, tuple[Any, ...]]:
     settings = parse_settings(arguments.set + ([f"dataset={arguments.dataset}"] if arguments.dataset else []))
-    if arguments.seeds < 1:
-        raise ConfigError(f"--seeds is {arguments.seeds}; allowed: an integer >= 1")
+    if not 1 <= arguments.seeds <= MOST_SEEDS:
+        raise ConfigError(f"--seeds is {shown(arguments.seeds)}; allowed: an integer from 1 to {MOST_SEEDS}")
     if arguments.seeds > 1:
         settings["seed"] = tuple(range(arguments.seeds))
     return settings
@@ -79,6 +85,7 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         address=arguments.address,
         wandb=arguments.wandb,
         strict=arguments.strict,
+        changed_data=arguments.data and arguments.data.removeprefix("changed="),
         code=arguments.code,
-        command=shlex.join(["python", *sys.argv]),
+        command=shlex.join(["python", *map(hide_passwords, sys.argv)]),
     )

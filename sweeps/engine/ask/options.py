@@ -7,6 +7,9 @@ from typing import Literal
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
+ChangedData = Literal["rerun", "keep"]
+"""What becomes of trials whose data have changed: all are trained again, or those that ended stay as they are."""
+
 WandbMode = Literal["offline", "online", "disabled"]
 CodeChoice = Literal["changed=rerun", "changed=keep"]
 """What becomes of trials whose own code has changed since they were trained."""
@@ -25,7 +28,8 @@ class Options:
     wandb: WandbMode
     strict: bool
     command: str
-    code: CodeChoice | None = None
+    changed_data: ChangedData | None = None  # None: asked for when it comes to that
+    code: CodeChoice | None = None  # likewise
 
     @property
     def resources(self) -> tuple[int | None, float | None, float]:

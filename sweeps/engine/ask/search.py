@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from segtrain.config import ConfigError, TrialConfig
+from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
-from sweeps.engine.ask.study import Study
+from sweeps.engine.ask.study import MOST_TRIALS, Study
 
 Pruner = Literal["halving", "hyperband", "median", "none"]
 
@@ -65,8 +66,10 @@ class Search:
                 raise ConfigError(
                     f"{name} is searched, so it cannot be an axis; give it one value and do not search it"
                 )
-        if self.trials < 1:
-            raise ConfigError(f"--trials is {self.trials}; allowed: an integer >= 1")
+        if not 1 <= self.trials <= MOST_TRIALS:
+            raise ConfigError(f"--trials is {shown(self.trials)}; allowed: an integer from 1 to {MOST_TRIALS}")
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"--sampler-seed is {shown(self.seed)}; allowed: an integer in [0, 2^32)")
         rates = self.space["lr"]
         assert isinstance(rates, LogUniform), "learning rates are searched by their order of magnitude"
         for value in self.tries:

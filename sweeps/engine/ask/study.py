@@ -1,7 +1,9 @@
 """A study is a question: a base recipe, what it varies, and what is expected. Standard library only."""
 
 import dataclasses
+import functools
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +14,7 @@ from segtrain.config import ConfigError, TrialConfig, check_field, parse_value
 Stage = Literal["pretrain", "trial"]
 NAMED_AXES = ("arch", "freeze", "lr", "seed")  # a run's name carries these; any further axis is appended to it
 
+MOST_TRIALS = 200_000  # what is planned in about a minute
 PARENT_FIELDS = ("init", "parent")  # the study says these itself where it pretrains
 ENCODER_FIELDS = ("arch", "width_mult")  # a parent has those of its children, or its encoder would not fit
 
@@ -94,6 +97,9 @@ class Study:
                 f"{', '.join(clashing)} cannot be an axis of a study that pretrains: all its trials start from one "
                 "parent; give it a single value, or drop the pretraining with --set init=scratch"
             )
+        points = max(1, len(self.variants)) * math.prod(map(len, self.axes.values()))
+        if points > MOST_TRIALS:
+            raise ConfigError(f"the study has {points} trials; allowed: up to {MOST_TRIALS}; give fewer values")
         for variant, edit in self.variants.items():
             for name in edit:
                 if name in self.axes:
@@ -103,6 +109,10 @@ class Study:
     def expand(self) -> list[Trial]:
         """Every trial, a parent before its first child, else variants and the axes' product in order; equal points
         appear once."""
+        return list(self._trials)
+
+    @functools.cached_property
+    def _trials(self) -> tuple[Trial, ...]:
         trials: dict[str, Trial] = {}
         named: list[tuple[str | None, Mapping[str, Any]]] = [*self.variants.items()]
         for variant, edit in named or [(None, {})]:
@@ -118,7 +128,7 @@ class Study:
                     point |= {"init": "parent", "parent": parent.trial_id}
                 config = self.base.edit(**point)
                 trials.setdefault(config.trial_id, Trial(config, _run_name(variant, config, axes), "trial", variant))
-        return list(trials.values())
+        return tuple(trials.values())
 
     def edit(self, settings: Mapping[str, Sequence[Any]]) -> "Study":
         """The study with fields set: an axis gets the values, several values make an axis, one value edits the base.

@@ -1,19 +1,33 @@
 """What would happen to every trial of a study, read off the trial folders. Changes nothing."""
 
-import json
+import os
 import struct
 import zipfile
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from segtrain import records
-from segtrain.config import ConfigError, TrialConfig
+from segtrain.config import ConfigError, Dataset, TrialConfig
 from segtrain.errors import UserError
+from sweeps.engine.ask.options import ChangedData, Options
 from sweeps.engine.ask.study import Trial
 
-Action = Literal["run", "resume", "skip", "wait"]
+Action = Literal["run", "resume", "skip", "wait", "restart", "decide"]
+"""restart: from the beginning, since its data have changed; decide: so they have, and nobody has said what to do."""
+
+CurrentData = Callable[[Dataset], str | None]
+"""Dataset -> the fingerprint of its data now, or None when that is not known."""
+
+
+SENTENCES: dict[Action, str] = {
+    "run": "run",
+    "wait": "wait for parent",
+    "restart": "run again, data changed",
+    "decide": "data changed: decide",
+}
 
 
 class PlanError(UserError):
@@ -39,10 +53,16 @@ class PlannedTrial:
             return f"skip, {self.status.state}"
         if self.action == "resume":
             return f"resume at epoch {self.epoch + 1}"
-        return "wait for parent" if self.action == "wait" else "run"
+        return SENTENCES[self.action]
 
 
-def make_plan(trials: Sequence[Trial], out: Path, again: Set[str] = frozenset()) -> list[PlannedTrial]:
+def make_plan(
+    trials: Sequence[Trial],
+    out: Path,
+    current_data: CurrentData = lambda name: None,
+    changed_data: ChangedData | None = None,
+    again: Set[str] = frozenset(),
+) -> list[PlannedTrial]:
     """The trials whose ids are in `again` are planned as if they had never been trained. Raises PlanError naming every
     folder whose files are torn or belong to another config."""
     problems: list[str] = []
@@ -56,7 +76,63 @@ def make_plan(trials: Sequence[Trial], out: Path, again: Set[str] = frozenset())
         trial.trial_id: None if trial.trial_id in again else records.read_status(records.trial_dir(out, trial.trial_id))
         for trial in trials
     }
-    return [_plan_trial(trial, statuses, out, again) for trial in trials]
+    plan = [_plan_trial(trial, statuses, out, again) for trial in trials]
+    changed = {trial.trial_id for trial in find_changed(trials, out, current_data)}
+    if not changed:
+        return plan
+    if changed_data != "keep":
+        parents = {trial.trial_id: trial.config.parent for trial in trials}
+        changed |= {trial_id for trial_id in parents if _descends_from(trial_id, changed, parents)}
+    return [_with_changed_data(planned, changed, changed_data) for planned in plan]
+
+
+def find_changed(trials: Iterable[Trial], out: Path, current_data: CurrentData) -> list[Trial]:
+    """The trials that were made from other data than the present. One whose folder does not say what it was made from
+    counts as of the present data. Raises RecordError."""
+    changed = []
+    for trial in trials:
+        made_from = records.read_data_fingerprint(records.trial_dir(out, trial.trial_id))
+        if made_from is not None and current_data(trial.config.dataset) not in (made_from, None):
+            changed.append(trial)
+    return changed
+
+
+def _descends_from(trial_id: str, ancestors: set[str], parents: Mapping[str, str | None]) -> bool:
+    parent = parents[trial_id]
+    while parent is not None and parent not in ancestors:
+        parent = parents.get(parent)
+    return parent is not None
+
+
+def check_decided(plan: Iterable[PlannedTrial], out: Path) -> None:
+    """Raises PlanError when data have changed and nobody has said what becomes of the trials on them."""
+    trials = [planned.trial for planned in plan if planned.action == "decide"]
+    if trials:
+        raise PlanError(
+            f"the data have changed since {len(trials)} of the trials were trained, such as "
+            f"{records.trial_dir(out, trials[0].trial_id)}; --data changed=rerun trains them again, "
+            "--data changed=keep leaves those that ended as they are, and begins the others again"
+        )
+
+
+def check_search_data(changed: Sequence[Trial], options: Options) -> None:
+    """Raises PlanError when a search would go by scores on other data: it cannot take back what it was told."""
+    if changed and options.changed_data != "keep":
+        raise PlanError(
+            f"the data have changed since {len(changed)} trials of this search were trained, such as "
+            f"{records.trial_dir(options.out, changed[0].trial_id)}; search anew with another --out, or go on by what "
+            "was found: --data changed=keep"
+        )
+
+
+def _with_changed_data(planned: PlannedTrial, changed: set[str], decision: ChangedData | None) -> PlannedTrial:
+    parent = planned.trial.config.parent
+    if planned.action not in ("skip", "resume"):
+        waits = planned.action == "run" and parent in changed and decision == "rerun"
+        return replace(planned, action="wait") if waits else planned
+    if planned.trial.trial_id not in changed or (decision == "keep" and planned.action == "skip"):
+        return planned
+    return PlannedTrial(planned.trial, "decide" if decision is None else "restart", 0, None)
 
 
 def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: Path, again: Set[str]) -> PlannedTrial:
@@ -88,6 +164,8 @@ def find_missing_parents(trials: Sequence[Trial], out: Path) -> list[str]:
 
 def find_problems(folder: Path, config: TrialConfig) -> list[str]:
     """What keeps `folder` from being gone on with as a trial of `config`, a sentence each."""
+    if not os.path.lexists(folder):  # most, of a large study that begins
+        return []
     problems = []
     advice = "restore it, or delete its folder to train the trial again"
     try:
@@ -107,29 +185,37 @@ def find_problems(folder: Path, config: TrialConfig) -> list[str]:
         return [*problems, str(error)]
     except FileNotFoundError as error:
         return [*problems, f"{error.filename} is missing from a finished trial; {advice}"]
-    last, best = folder / records.LAST_FILE, folder / records.BEST_FILE
-    if last.exists() and not zipfile.is_zipfile(last):
-        problems.append(f"{last} is torn; {advice}")
-    if best.exists() and not is_safetensors(best):
-        problems.append(f"{best} is torn; {advice}")
+    best = folder / records.BEST_FILE
+    for path, is_whole in ((folder / records.LAST_FILE, zipfile.is_zipfile), (best, is_safetensors)):
+        # Looked at once: a trial that another command runs may finish, and remove last.pt, at any moment.
+        with suppress(FileNotFoundError):
+            if not _holds(path, is_whole):
+                problems.append(f"{path} is torn; {advice}")
     if status is not None and status.state == "finished" and not best.exists():
         problems.append(f"{best} is missing from a finished trial; {advice}")
     return problems
 
 
-def is_safetensors(path: Path) -> bool:
+def is_safetensors(file: BinaryIO) -> bool:
     """Whether the file is as long as its own header says."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(8)
-        if len(head) < 8:
-            return False
-        (header_size,) = struct.unpack("<Q", head)
-        if header_size > size - 8:
-            return False
-        try:
-            header = json.loads(file.read(header_size))
-        except ValueError:
-            return False
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return bool(size == 8 + header_size + max(ends, default=0))
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(8)
+    if len(head) < 8:
+        return False
+    (header_size,) = struct.unpack("<Q", head)
+    if header_size > size - 8:
+        return False
+    try:
+        header = records.parse_json(file.read(header_size))
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        return bool(size == 8 + header_size + max(ends, default=0))
+    except (ValueError, LookupError, TypeError, AttributeError):  # a header that is none
+        return False
+
+
+def _holds(path: Path, is_whole: Callable[[BinaryIO], bool]) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return is_whole(file)
+    except IsADirectoryError:
+        return False

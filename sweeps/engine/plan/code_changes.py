@@ -8,7 +8,6 @@ from filelock import FileLock, Timeout
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig, library_of
-from segtrain.models.resolve import code_of
 from sweeps.engine.ask.options import CodeChoice
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlanError
@@ -31,6 +30,8 @@ def find_changed(configs: Iterable[TrialConfig], out: Path) -> dict[str, list[st
         if kept is None or not (ended or (folder / records.LAST_FILE).exists()):
             continue
         if config.arch not in digests:
+            from segtrain.models.resolve import code_of  # torch, which takes seconds
+
             files = code_of(config.arch)
             digests[config.arch] = own_code.digest(files) if files else None
         if digests[config.arch] not in (None, kept["sha256"]):

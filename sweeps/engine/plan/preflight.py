@@ -1,7 +1,9 @@
 """What can be wrong with a sweep is found here, before its first trial starts."""
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -9,24 +11,24 @@ from rich.console import Console
 from segtrain import own_code, records
 from segtrain.config import Dataset, TrialConfig, library_of
 from segtrain.data import DATASETS
-from segtrain.data.cache import open_cache
-from segtrain.data.spec import SPLITS
+from segtrain.data.cache import list_pairs, open_cache, read_fingerprint
+from segtrain.data.spec import SPLITS, DataError
 from segtrain.errors import UserError
-from segtrain.models import weights
-from segtrain.models.operations import flops_per_image
-from segtrain.models.resolve import code_of, head_note
-from segtrain.models.stock.split import ArchError
+from segtrain.training.operation_counts import flops_per_image
 from sweeps.engine.ask.options import Options
 from sweeps.engine.plan.cost import epoch_flops
 from sweeps.engine.plan.resources import local_node, pick_resources
+
+LEAST_FREE_BYTES = 2**20
+"""What the smallest study leaves before its first checkpoint."""
 
 
 def check_machine(options: Options) -> None:
     """Raises OSError when the results cannot be written, and ResourceError when this machine holds no trial."""
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=options.out):
-            pass
+        with tempfile.TemporaryFile(dir=options.out) as file:
+            os.posix_fallocate(file.fileno(), 0, LEAST_FREE_BYTES)
     except OSError as error:
         raise OSError(
             f"--out {options.out} cannot be written to ({error.strerror}); choose a folder that can"
@@ -36,18 +38,30 @@ def check_machine(options: Options) -> None:
 
 
 def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
-    """Finds the pretrained weights of trials that are at their beginning. Raises WeightsError."""
-    for arch, init in sorted({(c.arch, c.init) for c in starting if c.init in ("imagenet", "pretrained")}):
-        weights.find_or_download(arch, data_root, init)
+    """Finds the pretrained weights of trials that are at their beginning, and tries them on: the hash in the name of
+    the file, the names of the tensors and their shapes. Raises WeightsError."""
+    chosen = {(c.arch, c.init): c for c in starting if c.init in ("imagenet", "pretrained")}
+    if not chosen:
+        return
+    from segtrain.models import weights  # torch, which takes seconds
+
+    for path in sorted({weights.find_or_download(arch, data_root, init) for arch, init in chosen}):
+        weights.check_hash(path)
+    for config in chosen.values():
+        weights.check(config, len(DATASETS[config.dataset].classes), data_root)
 
 
 def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
     """Builds every model that is not the program's own and sends one image through it; tells of trained heads that are
     not used. Raises ArchError and CodeError."""
+    foreign = [config for config in configs if library_of(config.arch) is not None]
+    if not foreign:
+        return
+    from segtrain.models.resolve import head_note  # torch and the libraries, which take seconds
+    from segtrain.models.stock.split import ArchError
+
     notes: dict[str | None, None] = {}
-    for config in configs:
-        if library_of(config.arch) is None:
-            continue
+    for config in foreign:
         num_classes = len(DATASETS[config.dataset].classes)
         try:
             flops_per_image(config, num_classes)
@@ -67,19 +81,46 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
 def keep_code(configs: Iterable[TrialConfig], folder: Path) -> None:
     """Copies own code into the folder of the study, where the workers of other machines find it."""
     own = sorted({config.arch for config in configs if library_of(config.arch) == "own"})
+    if not own:
+        return
+    from segtrain.models.resolve import code_of  # torch, which takes seconds
+
     files = {name: content for arch in own for name, content in code_of(arch).items()}
-    if files:
-        own_code.keep(files, folder / records.CODE_DIR)
+    own_code.keep(files, folder / records.CODE_DIR)
+
+
+def find_data(configs: Iterable[TrialConfig], data_root: Path) -> None:
+    """Lists the files of the datasets that the trials need, which takes no time; embedded scenes are written first
+    where they are not there yet. Raises DataError."""
+    for name in dict.fromkeys(config.dataset for config in configs):
+        list_pairs(DATASETS[name], data_root)
 
 
 def check_data(configs: Iterable[TrialConfig], data_root: Path) -> Callable[[TrialConfig], float]:
     """Builds the image caches that the trials need, which reads every file; gives a function from the config of any
     trial on this data to the floating-point operations of one of its epochs. Raises DataError."""
-    images = {}
-    for name, height, width in {_data(config): None for config in configs}:
-        splits = open_cache(DATASETS[name], data_root, height, width).splits
-        images[name, height, width] = {split: len(splits[split]) for split in SPLITS}
-    return lambda config: epoch_flops(config, images[_data(config)])
+    # Kept open, so that none is evicted from this machine while the sweep runs.
+    caches = {data: open_cache(DATASETS[data[0]], data_root, *data[1:]) for data in {_data(c): None for c in configs}}
+
+    def flops(config: TrialConfig) -> float:
+        splits = caches[_data(config)].splits
+        return epoch_flops(config, {split: len(splits[split]) for split in SPLITS})
+
+    return flops
+
+
+def current_data(data_root: Path) -> Callable[[Dataset], str | None]:
+    """Dataset -> the fingerprint of what lies under `data_root` now; None where that cannot be read, which is told
+    when a trial needs it."""
+
+    @cache
+    def current(name: Dataset) -> str | None:
+        try:
+            return read_fingerprint(DATASETS[name], data_root)
+        except (DataError, OSError):
+            return None
+
+    return current
 
 
 def _data(config: TrialConfig) -> tuple[Dataset, int, int]:

@@ -1,6 +1,7 @@
 """`--plan`: what a study or a search would do and what it would cost, before anything is spent."""
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,18 +12,19 @@ from segtrain import records
 from segtrain.data import DATASETS
 from segtrain.data.cache import list_pairs
 from segtrain.data.spec import SPLITS, DataError
-from segtrain.machine.device import pick_hardware
 from sweeps.engine.ask.found import count_trials
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Study
-from sweeps.engine.plan.actions import PlannedTrial, make_plan
+from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, make_plan
 from sweeps.engine.plan.code_changes import choose_again
-from sweeps.engine.plan.cost import duration, epoch_flops, makespan, measure_rate
-from sweeps.engine.plan.preflight import check_models
+from sweeps.engine.plan.cost import duration, epoch_flops, makespan
+from sweeps.engine.plan.preflight import check_models, current_data
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
+SHORTEST_S = 1e-6  # an epoch takes longer; a clock that was set back may say less
+MOST_ROWS = 1000
 
 
 def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) -> None:
@@ -33,12 +35,17 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     Raises what `run_study` raises, except for what is wrong with the data: no image is decoded here.
     """
     trials = study.expand()
-    plan = make_plan(trials, options.out, choose_again(trials, options.out, options.code))
+    again = choose_again(trials, options.out, options.code)
+    plan = make_plan(trials, options.out, current_data(options.data_root), options.changed_data, again)
     check_models((p.trial.config for p in plan if p.action != "skip"), console)
     resources = pick_resources(nodes, *options.resources)
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     _print(console, recipe(study))
+    try:
+        check_decided(plan, options.out)
+    except PlanError as error:
+        _print(console, f"{error}. Shown is what it would cost to train them again.")
     try:
         flops = _epoch_flops(plan, options.data_root)
     except DataError as error:
@@ -118,12 +125,16 @@ def _rate(
 ) -> tuple[float, str]:
     """Operations a second of one trial, and where the figure is from: epochs of this study if there are any."""
     rates = [
-        flops[planned.trial.trial_id] / line[records.EPOCH_S]
+        flops[planned.trial.trial_id] / seconds
         for planned in plan
         for line in records.read_metrics(records.trial_dir(out, planned.trial.trial_id))
+        if (seconds := line.get(records.EPOCH_S) or 0.0) >= SHORTEST_S
     ]
     if rates:
         return statistics.median(rates), f"in the {len(rates)} epochs trained so far"
+    from segtrain.machine.device import pick_hardware  # torch, which a plan of known rates does without
+    from segtrain.training.calibration import measure_rate
+
     config = study.expand()[-1].config
     hardware = pick_hardware(config.precision, max(1, int(resources.cpus)), use_gpu=resources.gpus > 0)
     return measure_rate(hardware, config), f"in a moment of training on this machine just now, in {hardware.precision}"
@@ -138,7 +149,10 @@ def _table(
     table.add_column(f"{unit}-hours", justify="right", no_wrap=True)
     if with_ids:
         table.add_column("trial id", no_wrap=True)
-    for planned in plan:
+    if len(plan) > MOST_ROWS:
+        counts = Counter(planned.action for planned in plan[MOST_ROWS:])
+        table.caption = "and " + ", ".join(f"{count} to {action}" for action, count in counts.items())
+    for planned in plan[:MOST_ROWS]:
         known = seconds.get(planned.trial.trial_id)
         hours = "?" if known is None else f"{known * share / 3600:.3f}"
         ids = [planned.trial.trial_id] if with_ids else []

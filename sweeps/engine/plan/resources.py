@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import torch
-
 from segtrain.errors import UserError
 
 Nodes: TypeAlias = Sequence[Mapping[str, float]]
 """Per node {"CPU": number, "GPU": number}; an absent one is 0."""
 
+LEAST_SHARE = 0.0001
 CGROUP_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # "max 100000" or "quota period"
+GPU_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/nvidia0"), Path("/dev/kfd"), Path("/dev/dxg"))
+"""Of NVIDIA, of AMD, and of Windows' subsystem for Linux."""
 
 
 class ResourceError(UserError):
@@ -44,13 +45,19 @@ class TrialResources:
 
 
 def local_node() -> dict[str, float]:
-    """What this process may use: containers often have fewer cores than their machine."""
+    """What this process may use: containers often have fewer cores than their machine. torch is asked for GPUs only
+    where a driver of any is present, since importing it takes seconds."""
     cpus: float = len(os.sched_getaffinity(0))
     if CGROUP_CPU_LIMIT.exists():
         quota, period = CGROUP_CPU_LIMIT.read_text().split()
         if quota != "max":
             cpus = min(cpus, max(1, int(quota) // int(period)))
-    return {"CPU": cpus, "GPU": torch.cuda.device_count()}
+    gpus = 0
+    if any(map(Path.exists, GPU_DRIVERS)):
+        import torch
+
+        gpus = torch.cuda.device_count()
+    return {"CPU": cpus, "GPU": gpus}
 
 
 def pick_resources(
@@ -64,8 +71,8 @@ def pick_resources(
         instead = f"--num-gpus {present}" if present else "the command without --num-gpus to train on the CPUs"
         raise ResourceError(f"--num-gpus is {num_gpus} but {present} GPUs were found; type {instead}")
     for name, value in (("--gpus-per-trial", gpus_per_trial), ("--cpus-per-trial", cpus_per_trial)):
-        if value is not None and value <= 0:
-            raise ResourceError(f"{name} is {value:g}; allowed: a number > 0")
+        if value is not None and not LEAST_SHARE <= value < math.inf:
+            raise ResourceError(f"{name} is {value:g}; allowed: a number > 0, and Ray counts down to {LEAST_SHARE}")
     if gpus_per_trial is not None and gpus_per_trial > 1:
         raise ResourceError(f"--gpus-per-trial is {gpus_per_trial:g}; allowed: at most 1, a trial trains on one GPU")
     num_gpus = present if num_gpus is None else num_gpus

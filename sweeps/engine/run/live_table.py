@@ -1,8 +1,9 @@
 """What a running sweep shows: a live table on a terminal, one line an event elsewhere."""
 
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ray.tune import Callback
@@ -10,31 +11,24 @@ from ray.tune.experiment import Trial as TuneTrial
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from segtrain import records
 from segtrain.config import TrialConfig
+from segtrain.fields import printable
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
-from sweeps.engine.plan.cost import duration, makespan
+from sweeps.engine.plan.cost import duration, percent
+from sweeps.engine.run.sweep_totals import Row, Totals
 from sweeps.engine.run.trainable import OUTCOME, TRACKING_PROBLEM
 from sweeps.engine.run.trial_queue import Source
 
 REFRESH_S = 0.5
-
-
-@dataclass
-class Row:
-    planned: PlannedTrial
-    epoch_flops: float
-    state: str
-    epoch: int
-    val_mean_iou: float | None = None  # the best so far
-    images_per_s: float | None = None
-    flops_per_s: float | None = None
-
-    @property
-    def open(self) -> bool:
-        return self.state in ("pending", "running", "waiting")
+SHORTEST_S = 1e-6  # an epoch takes longer; a clock that was set back may say less
+LOOK_AT = 50
+"""Folders that are looked into at every refresh."""
+FRAME_LINES = 8
+"""Of a terminal, that the table takes beside its rows."""
 
 
 class SweepTable(Callback):
@@ -53,9 +47,11 @@ class SweepTable(Callback):
         self.console, self.epoch_flops, self.slots, self.read_status = console, epoch_flops, slots, read_status
         self.source = source
         self.rows: dict[str, Row] = {}
+        self.totals = Totals()
+        self.unseen: deque[str] = deque()  # trials that have not begun, the one looked at longest ago first
         for planned in plan:
             flops = epoch_flops(planned.trial.config) if planned.epochs_left else 0.0
-            self.rows[planned.trial.trial_id] = Row(planned, flops, _first_state(planned), planned.epoch)
+            self._enter(Row(planned, flops, _first_state(planned), planned.epoch))
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self.refreshed = 0.0
 
@@ -68,7 +64,7 @@ class SweepTable(Callback):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._look()
+        self._look(len(self.unseen))
         if self.live:
             self.live.update(self.render(), refresh=True)
             self.live.stop()
@@ -77,11 +73,17 @@ class SweepTable(Callback):
         """Takes up a trial that was not in the plan."""
         if trial.trial_id not in self.rows:
             planned = PlannedTrial(trial, "run", 0, self.read_status(trial.trial_id))
-            self.rows[trial.trial_id] = Row(planned, self.epoch_flops(trial.config), "pending", 0)
+            self._enter(Row(planned, self.epoch_flops(trial.config), "pending", 0))
+
+    def _enter(self, row: Row) -> None:
+        self.rows[row.planned.trial.trial_id] = row
+        self.totals.add(row)
+        if row.open:
+            self.unseen.append(row.planned.trial.trial_id)
 
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         row = self._row(trial)
-        row.state = "running"
+        self.totals.change(row, state="running")
         self._line(row, f"running on {trial.config['cpus']:g} CPUs, {trial.config['gpus']:g} GPUs")
 
     def on_trial_result(
@@ -90,11 +92,14 @@ class SweepTable(Callback):
         row = self._row(trial)
         if OUTCOME in result:
             return
-        row.epoch, row.images_per_s = result[records.EPOCH], result[records.IMAGES_PER_S]
-        row.flops_per_s = row.epoch_flops / result[records.EPOCH_S]
         val = result.get(records.VAL_MEAN_IOU)
-        if val is not None:
-            row.val_mean_iou = max(val, row.val_mean_iou or 0.0)
+        self.totals.change(
+            row,
+            epoch=result[records.EPOCH],
+            images_per_s=result[records.IMAGES_PER_S],
+            flops_per_s=row.epoch_flops / max(result[records.EPOCH_S], SHORTEST_S),
+            val_mean_iou=row.val_mean_iou if val is None else max(val, row.val_mean_iou or 0.0),
+        )
         self._line(
             row,
             f"epoch {row.epoch}/{row.planned.trial.config.epochs}  val mIoU {percent(val)}  "
@@ -104,80 +109,95 @@ class SweepTable(Callback):
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         row = self._row(trial)
         if trial.last_result.get(TRACKING_PROBLEM):
-            self.console.print(trial.last_result[TRACKING_PROBLEM], markup=False, highlight=False, soft_wrap=True)
+            problem = printable(trial.last_result[TRACKING_PROBLEM])
+            self.console.print(problem, markup=False, highlight=False, soft_wrap=True)
         if trial.last_result.get(OUTCOME) == "locked":
-            row.state = "pending"
+            self._reopen(row)
             self._line(row, "another process runs it")
             return
-        status = self.read_status(row.planned.trial.trial_id)
-        row.state = status.state if status else "pending"
+        status = self._status(row.planned.trial.trial_id)
+        self.totals.change(row, state=status.state if status else "pending")
         self._line(row, row.state + (f": {status.reason}" if status and status.reason else ""))
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         row = self._row(trial)
-        status = self.read_status(row.planned.trial.trial_id)
+        status = self._status(row.planned.trial.trial_id)
         again = status is None or status.state != "failed" or status == row.planned.status
-        row.state = "pending" if again else "failed"
+        if again:
+            self._reopen(row)
+        else:
+            self.totals.change(row, state="failed")
         self._line(
             row, "its process died; " + ("it has been tried often enough" if row.state == "failed" else "trying again")
         )
 
-    def _look(self) -> None:
-        """Trials that ended without a worker of this sweep: skipped, or finished by another command."""
-        for trial_id, row in self.rows.items():
+    def _reopen(self, row: Row) -> None:
+        self.totals.change(row, state="pending")
+        self.unseen.append(row.planned.trial.trial_id)
+
+    def _look(self, most: int) -> None:
+        """Trials that ended without a worker of this sweep: skipped, or finished by another command. Looks at so many
+        of those that have not begun, in turn."""
+        for _ in range(min(most, len(self.unseen))):
+            trial_id = self.unseen.popleft()
+            row = self.rows[trial_id]
             if row.state not in ("pending", "waiting"):
                 continue
-            status = self.read_status(trial_id)
+            status = self._status(trial_id)
             if status is not None and status != row.planned.status and status.state != "running":
-                row.state, row.epoch = status.state, status.epoch
+                self.totals.change(row, state=status.state, epoch=status.epoch)
                 self._line(row, row.state + (f": {status.reason}" if status.reason else ""))
+            else:
+                self.unseen.append(trial_id)
+
+    def _status(self, trial_id: str) -> records.Status | None:
+        try:
+            return self.read_status(trial_id)
+        except (records.RecordError, OSError):  # told when the command is given again
+            return None
 
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         if time.monotonic() - self.refreshed > REFRESH_S:
             self.refreshed = time.monotonic()
-            self._look()
+            self._look(LOOK_AT)
             if self.live:
                 self.live.update(self.render(), refresh=True)
 
     def eta_s(self) -> float | None:
-        """Seconds until the last trial ends, at the rates that trials have shown; None before the first epoch. Trials
-        that are not known yet are taken to be like those that have ended, so before one has, they are left out."""
-        rates = [row.flops_per_s for row in self.rows.values() if row.flops_per_s]
-        if not rates:
-            return None
-        rate, slots = sum(rates) / len(rates), self.slots()
-        spent = [row.epoch * row.epoch_flops / rate for row in self.rows.values() if not row.open and row.epoch]
-        unknown = self._unasked() * sum(spent) / len(spent) / max(1, slots) if spent else 0.0
-        return unknown + makespan(
-            [
-                (
-                    trial_id,
-                    (row.planned.trial.config.epochs - row.epoch) * row.epoch_flops / (row.flops_per_s or rate),
-                    row.planned.trial.config.parent,
-                )
-                for trial_id, row in self.rows.items()
-                if row.open
-            ],
-            slots,
-        )
+        return self.totals.eta_s(self.slots(), self._unasked())
 
     def render(self) -> Table:
+        """As many rows as the terminal has lines for: what runs, then what waits, then what ended last; a line of
+        counts says what is not shown."""
         table = Table(title=f"{self._progress()} ended, ETA {duration(self.eta_s())}")
         for name in ("run", "state", "epoch", "val mIoU %", "images/s"):
-            table.add_column(name, justify="left" if name in ("run", "state") else "right")
-        for row in self.rows.values():
+            table.add_column(name, justify="left" if name in ("run", "state") else "right", no_wrap=True)
+        shown = self._first_rows(max(1, self.console.height - FRAME_LINES))
+        for row in shown:
             table.add_row(
-                row.planned.trial.run_name,
+                Text(printable(row.planned.trial.run_name)),
                 row.state,
                 f"{row.epoch}/{row.planned.trial.config.epochs}",
                 percent(row.val_mean_iou),
                 "" if row.images_per_s is None else f"{row.images_per_s:.0f}",
             )
+        if len(shown) < len(self.rows):
+            hidden = self.totals.states - Counter(row.state for row in shown)
+            table.caption = "and " + ", ".join(f"{count} {state}" for state, count in hidden.items())
         return table
 
+    def _first_rows(self, most: int) -> list[Row]:
+        if len(self.rows) <= most:
+            return list(self.rows.values())
+        open_rows = list(self.totals.open.values())
+        running = [row for row in open_rows if row.state == "running"]
+        waiting = [row for row in open_rows if row.state != "running"]
+        ended = (row for row in reversed(self.rows.values()) if not row.open)
+        found = [*running, *waiting][:most]
+        return [*found, *islice(ended, most - len(found))]
+
     def _progress(self) -> str:
-        ended = sum(not row.open for row in self.rows.values())
-        return f"{ended}/{len(self.rows) + self._unasked()}"
+        return f"{len(self.rows) - len(self.totals.open)}/{len(self.rows) + self._unasked()}"
 
     def _unasked(self) -> int:
         return 0 if self.source is None else self.source.unasked
@@ -188,7 +208,7 @@ class SweepTable(Callback):
     def _line(self, row: Row, text: str) -> None:
         if not self.live:
             self.console.print(
-                f"[{self._progress()}] {row.planned.trial.run_name}  {text}",
+                printable(f"[{self._progress()}] {row.planned.trial.run_name}  {text}"),
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
@@ -199,7 +219,3 @@ def _first_state(planned: PlannedTrial) -> str:
     if planned.action == "skip" and planned.status is not None:
         return planned.status.state
     return "waiting" if planned.action == "wait" else "pending"
-
-
-def percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"

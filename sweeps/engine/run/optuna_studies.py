@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -19,6 +18,8 @@ from scipy.stats import qmc
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.errors import UserError
+from segtrain.fields import COUNT, NUMBER
+from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Cell, LogUniform, Pruner, Search
 from sweeps.engine.ask.study import Trial
 
@@ -63,9 +64,16 @@ class OptunaStudies:
         for cell in search.cells():
             pruner = _pruner(search.pruner, cell.config)
             name = f"{search.study.name}/{cell.name}"
-            study = optuna.create_study(
-                storage=storage, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner
-            )
+            try:
+                study = optuna.create_study(
+                    storage=storage, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner
+                )
+                sound = all(map(_is_sound, study.get_trials(deepcopy=False)))
+                sound = sound and isinstance(study.user_attrs.get("search", {}), dict)
+            except Exception as error:  # Optuna trips over what is stored, or its database is gone
+                raise SearchError(f"the search {name!r} cannot be read ({hide_passwords(str(error))})") from None
+            if not sound:
+                raise SearchError(f"the search {name!r} is damaged; restore its storage, or choose another --out")
             self._require_same(study, cell)
             for values in self._first_values():
                 study.enqueue_trial(values, skip_if_exists=True)
@@ -85,7 +93,7 @@ class OptunaStudies:
         described = json.loads(json.dumps({**self.search.describe(), "recipe": recipe}))
         stored = study.user_attrs.get("search", described)
         differing = [k for k in described if k != "recipe" and stored.get(k) != described[k]]
-        differing += [k for k in recipe if stored["recipe"].get(k) != recipe[k]]
+        differing += [k for k in recipe if dict(stored.get("recipe") or {}).get(k) != recipe[k]]
         if differing:
             raise SearchError(
                 f"the search {study.study_name!r} was begun with another {', '.join(differing)}; go on with the "
@@ -93,6 +101,20 @@ class OptunaStudies:
             )
         if "search" not in study.user_attrs:
             study.set_user_attr("search", described)
+        self._require_own(study)
+
+    def _require_own(self, study: optuna.Study) -> None:
+        """A storage outside of `out` belongs to one `out`: two would each take the other's trials for their own."""
+        if isinstance(study._storage, JournalStorage):
+            return
+        owner = study.user_attrs.get("out", str(self.out))
+        if owner != str(self.out):
+            raise SearchError(
+                f"the search {study.study_name!r} in --storage belongs to --out {owner}; give that --out, or another "
+                "--storage"
+            )
+        if "out" not in study.user_attrs:
+            study.set_user_attr("out", str(self.out))
 
     def resume(self) -> list[Trial]:
         """Tells Optuna what it has missed, and gives the trials that have not ended."""
@@ -112,7 +134,14 @@ class OptunaStudies:
                     self.ended(trial, "pruned")
                 else:
                     going_on.append(trial)
+            going_on += [trial for trial, frozen in self.trials(searched) if self._is_lost(trial, frozen)]
         return going_on
+
+    def _is_lost(self, trial: Trial, frozen: FrozenTrial) -> bool:
+        """Whether the trial ran whole and its folder was deleted since, as is advised where one is damaged. It is
+        trained again, and Optuna, which knows its score, is told nothing."""
+        folder = records.trial_dir(self.out, trial.trial_id)
+        return frozen.state == TrialState.COMPLETE and not (folder / records.STATUS_FILE).exists()
 
     @property
     def unasked(self) -> int:
@@ -144,6 +173,8 @@ class OptunaStudies:
     def report(self, trial_id: str, epoch: int, value: float) -> bool:
         """Takes a validation mean IoU of a running trial; whether the trial should stop there. The rates of `tries` run
         whole: they are what the search is to beat."""
+        if trial_id not in self.asked:
+            return False
         searched, asked = self.asked[trial_id]
         asked.report(value, step=epoch)
         # Asked whatever follows from it, since the pruner compares later trials with what it sees here.
@@ -191,7 +222,7 @@ class OptunaStudies:
     def _catch_up(self, trial_id: str) -> bool:
         """Reports what the folder has and Optuna has not; whether the trial should have stopped there."""
         searched, asked = self.asked[trial_id]
-        known = searched.study.get_trials(deepcopy=False)[asked.number].intermediate_values
+        known = searched.study._storage.get_trial(asked._trial_id).intermediate_values
         missed = [(epoch, value) for epoch, value in self._validations(trial_id) if epoch not in known]
         stops = [self.report(trial_id, epoch, value) for epoch, value in missed]
         return any(stops)
@@ -205,28 +236,54 @@ class OptunaStudies:
         return [(line[records.EPOCH], v) for line in lines if (v := line.get(records.VAL_MEAN_IOU)) is not None]
 
 
+def _is_sound(trial: FrozenTrial) -> bool:
+    """Whether the trial holds numbers where a search has put numbers."""
+    values = [*trial.params.values(), *trial.intermediate_values.values(), *(trial.values or ())]
+    return all(map(NUMBER.holds, values)) and all(map(COUNT.holds, trial.intermediate_values))
+
+
 def open_storage(url: str | None, folder: Path) -> BaseStorage:
     """Optuna's journal in `folder`, or the storage at `url`. Nobody else may run a search in `folder` meanwhile. Raises
     SearchError when `url` cannot be opened."""
     if url is not None:
-        from sqlalchemy.exc import SQLAlchemyError  # half a second, for those who have a database
-
         try:
             return optuna.storages.get_storage(url)
-        except (SQLAlchemyError, ImportError, StorageInternalError) as error:
-            reason = str(error).splitlines()[0]
+        except Exception as error:  # every database has errors of its own
+            reason = hide_passwords(str(error).partition("\n")[0])
             raise SearchError(
-                f"--storage is {url!r}, which cannot be opened ({reason}); give a URL of SQLAlchemy, such as "
-                "sqlite:///search.db, or leave it out for a journal under --out"
+                f"--storage is {hide_passwords(url)!r}, which cannot be opened ({reason}); give a URL of SQLAlchemy, "
+                "such as sqlite:///search.db, or leave it out for a journal under --out"
             ) from None
     path = folder / JOURNAL_FILE
     # Of a process that was killed: half a line, to which the next one would be glued, and a lock.
     if path.exists():
-        whole = path.read_bytes()
+        whole = records.read_bytes(path)
         if not whole.endswith(b"\n"):
             records.write_atomic(path, whole[: whole.rfind(b"\n") + 1])
+        _check_journal(path, whole)
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-    return JournalStorage(JournalFileBackend(str(path)))
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except Exception as error:  # what the lines say does not fit together, and Optuna trips over it
+        raise _damaged(path, f"{type(error).__name__}: {error}") from None
+
+
+def _check_journal(path: Path, content: bytes) -> None:
+    """Raises SearchError naming the first line that is none of Optuna's."""
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            entry = records.parse_json(line)
+        except ValueError:
+            entry = None
+        if not isinstance(entry, dict) or type(entry.get("op_code")) is not int:
+            raise _damaged(path, f"line {number} is torn")
+
+
+def _damaged(path: Path, reason: str) -> SearchError:
+    return SearchError(
+        f"{path} is damaged ({reason}); restore it, or delete it to begin the search anew: trials that are asked for "
+        "again are not trained again"
+    )
 
 
 def _pruner(name: Pruner, config: TrialConfig) -> BasePruner:

@@ -1,7 +1,7 @@
 """From a search to a best model of each cell: check, resume, schedule, hand on."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,23 @@ from rich.console import Console
 from rich.table import Table
 
 from segtrain import records
+from segtrain.config import TrialConfig
 from sweeps.engine.ask.found import write_found
 from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import make_plan
+from sweeps.engine.plan.actions import PlannedTrial, check_search_data, find_changed, make_plan
 from sweeps.engine.plan.code_changes import choose_again
-from sweeps.engine.run.live_table import percent
+from sweeps.engine.plan.cost import percent
+from sweeps.engine.plan.restart import clear_restarted
+from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
-from sweeps.engine.run.schedule import run_trials
 
 LOCK_FILE = ".search.lock"
-WRITE_EVERY_S = 5.0
-"""What a running search leaves for the analysis is this old at most; written at every trial, thousands would crawl."""
+WRITE_EVERY_S, WRITE_SHARE = 5.0, 0.05
+"""What a running search leaves for the analysis is written no more often than this, and takes no more than this share
+of the time: it is about every trial, so thousands would crawl."""
 
 
 def run_search(search: Search, options: Options, storage: str | None, console: Console) -> int:
@@ -44,18 +47,19 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
         with FileLock(folder / LOCK_FILE, timeout=0, fallback_to_soft=False):
             results = Results(search, options, storage, folder)
             results.check_code()
-            plan = make_plan([*results.parents, *results.studies.resume()], options.out)
-            starting = [p.trial.config for p in plan if p.action == "run"]
+            current_data = preflight.current_data(options.data_root)
+            asked = [trial for searched in results.studies.cells for trial, _ in results.studies.trials(searched)]
+            check_search_data(find_changed([*results.parents, *asked], options.out, current_data), options)
+            trials_left = [*results.parents, *results.studies.resume()]
+            plan = make_plan(trials_left, options.out, current_data, options.changed_data)
+            starting = [p.trial.config for p in plan if p.action in ("run", "restart")]
             asked_later = [trial.config for trial in trials] if results.studies.unasked else []
             preflight.check_weights([*starting, *asked_later], options.data_root)
+            clear_restarted(plan, options.out)
             preflight.keep_code((trial.config for trial in trials), folder)
             results.write()
-            try:
-                through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
-                name = search.study.name
-                complete = through or run_trials(name, plan, epoch_flops, options, console, results.studies)
-            except KeyboardInterrupt:
-                complete = False
+            through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
+            complete = through or _spend(search, plan, epoch_flops, options, console, results.studies)
             results.write()
             results.show(console)
     except Timeout:
@@ -68,12 +72,30 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
     return INTERRUPTED
 
 
+def _spend(
+    search: Search,
+    plan: Sequence[PlannedTrial],
+    epoch_flops: Callable[[TrialConfig], float],
+    options: Options,
+    console: Console,
+    studies: OptunaStudies,
+) -> bool:
+    """Whether it came to its end."""
+    try:
+        with starting_ray(options) as ready:
+            from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
+
+            return run_trials(search.study.name, plan, epoch_flops, options, console, ready, studies)
+    except KeyboardInterrupt:
+        return False
+
+
 class Results:
     """What a search leaves beside its Optuna storage, for the analysis and for other studies."""
 
     def __init__(self, search: Search, options: Options, storage: str | None, folder: Path) -> None:
         self.search, self.options, self.folder = search, options, folder
-        self.written = 0.0
+        self.next_write = 0.0
         self.parents = [trial for trial in search.study.expand() if trial.stage == "pretrain"]
         self.studies = OptunaStudies(search, open_storage(storage, folder), options.out, self._write_at_times)
 
@@ -88,11 +110,11 @@ class Results:
             )
 
     def _write_at_times(self) -> None:
-        if time.monotonic() - self.written > WRITE_EVERY_S:
+        if time.monotonic() > self.next_write:
             self.write()
 
     def write(self) -> None:
-        self.written = time.monotonic()
+        begin = time.monotonic()
         asked = [trial for searched in self.studies.cells for trial, _ in self.studies.trials(searched)]
         described = self.search.study.describe([*self.parents, *asked], self.options.command)
         records.write_json(self.folder / records.STUDY_FILE, described)
@@ -100,6 +122,8 @@ class Results:
         search = {**self.search.describe(), "tries": list(self.search.tries), "trials": self.search.trials}
         records.write_json(self.folder / records.SEARCH_FILE, {**search, "cells": cells})
         write_found(self.folder, [cell["best"] for cell in cells if cell["best"] is not None])
+        now = time.monotonic()
+        self.next_write = now + max(WRITE_EVERY_S, (now - begin) / WRITE_SHARE)
 
     def exit_code(self, strict: bool) -> int:
         trials = [self.studies.trials(searched) for searched in self.studies.cells]

@@ -15,8 +15,7 @@ from segtrain.config import TrialConfig
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
-from sweeps.engine.plan.resources import pick_resources
-from sweeps.engine.run import cluster
+from sweeps.engine.plan.resources import Nodes, pick_resources
 from sweeps.engine.run.live_table import SweepTable
 from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQueue
@@ -32,64 +31,69 @@ def run_trials(
     epoch_flops: Callable[[TrialConfig], float],
     options: Options,
     console: Console,
+    ready: Callable[[], Callable[[], Nodes]],
     source: Source | None = None,
     trainable: type[tune.Trainable] = TrialTrainable,
 ) -> bool:
-    """Runs what is left of the plan and what `source` gives; whether it came to its end. Raises ResourceError.
+    """Runs what is left of the plan and what `source` gives, on the Ray that `ready` waits for; whether it came to its
+    end. Raises ResourceError.
 
     `trainable` is what a worker runs; benchmarks put one there that does not train.
     """
-    with cluster.ray_session(options.address) as nodes:
-        resources = pick_resources(nodes(), *options.resources)
-        code = records.study_dir(options.out, study) / records.CODE_DIR
+    with console.status("waiting for Ray"):
+        nodes = ready()
+    resources = pick_resources(nodes(), *options.resources)
+    code = records.study_dir(options.out, study) / records.CODE_DIR
 
-        def slots() -> int:
-            return resources.slots(nodes())
+    def slots() -> int:
+        return resources.slots(nodes())
 
-        def worker_config(trial: Trial) -> dict[str, Any]:
-            table.add(trial)
-            return {
-                "trial": trial.config.to_dict(),
-                "trial_id": trial.trial_id,
-                "run_name": trial.run_name,
-                "study": study,
-                "out": str(options.out),
-                "data_root": str(options.data_root),
-                "import_path": [*own_code.import_path(), str(code)],
-                "directory": os.getcwd(),
-                "wandb": options.wandb,
-                "cpus": resources.cpus,
-                "gpus": resources.gpus,
-            }
+    def worker_config(trial: Trial) -> dict[str, Any]:
+        table.add(trial)
+        return {
+            "trial": trial.config.to_dict(),
+            "trial_id": trial.trial_id,
+            "run_name": trial.run_name,
+            "study": study,
+            "out": str(options.out),
+            "data_root": str(options.data_root),
+            "import_path": [*own_code.import_path(), str(code)],
+            "directory": os.getcwd(),
+            "wandb": options.wandb,
+            "cpus": resources.cpus,
+            "gpus": resources.gpus,
+        }
 
-        def read_status(trial_id: str) -> records.Status | None:
-            return records.read_status(records.trial_dir(options.out, trial_id))
+    def read_status(trial_id: str) -> records.Status | None:
+        return records.read_status(records.trial_dir(options.out, trial_id))
 
-        costs = {p.trial.trial_id: p.epochs_left * epoch_flops(p.trial.config) if p.epochs_left else 0.0 for p in plan}
-        queue = TrialQueue(plan, costs, options.out, slots, worker_config, source)
-        scratch = options.out / RAY_DIR
-        scratch.mkdir(exist_ok=True)
-        session = Path(tempfile.mkdtemp(dir=scratch))
-        try:
-            with SweepTable(console, plan, epoch_flops, slots, read_status, source) as table:
-                tune.Tuner(
-                    trainable,
-                    tune_config=tune.TuneConfig(
-                        search_alg=queue,
-                        scheduler=NewestFirst() if source is None else Pruning(source),
-                        num_samples=-1,  # until the queue says that it is done
-                        # The queue knows the slots; unset, Tune would ask it for one trial at a time.
-                        max_concurrent_trials=MORE_THAN_ANY_CLUSTER_HOLDS,
-                        reuse_actors=True,
-                    ),
-                    run_config=tune.RunConfig(
-                        name=study,
-                        storage_path=str(session),
-                        callbacks=[table],
-                        checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
-                        verbose=0,
-                    ),
-                ).fit()
-        finally:
-            shutil.rmtree(session, ignore_errors=True)
-        return queue.complete
+    costs = {p.trial.trial_id: p.epochs_left * epoch_flops(p.trial.config) if p.epochs_left else 0.0 for p in plan}
+    queue = TrialQueue(plan, costs, options.out, slots, worker_config, source)
+    scratch = options.out / RAY_DIR
+    scratch.mkdir(exist_ok=True)
+    session = Path(tempfile.mkdtemp(dir=scratch))
+    try:
+        with SweepTable(console, plan, epoch_flops, slots, read_status, source) as table:
+            tune.Tuner(
+                trainable,
+                tune_config=tune.TuneConfig(
+                    search_alg=queue,
+                    scheduler=NewestFirst() if source is None else Pruning(source),
+                    num_samples=-1,  # until the queue says that it is done
+                    # The queue knows the slots; unset, Tune would ask it for one trial at a time.
+                    max_concurrent_trials=MORE_THAN_ANY_CLUSTER_HOLDS,
+                    reuse_actors=True,
+                ),
+                run_config=tune.RunConfig(
+                    name=study,
+                    storage_path=str(session),
+                    callbacks=[table],
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
+                    verbose=0,
+                ),
+            ).fit()
+    finally:
+        shutil.rmtree(session, ignore_errors=True)
+        for trial_id, reason in queue.unwritten.items():
+            console.print(f"{trial_id}: {reason}", markup=False, highlight=False, soft_wrap=True)
+    return queue.complete

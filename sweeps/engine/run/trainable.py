@@ -10,7 +10,7 @@ from ray import tune
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
-from segtrain.training.trial import TrialLocked, train
+from segtrain.training.trial import TrialLocked, reason_of, train
 from sweeps.engine.run.tracking import Tracker
 
 OUTCOME = "outcome"
@@ -78,7 +78,7 @@ class TrialTrainable(tune.Trainable):
             # Whatever it was, the sweep goes on and reports it. An error of CUDA stays with its process, though.
             self.broken = self.config["gpus"] > 0
             self.tracker.stop()
-            return self._done("ended", own_code.describe_error(error))
+            return self._done("ended", reason_of(error))
         self.tracker.log(record)
         return record
 

@@ -4,17 +4,17 @@ import bisect
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from segtrain import records
+from segtrain.machine.disk import DiskError, locked
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.run.trainable import OUTCOME, REASON
@@ -91,6 +91,7 @@ class TrialQueue(Searcher):
             self.children[entry.trial.config.parent or ""].append(entry)
         self.pending = sorted((e for e in self.entries.values() if e.state == "pending"), key=self._path_cost)
         self.running: dict[str, Entry] = {}  # by the id that Tune gives them
+        self.unwritten: dict[str, str] = {}  # trial id -> reason of an end that its folder could not take
         for entry, outcome in [(e, e.outcome) for e in self.entries.values()]:
             if outcome is not None:
                 self._announce(entry, outcome)
@@ -167,16 +168,20 @@ class TrialQueue(Searcher):
         return "finished" if parent is None else parent.outcome
 
     def _is_free(self, entry: Entry) -> bool:
-        """Whether no other living process runs the trial. One that another command finished ends here."""
+        """Whether no other living process runs the trial. One that another command finished ends here, and one whose
+        folder cannot be used has failed."""
         if time.monotonic() < entry.not_before:
             return False
         folder = records.trial_dir(self.out, entry.trial.trial_id)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / records.LOCK_FILE, timeout=0, fallback_to_soft=False):
+            with locked(folder / records.LOCK_FILE, timeout_s=0):
                 status = self._status(entry.trial.trial_id)
-        except (Timeout, OSError):
+        except Timeout:
             entry.not_before = time.monotonic() + ELSEWHERE_POLL_S
+            return False
+        except (DiskError, OSError) as error:
+            self._close(entry, "failed", str(error))
             return False
         if status is not None and status.state in records.FINAL_STATES:
             self._end(entry, status.state)
@@ -216,9 +221,11 @@ class TrialQueue(Searcher):
             self._end(entry, before.state)  # its process died after the end, or another ran it
             return
         folder = records.trial_dir(self.out, entry.trial.trial_id)
-        with suppress(OSError):  # the outcome in memory is what the sweep goes by
+        try:
             folder.mkdir(parents=True, exist_ok=True)
             records.write_status(folder, records.ended(outcome, before, entry.trial.config.epochs, reason))
+        except OSError:  # the outcome in memory is what the sweep goes by
+            self.unwritten[entry.trial.trial_id] = reason
         self._end(entry, outcome)
 
 
@@ -229,8 +236,10 @@ class NewestFirst(FIFOScheduler):
     sweep of short trials would then go on with one worker less to its end."""
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
-        pending = [trial for trial in tune_controller.get_trials() if trial.status == TuneTrial.PENDING]
-        return pending[-1] if pending else None
+        # Few are live, and all that there were are looked at only when one of those may start.
+        if not any(trial.status == TuneTrial.PENDING for trial in tune_controller.get_live_trials()):
+            return None
+        return next(t for t in reversed(tune_controller.get_trials()) if t.status == TuneTrial.PENDING)
 
 
 class Pruning(NewestFirst):

@@ -24,8 +24,8 @@ def test_a_model_has_one_style_in_every_figure_whatever_has_results(builder: Any
             builder.trial([0.2, 0.4], arch="fcn8s", lr=lr, seed=seed, counts=SOLID, env=ENV, extra=extra)
     found, problems = gallery.all_charts(load(builder.write(axes={"arch": ["fcn32s", "fcn16s", "fcn8s"]})))
     assert problems == []
-    names = "test_scores val_mean_iou train_loss val_loss class_iou confusion roc boundary_and_size learning_rate cost"
-    assert [chart.name for chart in found] == names.split()
+    names = "test_scores val_mean_iou train_loss val_loss class_iou confusion roc precision_recall boundary_and_size"
+    assert [chart.name for chart in found] == [*names.split(), "learning_rate", "cost"]
     for chart in found:
         for group, look in chart.legend().items():
             assert group == "Pareto front" or look.colour == COLOURS[2], chart.name
@@ -48,7 +48,8 @@ def test_scores_are_those_of_the_settings_that_validate_best_with_interval_and_s
     seeds, mean, single = facet.series
     assert (list(seeds.x), seeds.faint) == (pytest.approx([50, 60]), True)
     assert mean.x == pytest.approx([55])
-    assert (mean.low or [0])[0] == pytest.approx(55 - 12.7062 * 5, abs=0.01)
+    # 55 ± 12.7062 * 5, but no score lies below 0 or above 100.
+    assert (mean.low, mean.high) == ([0], [100])
     assert single.x == pytest.approx([40])
     assert np.isnan((single.low or [0])[0])
     assert (single.hover or [""])[0] == "fcn8s, freeze, lr 0.2: 40.00 (n=1)"
@@ -106,6 +107,26 @@ def test_a_diverged_setting_ends_in_a_cross_and_a_single_point_is_marked(builder
     assert (line.marked, second.series[0].marked) == (False, True)
 
 
+def test_a_mean_ends_where_the_first_of_its_runs_did_and_the_others_go_on_alone(builder: Any) -> None:
+    builder.trial([0.2, 0.4, 0.6], seed=0)
+    builder.trial([0.4, 0.8], seed=1, state="diverged")
+    chart = drawn(learning_curves.curves(load(builder.write()), "val/mean_iou", ""))
+    mean, alone, cross = chart.facets[0].series
+    assert (list(mean.x), list(mean.y)) == ([1, 2], pytest.approx([30, 60]))
+    assert (list(alone.x), list(alone.y), alone.faint, alone.style.symbol) == ([2, 3], [40, 60], True, "none")
+    assert (list(cross.x), list(cross.y)) == ([2], [80])
+    assert "1 diverged: where the first run of a setting ends, its mean ends" in chart.caption
+
+
+def test_training_and_test_curves_are_drawn_where_they_were_recorded(builder: Any) -> None:
+    builder.trial([0.2], extra={"train/mean_iou": 0.3, "test/loss": 0.7})
+    names = {chart.name: chart for chart in gallery.all_charts(load(builder.write()))[0]}
+    assert list(names["train_mean_iou"].facets[0].series[0].y) == [30]
+    assert names["train_mean_iou"].facets[0].y.title == "training mean IoU [%]"
+    assert list(names["test_loss"].facets[0].series[0].y) == [0.7]
+    assert "test_mean_iou" not in names
+
+
 def test_losses_are_on_a_log_scale_unless_one_is_0(builder: Any) -> None:
     builder.trial([0.2])
     assert drawn(learning_curves.curves(load(builder.write()), "train/loss", "")).facets[0].y.log
@@ -132,6 +153,19 @@ def test_roc_has_a_facet_per_class_and_the_area_on_hover(builder: Any) -> None:
         ("sky", ["fcn8s", "fcn16s"]),
     ]
     assert (chart.facets[1].series[0].hover or [""])[0] == "fcn8s: AUC 0.7000"
+
+
+def test_precision_over_recall_worked_by_hand(builder: Any) -> None:
+    # 4 pixels of the class and 8 others; thresholds that find 0, 2 and 4 with 0, 0 and 4 false alarms.
+    fpr, tpr = np.array([0.0, 0.0, 0.5]), np.array([0.0, 0.5, 1.0])
+    recall, precision = class_charts.precision_over_recall(fpr, tpr, 4, 8)
+    assert (recall.tolist(), precision.tolist()) == ([0.5, 1], [1, 0.5])
+    assert class_charts.average_precision(recall, precision) == 0.75
+    folder = builder.trial(counts=SOLID)
+    study = load(builder.write())
+    assert drawn(class_charts.precision_recall(study)).facets[0].title == "road"
+    np.savez_compressed(folder / records.ROC_FILE, fpr=[fpr] * 2, tpr=[tpr] * 2)  # as older trials have it
+    assert class_charts.precision_recall(study) is None
 
 
 def test_thinning_keeps_the_ends_and_the_shape() -> None:
@@ -178,6 +212,13 @@ def test_the_pareto_front_worked_by_hand() -> None:
     costs, scores = [3, 1, 2, 2, 4, 1], [0.5, 0.2, 0.4, 0.3, 0.5, 0.1]
     assert cost_chart.pareto(costs, scores) == [1, 2, 0]
     assert cost_chart.pareto([], []) == []
+
+
+def test_a_small_difference_of_costs_looks_small(builder: Any) -> None:
+    builder.trial(runtime_s=1000)
+    builder.trial(runtime_s=1001, arch="fcn16s")
+    (facet,) = drawn(cost_chart.cost(load(builder.write()))).facets
+    assert facet.x.range == pytest.approx((0, 1.08 * 1001 / 3600))
 
 
 def test_cost_is_less_the_better_on_every_axis(builder: Any) -> None:

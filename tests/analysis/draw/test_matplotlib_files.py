@@ -8,6 +8,7 @@ from PIL import Image
 
 from analysis.draw import gallery, learning_curves, score_charts
 from analysis.draw.backends import matplotlib_files
+from analysis.draw.backends.matplotlib_files import KINDS
 from analysis.read.frames import load
 from tests.analysis.conftest import ENV, counts
 
@@ -24,12 +25,12 @@ def everything(builder: Any) -> Any:
 
 def test_every_figure_is_three_files_that_are_the_same_each_time(everything: Any, tmp_path: Path) -> None:
     charts, _ = gallery.all_charts(everything)
-    assert len(charts) == 10
+    assert len(charts) == 11
     for folder in (tmp_path / "a", tmp_path / "b"):
         folder.mkdir()
         with matplotlib_files.settings():
             for chart in charts[:: 1 if folder.name == "a" else 4]:
-                assert len(matplotlib_files.write(matplotlib_files.draw(chart), chart.name, folder)) == 3
+                assert len(matplotlib_files.write(matplotlib_files.draw(chart), chart.name, folder, KINDS)) == 3
     assert len(list((tmp_path / "b").iterdir())) == 9
     for path in sorted((tmp_path / "a").iterdir()):
         content = path.read_bytes()
@@ -64,13 +65,5 @@ def test_a_dollar_sign_in_a_name_is_one(builder: Any, tmp_path: Path) -> None:
     chart = score_charts.scores(load(builder.write(variants={"<b>$\\frac{x}$</b>": {}})))
     assert chart is not None
     with matplotlib_files.settings():
-        matplotlib_files.write(matplotlib_files.draw(chart), "a", tmp_path)
+        matplotlib_files.write(matplotlib_files.draw(chart), "a", tmp_path, ["svg"])
     assert "&lt;b&gt;$\\frac{x}$&lt;/b&gt;" in (tmp_path / "a.svg").read_text()
-
-
-@pytest.mark.parametrize(
-    ("value", "low", "high", "label"),
-    [(0.4, 0.3, 0.9, "0.4"), (0.4, 0.1, 0.9, ""), (0.5, 0.1, 0.9, "0.5"), (0.004, 0.003, 0.009, "0.004")],
-)
-def test_log_labels_are_plain_and_few(value: float, low: float, high: float, label: str) -> None:
-    assert matplotlib_files.log_label(value, low, high) == label

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from analysis.draw.panels import draw_panels, legend_entries, mark, read_panels
+from analysis.draw.panels import draw_panels, furthest, legend_entries, mark, read_panels
 from analysis.read.frames import load
 from segtrain.records import PANELS_DIR, panel_file
 
@@ -83,15 +83,29 @@ def test_a_class_beyond_the_palette_has_no_legend_entry() -> None:
     assert legend_entries({0: "road", 1: "sky"}, [255, 0, 51]) == [("road", (1.0, 0.0, 0.2))]
 
 
-def test_wrong_pixels_are_black_on_the_faded_rest_and_ignored_ones_count_nowhere() -> None:
+def test_wrong_pixels_have_their_colour_on_the_faded_rest_and_ignored_ones_count_nowhere() -> None:
     picture = np.full((2, 3, 3), 100, dtype=np.uint8)
     prediction = np.array([[0, 1, 1], [1, 1, 0]], dtype=np.uint8)
-    marked, wrong = mark(picture, prediction, np.array(TRUTH, dtype=np.uint8))
+    marked, wrong = mark(picture, prediction, np.array(TRUTH, dtype=np.uint8), (255, 0, 255))
     assert wrong == 2 / 5
-    black = (marked == 0).all(2)
-    assert black.tolist() == [[False, True, False], [True, False, False]]
-    assert (marked[~black] == round(100 + 0.7 * 155)).all()
-    assert np.isnan(mark(picture, prediction, np.full((2, 3), 255, dtype=np.uint8))[1])
+    coloured = (marked == (255, 0, 255)).all(2)
+    assert coloured.tolist() == [[False, True, False], [True, False, False]]
+    assert (marked[~coloured] == round(100 + 0.7 * 155)).all()
+    assert np.isnan(mark(picture, prediction, np.full((2, 3), 255, dtype=np.uint8), (0, 0, 0))[1])
+
+
+def test_wrong_pixels_take_the_colour_that_no_class_has() -> None:
+    candidates = ((0, 0, 0), (255, 0, 0), (255, 0, 255))
+    assert furthest(candidates, [(10, 0, 0), (250, 10, 240)]) == (255, 0, 0)
+    assert furthest(candidates, []) == (0, 0, 0)
+
+
+def test_frozen_and_fine_tuned_stand_side_by_side(builder: Any) -> None:
+    for freeze in ("none", "encoder"):
+        builder.panel(builder.trial([0.4], freeze=freeze), 0, TRUTH, TRUTH)
+    panels = read_panels(load(builder.write()))
+    assert panels is not None
+    assert panels.titles[2:] == ["fcn8s, unfreeze\nlr 0.001", "fcn8s, freeze\nlr 0.001"]
 
 
 def test_the_marked_figure_has_the_marked_predictions(builder: Any) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from analysis.draw import gallery
 from analysis.draw.backends import plotly_page
+from analysis.draw.chart import Axis
 from analysis.read.frames import load
 from tests.analysis.conftest import ENV, counts
 
@@ -23,7 +24,7 @@ def charts(builder: Any) -> Any:
 
 
 def test_plotly_accepts_every_figure_and_json_holds_it(charts: Any) -> None:
-    assert len(charts) == 10
+    assert len(charts) == 11
     for chart in charts:
         found = plotly_page.figures(chart)
         assert len(found) == len(chart.facets)
@@ -41,12 +42,16 @@ def test_no_text_is_taken_for_html(charts: Any) -> None:
 def test_a_band_and_its_line_hide_together(charts: Any) -> None:
     (curves,) = [chart for chart in charts if chart.name == "val_mean_iou"]
     band, line, *_ = plotly_page.figures(curves)[0]["data"]
-    assert (band["fill"], line["mode"]) == ("toself", "lines")
+    assert (band["fill"], line["mode"]) == ("toself", "lines+markers")
     assert band["meta"] == line["meta"]
     assert band["x"] == [1, 2, 2, 1]
 
 
-def test_ticks_of_a_log_axis_are_plain_numbers() -> None:
-    spec = plotly_page._log_ticks(0.4, 2.5)
-    assert spec["ticktext"] == ["0.5", "1", "2"]
-    assert plotly_page._log_ticks(0.5, 1.0)["ticktext"] == ["0.5", "0.6", "0.7", "0.8", "0.9", "1"]
+def test_a_log_axis_has_its_ticks_spelled_out() -> None:
+    spec = plotly_page._axis(Axis(log=True, range=(0.4, 6.0)))
+    assert spec["ticktext"] == ["0.5", "1", "2", "5"]
+    assert plotly_page._axis(Axis(log=True, range=(1e-4, 1e-2), ticks=[3e-4, 1e-3]))["ticktext"] == ["0.0003", "0.001"]
+
+
+def test_no_bar_lies_over_the_data(charts: Any) -> None:
+    assert all(figure["config"]["displayModeBar"] is False for c in charts for figure in plotly_page.figures(c))

@@ -13,6 +13,7 @@ from analysis.read.frames import load
 from analysis.report import page as page_module
 from analysis.report.page import unfinished, write_report
 from segtrain import records
+from segtrain.records import RecordError
 from tests.analysis.conftest import ENV, StudyBuilder, counts
 
 NASTY = "<script>document.title='taken'</script><img src=x onerror=alert(1)>"
@@ -87,7 +88,7 @@ def page(index: Path, browser: Browser) -> Iterator[Page]:
     tab.on("pageerror", lambda error: seen.append(str(error)))
     tab.on("request", lambda request: seen.append(request.url))
     tab.goto(index.as_uri())
-    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    tab.evaluate("charts.forEach(draw)")
     until(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
     yield tab
     assert [line for line in seen if not line.startswith("data:")] == [index.as_uri()]
@@ -143,7 +144,7 @@ def test_the_page_keeps_its_place_while_figures_are_drawn(index: Path, browser: 
     tab.goto(index.as_uri())
     height = "document.documentElement.scrollHeight"
     before = tab.evaluate(height)
-    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    tab.evaluate("charts.forEach(draw)")
     until(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
     assert abs(tab.evaluate(height) - before) < 0.02 * before
     tab.close()
@@ -206,3 +207,61 @@ def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
     until(page, f"document.documentElement.scrollWidth === {width}")
     plots = "[...document.querySelectorAll('.facet .main-svg')].map((svg) => svg.getBoundingClientRect().right)"
     until(page, f"Math.max(...{plots}) <= innerWidth")
+
+
+@pytest.mark.parametrize("name", [".", "figures", "tables"])
+def test_a_report_writes_and_deletes_nothing_where_a_link_leads(builder: Any, tmp_path: Path, name: str) -> None:
+    builder.trial()
+    folder = builder.write()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept.png").write_bytes(b"kept")
+    link = folder / records.REPORT_DIR if name == "." else folder / records.REPORT_DIR / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(elsewhere)
+    with pytest.raises(RecordError, match=re.escape(f"{link} is a link")):
+        write_report(load(folder))
+    assert [path.name for path in elsewhere.iterdir()] == ["kept.png"]
+
+
+@needs_browser
+def test_the_answers_stand_above_the_pictures_and_these_above_the_results(page: Page) -> None:
+    tops = [
+        page.evaluate(f"document.getElementById('{name}').offsetTop") for name in ("claims", "predictions", "results")
+    ]
+    assert tops == sorted(tops)
+    assert page.locator("#chart-forest .facet.js-plotly-plot").count() == 1
+
+
+@needs_browser
+def test_the_contents_stay_in_sight(page: Page) -> None:
+    page.evaluate("scrollTo(0, 3000)")
+    until(page, "scrollY > 2000")
+    assert page.evaluate("document.querySelector('nav').getBoundingClientRect().top") == 0
+
+
+@needs_browser
+def test_dark_paper_has_light_ink_in_page_and_figures(index: Path, browser: Browser) -> None:
+    tab = browser.new_page(color_scheme="dark")
+    tab.goto(index.as_uri())
+    tab.evaluate("charts.forEach(draw)")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    axis = "document.querySelector('#chart-test_scores .facet').layout.font.color"
+    assert (tab.evaluate(colour), tab.evaluate(axis)) == ("rgb(18, 21, 27)", "#d5d9e2")
+    tab.emulate_media(color_scheme="light")
+    until(tab, f"{axis} === '#333333'")
+    assert tab.evaluate(colour) == "rgb(245, 246, 249)"
+    tab.close()
+
+
+@needs_browser
+def test_paper_has_all_unfolded_and_figures_of_its_width_and_the_screen_gets_its_own_back(page: Page) -> None:
+    widest = "Math.max(...[...document.querySelectorAll('.facet .main-svg')].map((svg) => svg.clientWidth))"
+    folded = "document.querySelectorAll('.attention:not([open])').length"
+    assert page.evaluate(folded) == 1
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    until(page, f"{widest} <= 700")
+    assert page.evaluate(folded) == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    until(page, f"{widest} > 900")
+    assert page.evaluate(folded) == 1

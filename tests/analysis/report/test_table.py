@@ -1,3 +1,4 @@
+import csv
 import shutil
 import subprocess
 from io import StringIO
@@ -8,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.inference.estimates import interval_text
 from analysis.read.frames import load
 from analysis.report import claims_table, provenance, result_tables
-from analysis.report.table import Column, Table, latex_text, numbers, spread, words, write_tables
+from analysis.report.class_tables import class_tables
+from analysis.report.settings_table import settings_table
+from analysis.report.table import ANYTHING, Column, Table, latex_text, numbers, spread, words, write_tables
 from analysis.statistics import claims
-from analysis.statistics.estimates import interval_text
 
 NASTY = 'a|b <script>alert(1)</script> 50% & {x}_y^2 ~ \\ # $z$ "q" ± … é 中\nnext'
 needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex on the path")
@@ -48,15 +51,40 @@ def test_latex_is_booktabs_and_escaped() -> None:
     )
     assert latex_text("1.0 ± 0.5 中\n") == r"1.0 $\pm$ 0.5 {[}U+4E2D] "
     lines = table().latex().splitlines()
-    assert lines[:6] == [
-        "% A small table",
-        "% What it is.",
+    assert lines[:8] == [
+        r"\begin{table}",
+        r"\centering",
+        r"\caption[{A small table}]{A small table. What it is.}",
+        r"\label{tab:small}",
         r"\begin{tabular}{lr}",
         r"\toprule",
         r"run & score \% \\",
         r"\midrule",
     ]
-    assert lines[-2:] == [r"\bottomrule", r"\end{tabular}"]
+    assert lines[-3:] == [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+
+
+def test_latex_aligns_numbers_says_n_once_and_sets_the_best_in_bold() -> None:
+    frame = pd.DataFrame({"x": [0.5, 0.25], "x_low": [0.4, np.nan], "x_high": [0.6, np.nan], "x_n": [2, 2]})
+    table = Table("t", "T", "N.", [words("m", "m", ["a", "b"]), spread("x %", frame, "x", ".1f", 100, best="highest")])
+    latex = table.latex()
+    assert r"\caption[{T}]{T. N. Throughout: n=2.}" in latex
+    assert r"\begin{tabular}{lr@{\,}r}" in latex
+    assert r"m & \multicolumn{2}{c}{x \%} \\" in latex
+    assert r"a & \textbf{50.0} & $\pm$ 10.0 \\" in latex
+    assert "b & 25.0 & \\\\" in latex
+    frame.loc[1, "x_n"] = 1
+    latex = Table("t", "T", "N.", [spread("x %", frame, "x", ".1f", 100)]).latex()
+    assert r"50.0 & $\pm$ 10.0 (n=2) \\" in latex
+    assert r"25.0 & (n=1) \\" in latex
+    assert "textbf" not in latex
+
+
+def test_an_interval_does_not_reach_where_no_value_can() -> None:
+    frame = pd.DataFrame({"x": [0.02, -0.02], "x_low": [-0.01, -0.05], "x_high": [0.05, 0.01], "x_n": [2, 2]})
+    assert spread("x", frame, "x", ".1f", 100).texts[0] == "2.0 [0.0, 5.0] (n=2)"
+    signed = spread("x", frame, "x", ".1f", 100, within=ANYTHING)
+    assert Table("t", "T", "N.", [signed]).rows() == [("2.0 ± 3.0 (n=2)",), ("−2.0 ± 3.0 (n=2)",)]
 
 
 def test_an_empty_table_is_its_sentence() -> None:
@@ -108,6 +136,8 @@ def test_every_table_of_a_report_compiles(builder: Any, tmp_path: Path) -> None:
     study = load(builder.write(title=NASTY, claims=[claim]))
     written = [
         *result_tables.all_tables(study),
+        settings_table(study),
+        *class_tables(study),
         claims_table.claims_table(claims.judge_all(study)),
         provenance.table(study),
         table(),
@@ -121,3 +151,10 @@ def test_every_table_of_a_report_compiles(builder: Any, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "paper.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", '=HYPERLINK("http://x")'])
+def test_a_text_that_a_spreadsheet_would_run_is_text(text: str) -> None:
+    table = Table("t", "T", "", [words("w", "w", [text, "a"]), numbers("n", "n", [-1.5, 2], "g")])
+    rows = list(csv.reader(StringIO(table.csv())))
+    assert rows == [["w", "n"], [f"'{text}", "-1.5"], ["a", "2.0"]]

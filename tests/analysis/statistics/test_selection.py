@@ -165,3 +165,30 @@ def test_a_cell_is_named_by_its_freeze_only_where_that_tells_something(builder: 
     builder.trial(variant="frozen", freeze="encoder", lr=0.1)
     names = selection.best_cells(load(builder.write(variants={"frozen": {}})))["name"].tolist()
     assert names[0] == "frozen"
+
+
+def test_a_setting_of_which_seeds_diverged_is_not_the_headline(builder: Any) -> None:
+    for seed in range(3):
+        builder.trial([0.9], 0.9, arch="fcn8s", seed=seed, state="diverged" if seed else "finished")
+        builder.trial([0.5], 0.5, arch="fcn16s", seed=seed)
+    models = selection.best_models(load(builder.write()))
+    assert models["model"].tolist() == ["fcn16s", "fcn8s"]
+    assert models[["n", "planned", "diverged", "unfinished"]].values.tolist() == [[3, 3, 0, 0], [1, 3, 2, 0]]
+
+
+def test_a_setting_is_ranked_when_its_seeds_are_complete(builder: Any) -> None:
+    builder.trial([0.9], 0.9, lr=0.1)
+    builder.trial([0.9], lr=0.1, seed=1, state="failed")
+    builder.trial([0.5], 0.5, lr=0.2)
+    builder.trial([0.5], 0.5, lr=0.2, seed=1)
+    best = selection.best_settings(load(builder.write()), ["model"])
+    assert best["lr"].tolist() == [0.2]
+    row = selection.settings(load(builder.write())).iloc[0]
+    assert (row["n"], row["planned"], row["failed"], row["unfinished"]) == (1, 2, 1, 1)
+
+
+def test_a_curve_ends_where_a_run_of_it_ended(builder: Any) -> None:
+    builder.trial([0.1, 0.2, 0.9])
+    builder.trial([0.3, 0.4], state="diverged", seed=1)
+    curves = selection.curves(load(builder.write()), "val/mean_iou", 24)
+    assert curves[["epoch", "mean", "n"]].values.tolist() == [[1, 0.2, 2], [2, pytest.approx(0.3), 2]]

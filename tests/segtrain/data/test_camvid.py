@@ -113,3 +113,16 @@ def test_a_mask_in_colour_is_named(tmp_path: Path) -> None:
     Image.open(mask).convert("RGB").save(mask)
     with pytest.raises(DataError, match=f"^{re.escape(str(mask))}: "):
         open_cache(CAMVID, tmp_path, HEIGHT, WIDTH)
+
+
+def test_the_sequence_of_an_image_is_in_its_name(tmp_path: Path) -> None:
+    folder = write_camvid(tmp_path)
+    names = ["0001TP_008550.png", "Seq05VD_f00000.png"]
+    for name in names:
+        for kind in ("test", "testannot"):
+            (folder / kind / name).write_bytes((folder / kind / "0.png").read_bytes())
+    (folder / "test.txt").write_text("".join(f"test/{name} testannot/{name}\n" for name in names))
+    assert [pair.group for pair in CAMVID.list_pairs(tmp_path)["test"]] == ["0001TP", "Seq05VD"]
+    splits = open_cache(CAMVID, tmp_path, HEIGHT, WIDTH).splits
+    assert splits["test"].groups == ("0001TP", "Seq05VD")
+    assert splits["train"].groups == ()  # these names say nothing

@@ -1,8 +1,10 @@
 """Where pretrained weights are looked for, in which order, what is said when they are nowhere, and what they do."""
 
+import hashlib
 import logging
 import re
 import urllib.request
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,11 +122,16 @@ def test_a_folder_that_is_nowhere_and_does_not_come_is_named(
 
 
 @torch.no_grad()
-def test_resnet50_computes_what_torchvisions_classifier_computes(build: Build, images: Noise, tmp_path: Path) -> None:
-    """Up to stride 8; from there the strides are dilations."""
+@pytest.mark.parametrize("zipped", [True, False])
+def test_resnet50_computes_what_torchvisions_classifier_computes(
+    build: Build, images: Noise, tmp_path: Path, zipped: bool
+) -> None:
+    """Up to stride 8; from there the strides are dilations. In the format of torch.save, and in that of before 1.6."""
     reference = torchvision.models.resnet50(weights=None).eval()
     (tmp_path / "weights").mkdir()
-    torch.save(reference.state_dict(), tmp_path / "weights" / FILES["fcn_resnet50"])
+    path = tmp_path / "weights" / FILES["fcn_resnet50"]
+    torch.save(reference.state_dict(), path, _use_new_zipfile_serialization=zipped)
+    assert zipfile.is_zipfile(path) == zipped
     model = build("fcn_resnet50").eval()
     head = model.decoder.head[4].weight.clone()
     weights.load(model, "fcn_resnet50", tmp_path)
@@ -140,12 +147,12 @@ def test_resnet50_computes_what_torchvisions_classifier_computes(build: Build, i
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("pickled", [False, True])
+@pytest.mark.parametrize("kind", ["safetensors", "zip", "pickle"])
 def test_segformer_computes_what_transformers_classifier_computes(
     build: Build,
     images: Noise,
     tmp_path: Path,
-    pickled: bool,
+    kind: str,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -154,8 +161,8 @@ def test_segformer_computes_what_transformers_classifier_computes(
     reference = write_mit_b0(folder)
     state = load_file(folder / "model.safetensors")
     assert "segformer.encoder.patch_embeddings.0.proj.weight" in state
-    if pickled:
-        torch.save(state, folder / "pytorch_model.bin")
+    if kind != "safetensors":
+        torch.save(state, folder / "pytorch_model.bin", _use_new_zipfile_serialization=kind == "zip")
         (folder / "model.safetensors").unlink()
     model = build("segformer_b0").eval()
     logging.getLogger("transformers").addHandler(caplog.handler)  # its records go no further up
@@ -201,6 +208,57 @@ def test_weights_are_data_and_run_nothing(build: Build, tmp_path: Path) -> None:
 
     (tmp_path / "weights").mkdir()
     torch.save({"features.0.bias": Harmful()}, tmp_path / "weights" / FILES["fcn8s"])
-    with pytest.raises(Exception, match="Weights only load failed"):
+    with pytest.raises(WeightsError, match=r"cannot be read as weights \(UnpicklingError: Weights only load failed"):
         weights.load(build("fcn8s"), "fcn8s", tmp_path)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_vgg16_is_read_in_both_formats(build: Build, tmp_path: Path, zipped: bool) -> None:
+    """Its layers in small: what reads the file does not know their sizes."""
+    model = build("fcn8s")
+    state = {name: torch.randn_like(tensor) for name, tensor in model.encoder.state_dict().items()}
+    for layer, name in ((model.decoder.fc6, "classifier.0"), (model.decoder.fc7, "classifier.3")):
+        state |= {
+            f"{name}.weight": torch.randn_like(layer.weight).flatten(1),
+            f"{name}.bias": torch.randn_like(layer.bias),
+        }
+    (tmp_path / "weights").mkdir()
+    path = tmp_path / "weights" / FILES["fcn8s"]
+    torch.save(state, path, _use_new_zipfile_serialization=zipped)
+    assert zipfile.is_zipfile(path) == zipped
+    weights.load(model, "fcn8s", tmp_path)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.encoder.state_dict().items())
+    assert torch.equal(model.decoder.fc6.weight.flatten(1), state["classifier.0.weight"])
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_cut_off_is_one_sentence(build: Build, tmp_path: Path, zipped: bool) -> None:
+    path = tmp_path / "weights" / FILES["fcn_resnet50"]
+    path.parent.mkdir()
+    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    folder = tmp_path / "weights" / "mit-b0"
+    write_mit_b0(folder)
+    safe = folder / "model.safetensors"
+    safe.write_bytes(safe.read_bytes()[:5000])
+    model = build("fcn_resnet50")
+    for size in (0, 7, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(WeightsError, match=rf"^{re.escape(str(path))} cannot be read as weights \(.+\); delete it"):
+            weights.load(model, "fcn_resnet50", tmp_path)
+    with pytest.raises(WeightsError, match=rf"^{re.escape(str(folder))} cannot be read as weights \(.+\); delete it"):
+        weights.load(build("segformer_b0"), "segformer_b0", tmp_path)
+
+
+def test_the_hash_in_the_name_is_the_files(tmp_path: Path) -> None:
+    path = write(tmp_path / "vgg16-397923af.pth")
+    begins = hashlib.sha256(b"").hexdigest()[:8]
+    sentence = (
+        f"{path} is damaged or another file: its SHA-256 begins with {begins}, and its name says 397923af; delete it "
+        "and fetch it again, or train without it: --set init=scratch"
+    )
+    with pytest.raises(WeightsError, match=f"^{re.escape(sentence)}$"):
+        weights.check_hash(path)
+    weights.check_hash(path.rename(tmp_path / f"vgg16-{begins}.pth"))
+    weights.check_hash(write(tmp_path / "mit-b0" / "config.json").parent)

@@ -10,9 +10,10 @@ from torch import Tensor
 from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
 from segtrain.data.spec import IGNORE
-from segtrain.training.batches import MEAN, STD, Batch, evaluation_batches, training_batches
+from segtrain.machine.device import Hardware
+from segtrain.training.batches import MEAN, STD, Batch, Inputs
 
-CPU = torch.device("cpu")
+HARDWARE = Hardware(torch.device("cpu"), "float32", 1)
 COUNT, HEIGHT, WIDTH = 23, 4, 6
 
 
@@ -47,7 +48,7 @@ def pixels(batch: Batch) -> Tensor:
 def test_every_image_comes_once_and_the_last_batch_may_be_short(
     tiny: Callable[..., TrialConfig], arrays: SplitArrays, batch_size: int
 ) -> None:
-    batches = list(training_batches(arrays, tiny(batch_size=batch_size), 1, CPU))
+    batches = list(Inputs(arrays, HARDWARE).training_batches(tiny(batch_size=batch_size), 1))
     assert sorted(order(batches)) == list(range(COUNT))
     sizes = [len(batch.target) for batch in batches]
     assert sizes[:-1] == [batch_size] * (len(sizes) - 1)
@@ -58,7 +59,7 @@ def test_order_and_flips_are_a_function_of_seed_and_epoch(
     tiny: Callable[..., TrialConfig], arrays: SplitArrays
 ) -> None:
     def drawn(seed: int, epoch: int) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-        batches = list(training_batches(arrays, tiny(seed=seed), epoch, CPU))
+        batches = list(Inputs(arrays, HARDWARE).training_batches(tiny(seed=seed), epoch))
         return tuple(order(batches)), tuple(flipped(batches))
 
     keys = [(seed, epoch) for seed in (0, 1, 2) for epoch in (1, 2, 3)]
@@ -71,13 +72,13 @@ def test_order_and_flips_are_a_function_of_seed_and_epoch(
 
 
 def test_the_batch_size_changes_neither_order_nor_flips(tiny: Callable[..., TrialConfig], arrays: SplitArrays) -> None:
-    small, large = (list(training_batches(arrays, tiny(batch_size=size), 2, CPU)) for size in (3, 11))
+    small, large = (list(Inputs(arrays, HARDWARE).training_batches(tiny(batch_size=size), 2)) for size in (3, 11))
     assert order(small) == order(large)
     assert flipped(small) == flipped(large)
 
 
 def test_image_and_mask_are_flipped_together(tiny: Callable[..., TrialConfig], arrays: SplitArrays) -> None:
-    batches = list(training_batches(arrays, tiny(), 1, CPU))
+    batches = list(Inputs(arrays, HARDWARE).training_batches(tiny(), 1))
     assert 0 < sum(flipped(batches)) < COUNT
     for batch in batches:
         for image, mask in zip(pixels(batch), batch.target, strict=True):
@@ -88,18 +89,21 @@ def test_image_and_mask_are_flipped_together(tiny: Callable[..., TrialConfig], a
 
 
 def test_about_half_are_flipped(tiny: Callable[..., TrialConfig], arrays: SplitArrays) -> None:
-    counts = [sum(flipped(list(training_batches(arrays, tiny(), epoch, CPU)))) for epoch in range(40)]
+    counts = [sum(flipped(list(Inputs(arrays, HARDWARE).training_batches(tiny(), epoch)))) for epoch in range(40)]
     assert 0.45 < sum(counts) / (40 * COUNT) < 0.55
 
 
 def test_without_flips_none_is_flipped(tiny: Callable[..., TrialConfig], arrays: SplitArrays) -> None:
-    plain = list(training_batches(arrays, tiny(flip=False), 1, CPU))
+    plain = list(Inputs(arrays, HARDWARE).training_batches(tiny(flip=False), 1))
     assert not any(flipped(plain))
-    assert order(plain) == order(list(training_batches(arrays, tiny(), 1, CPU)))
+    assert order(plain) == order(list(Inputs(arrays, HARDWARE).training_batches(tiny(), 1)))
 
 
 def test_shapes_types_and_memory(tiny: Callable[..., TrialConfig], arrays: SplitArrays) -> None:
-    for batch in (next(training_batches(arrays, tiny(), 1, CPU)), next(evaluation_batches(arrays, 4, CPU))):
+    for batch in (
+        next(Inputs(arrays, HARDWARE).training_batches(tiny(), 1)),
+        next(Inputs(arrays, HARDWARE).evaluation_batches(4)),
+    ):
         assert batch.images.shape == (4, 3, HEIGHT, WIDTH)
         assert batch.images.dtype == torch.float32
         assert batch.images.is_contiguous(memory_format=torch.channels_last)
@@ -108,7 +112,7 @@ def test_shapes_types_and_memory(tiny: Callable[..., TrialConfig], arrays: Split
 
 
 def test_ignored_pixels_stay_ignored(tiny: Callable[..., TrialConfig], arrays: SplitArrays) -> None:
-    for batch in training_batches(arrays, tiny(), 1, CPU):
+    for batch in Inputs(arrays, HARDWARE).training_batches(tiny(), 1):
         assert (batch.target == IGNORE).sum().item() == len(batch.target)
 
 
@@ -116,25 +120,25 @@ def test_normalisation_by_hand() -> None:
     """Pixel (124, 116, 104) is nearly ImageNet's mean, and red 255 is (1 - 0.485) / 0.229 above it."""
     images = np.zeros((1, 1, 2, 3), dtype=np.uint8)
     images[0, 0] = [(124, 116, 104), (255, 0, 0)]
-    batch = next(evaluation_batches(SplitArrays(images, np.zeros((1, 1, 2), dtype=np.uint8)), 1, CPU))
+    batch = next(Inputs(SplitArrays(images, np.zeros((1, 1, 2), dtype=np.uint8)), HARDWARE).evaluation_batches(1))
     assert batch.images[0, :, 0, 0].tolist() == pytest.approx([0.0, 0.0, 0.0], abs=0.01)
     assert batch.images[0, :, 0, 1].tolist() == pytest.approx([0.515 / 0.229, -0.456 / 0.224, -0.406 / 0.225], rel=1e-5)
 
 
 def test_evaluation_takes_the_images_as_they_are_in_order(arrays: SplitArrays) -> None:
-    batches = list(evaluation_batches(arrays, 5, CPU))
+    batches = list(Inputs(arrays, HARDWARE).evaluation_batches(5))
     assert order(batches) == list(range(COUNT))
     assert np.array_equal(torch.cat([pixels(batch) for batch in batches]).numpy(), arrays.images)
     assert np.array_equal(torch.cat([batch.target for batch in batches]).numpy(), arrays.masks)
 
 
 def test_evaluation_of_chosen_images(arrays: SplitArrays) -> None:
-    assert order(list(evaluation_batches(arrays, 2, CPU, np.array([7, 0, 22])))) == [7, 0, 22]
+    assert order(list(Inputs(arrays, HARDWARE).evaluation_batches(2, np.array([7, 0, 22])))) == [7, 0, 22]
 
 
 def test_a_batch_does_not_write_into_the_cache(tiny: Callable[..., TrialConfig], arrays: SplitArrays) -> None:
     images, masks = arrays.images.copy(), arrays.masks.copy()
-    for batch in training_batches(arrays, tiny(), 1, CPU):
+    for batch in Inputs(arrays, HARDWARE).training_batches(tiny(), 1):
         batch.images.zero_()
         batch.target.zero_()
     assert np.array_equal(arrays.images, images)

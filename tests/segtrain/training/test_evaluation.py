@@ -21,6 +21,7 @@ from segtrain.data.spec import IGNORE
 from segtrain.machine.device import Hardware
 from segtrain.metrics.confusion import scores
 from segtrain.metrics.object_size import ObjectSizeMetric
+from segtrain.training.batches import Inputs
 from segtrain.training.evaluation import (
     TestEvaluation,
     cross_entropy_sum,
@@ -86,7 +87,7 @@ def test_loss_and_confusion_by_hand() -> None:
     images = np.zeros((1, 2, 2, 3), dtype=np.uint8)
     images[0, ..., 0] = [[3, 3], [5, 6]]
     arrays = SplitArrays(images, np.array([[[3, 4], [5, IGNORE]]], dtype=np.uint8))
-    found = evaluate(RedOracle(), arrays, K, 1, HARDWARE)
+    found = evaluate(RedOracle(), Inputs(arrays, HARDWARE), K, 1, HARDWARE)
     assert found.loss == pytest.approx(math.log(math.exp(2) + 12) - 4 / 3, rel=1e-6)
     expected = torch.zeros(K, K, dtype=torch.int64)
     expected[3, 3] = expected[4, 3] = expected[5, 5] = 1
@@ -96,7 +97,7 @@ def test_loss_and_confusion_by_hand() -> None:
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5])
 def test_the_batch_size_does_not_matter(batch_size: int) -> None:
     arrays = split(5)
-    whole, parts = (evaluate(RedOracle(), arrays, K, size, HARDWARE) for size in (100, batch_size))
+    whole, parts = (evaluate(RedOracle(), Inputs(arrays, HARDWARE), K, size, HARDWARE) for size in (100, batch_size))
     assert parts.loss == pytest.approx(whole.loss)
     assert torch.equal(parts.confusion, whole.confusion)
     assert whole.confusion.sum().item() == (arrays.masks != IGNORE).sum()
@@ -110,24 +111,26 @@ def test_the_loss_is_of_pixels_not_of_images() -> None:
     masks[0, 0, 0] = (arrays.images[0, 0, 0, 0] + 1) % K
     right = int((masks[1] != IGNORE).sum())
     wrong_costs = math.log(math.exp(2) + 12)
-    found = evaluate(RedOracle(), SplitArrays(arrays.images, masks), K, 1, HARDWARE)
+    found = evaluate(RedOracle(), Inputs(SplitArrays(arrays.images, masks), HARDWARE), K, 1, HARDWARE)
     assert found.loss == pytest.approx((wrong_costs + right * (wrong_costs - 2)) / (right + 1), rel=1e-6)
 
 
 def test_a_split_of_ignored_pixels_has_no_loss() -> None:
     arrays = split(2)
-    found = evaluate(RedOracle(), SplitArrays(arrays.images, np.full_like(arrays.masks, IGNORE)), K, 2, HARDWARE)
+    found = evaluate(
+        RedOracle(), Inputs(SplitArrays(arrays.images, np.full_like(arrays.masks, IGNORE)), HARDWARE), K, 2, HARDWARE
+    )
     assert math.isnan(found.loss)
     assert found.confusion.sum() == 0
 
 
 def test_a_model_in_training_is_evaluated_in_evaluation_mode() -> None:
     arrays, model = split(2, right=1.0), RedOracle().train()
-    assert scores(evaluate(model, arrays, K, 2, HARDWARE).confusion).pixel_accuracy == 1.0
+    assert scores(evaluate(model, Inputs(arrays, HARDWARE), K, 2, HARDWARE).confusion).pixel_accuracy == 1.0
 
 
 def found_in(arrays: SplitArrays, batch_size: int = 2) -> TestEvaluation:
-    return evaluate_test(RedOracle(), arrays, K, batch_size, HARDWARE)
+    return evaluate_test(RedOracle(), Inputs(arrays, HARDWARE), K, batch_size, HARDWARE)
 
 
 def assert_equal(found: TestEvaluation, expected: TestEvaluation, rtol: float = 0) -> None:
@@ -141,12 +144,12 @@ def assert_equal(found: TestEvaluation, expected: TestEvaluation, rtol: float = 
 
 def test_the_test_set_is_evaluated_as_any_split_and_further() -> None:
     arrays = split(5, 30, 40)
-    plain, found = evaluate(RedOracle(), arrays, K, 2, HARDWARE), found_in(arrays)
+    plain, found = evaluate(RedOracle(), Inputs(arrays, HARDWARE), K, 2, HARDWARE), found_in(arrays)
     assert found.loss == plain.loss
     assert torch.equal(found.image_confusion.sum(0), plain.confusion)
     for index, confusion in enumerate(found.image_confusion):
         image = SplitArrays(arrays.images[[index]], arrays.masks[[index]])
-        assert torch.equal(evaluate(RedOracle(), image, K, 1, HARDWARE).confusion, confusion)
+        assert torch.equal(evaluate(RedOracle(), Inputs(image, HARDWARE), K, 1, HARDWARE).confusion, confusion)
 
 
 def test_objects_are_scored_by_what_is_predicted() -> None:
@@ -191,11 +194,11 @@ def test_what_is_kept_of_the_test_set(tmp_path: Path) -> None:
     arrays.masks[arrays.masks == 4] = IGNORE  # class 4 is predicted, never true
     found = found_in(arrays)
     confusion = found.image_confusion.sum(0)
-    scores = save_test_results(tmp_path, found, ROADS, best_epoch=4)
+    test_scores = save_test_results(tmp_path, found, ROADS, best_epoch=4)
     assert {path.name for path in tmp_path.iterdir()} == {
         "test.json", "confusion.npy", "confusion.csv", "confusion_normalised.csv", "image_confusion.npz", "roc.npz",
     }  # fmt: skip
-    assert records.read_test_scores(tmp_path) == records.TestScores(**records.nan_to_none(vars(scores)))
+    assert records.read_test_scores(tmp_path) == records.TestScores(**records.nan_to_none(vars(test_scores)))
     kept = json.loads((tmp_path / "test.json").read_text())
     expected = scores(confusion)
     assert {name: kept[name] for name in ("epoch", "loss", "images", "counted_classes", "classes")} == {
@@ -236,6 +239,15 @@ def test_the_confusion_matrix_as_tables(tmp_path: Path) -> None:
     assert np.array(shares, dtype=float) == pytest.approx(there / there.sum(1, keepdims=True), abs=1e-6)
 
 
+def test_the_group_of_every_test_image_is_kept_where_there_is_one(tmp_path: Path) -> None:
+    for name, groups in (("with", ("dataA", "dataB")), ("without", ())):
+        (tmp_path / name).mkdir()
+        save_test_results(tmp_path / name, found_in(split(2)), ROADS, best_epoch=1, groups=groups)
+        with np.load(tmp_path / name / "image_confusion.npz") as kept:
+            assert list(kept.get("group", ())) == list(groups)
+            assert kept["confusion"].shape == (2, K, K)
+
+
 def test_the_curves_of_the_test_set_and_every_file_again_to_the_byte(tmp_path: Path) -> None:
     arrays = split(2)
     for name in ("first", "again"):
@@ -256,7 +268,7 @@ def test_the_curves_of_the_test_set_and_every_file_again_to_the_byte(tmp_path: P
 )
 def test_panels_are_spread_over_the_split(tmp_path: Path, count: int, chosen: list[int]) -> None:
     arrays = split(count, seed=count)
-    save_panels(tmp_path, RedOracle().train(), arrays, ROADS, 3, HARDWARE)
+    save_panels(tmp_path, RedOracle().train(), arrays, Inputs(arrays, HARDWARE), ROADS, 3, HARDWARE)
     kinds = records.PANEL_KINDS
     names = {records.panel_file(panel, kind) for panel in range(len(chosen)) for kind in kinds}
     assert {path.name for path in (tmp_path / "panels").iterdir()} == names
@@ -269,7 +281,7 @@ def test_panels_are_spread_over_the_split(tmp_path: Path, count: int, chosen: li
 
 def test_panels_carry_the_palette_and_white_for_ignored(tmp_path: Path) -> None:
     arrays = split(1)
-    save_panels(tmp_path, RedOracle(), arrays, ROADS, 1, HARDWARE)
+    save_panels(tmp_path, RedOracle(), arrays, Inputs(arrays, HARDWARE), ROADS, 1, HARDWARE)
     truth = Image.open(tmp_path / "panels" / "00_truth.png")
     assert truth.mode == "P"
     colours = np.vstack([np.array(PALETTE), np.zeros((256 - K, 3), dtype=int)])

@@ -9,7 +9,7 @@ import torch
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.models import build_model
+from segtrain.models import build_model, weights
 from segtrain.models.fcn import VGG16Encoder
 from segtrain.models.weights import WeightsError
 from segtrain.training import checkpoint
@@ -89,7 +89,7 @@ def test_a_trial_without_its_weights_fails_before_it_trains(
     def missing(*_: Any) -> None:
         raise WeightsError("no weights")
 
-    monkeypatch.setattr(run_module.weights, "load", missing)
+    monkeypatch.setattr(weights, "load", missing)
     monkeypatch.setattr(run_module, "build_model", lambda config, classes: build_model(tiny(), classes))
     with pytest.raises(WeightsError, match=r"^no weights$"):
         run_trial(tiny(init="imagenet", width_mult=1.0), folder, roads_root)

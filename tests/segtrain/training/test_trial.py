@@ -55,7 +55,7 @@ def test_the_folder_of_a_finished_trial(
     assert (scores.images, scores.classes) == (3, list(CLASSES))
     env = records.read_json(folder / "env.json")
     assert (env["device"], env["threads"], env["precision"]) == (str(env["device"]), 1, "float32")
-    assert re.fullmatch("[0-9a-f]{12}", env["data_fingerprint"])
+    assert re.fullmatch("[0-9a-f]{16}", env["data_fingerprint"])
 
 
 def test_a_line_of_metrics(tiny: Tiny, folder: Path, roads_root: Path, run_trial: RunTrial) -> None:

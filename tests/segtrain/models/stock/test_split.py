@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from segtrain.config import TrialConfig
 from segtrain.models import ParentError, build_model, load_parent, set_train_mode, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.models.operations import flops_per_image
+from segtrain.models.operations import count_flops
 from segtrain.models.stock.split import ArchError, SplitModel
 
 Noise = Callable[..., Tensor]
@@ -78,8 +78,8 @@ def test_it_has_an_encoder_and_a_decoder_and_trains_what_it_should(
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_operations_are_counted(recipe: Callable[..., TrialConfig], arch: str) -> None:
-    training, evaluation = flops_per_image(recipe(arch), CLASSES)
-    frozen, _ = flops_per_image(recipe(arch, freeze="encoder"), CLASSES)
+    training, evaluation = count_flops(recipe(arch), CLASSES)
+    frozen, _ = count_flops(recipe(arch, freeze="encoder"), CLASSES)
     assert 2 * evaluation < training <= 4 * evaluation
     assert evaluation < frozen < training
 
@@ -171,7 +171,7 @@ def test_a_model_that_reads_numbers_is_counted_where_there_are_some(own: Own) ->
     own("splitnet")
     config = TrialConfig(arch="reader:Reader", dataset="roads", init="scratch")
     plain = TrialConfig(arch="splitnet:Net", dataset="roads", init="scratch")
-    assert flops_per_image(config, CLASSES) == flops_per_image(plain, CLASSES)
+    assert count_flops(config, CLASSES) == count_flops(plain, CLASSES)
 
 
 def test_an_own_model_in_our_shape_is_taken_as_it_is(own: Own) -> None:

@@ -1,7 +1,10 @@
 """What a plan reads off trial folders: what would happen to each trial, and what must be put right first."""
 
 import re
+import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.numpy
@@ -9,8 +12,11 @@ import torch
 
 from segtrain import records
 from segtrain.config import TrialConfig
+from segtrain.machine.disk import locked
+from sweeps.engine.ask.options import ChangedData
 from sweeps.engine.ask.study import Trial
-from sweeps.engine.plan.actions import PlanError, make_plan
+from sweeps.engine.plan.actions import PlanError, check_decided, make_plan
+from sweeps.engine.plan.restart import clear_restarted
 from tests.sweeps.harness import SCORES
 
 PARENT = TrialConfig(arch="fcn8s", dataset="scenes_source", init="scratch")
@@ -122,3 +128,89 @@ def test_all_bad_folders_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
         make_plan(TRIALS, tmp_path)
     assert len(caught.value.problems) == 2
+
+
+THEN, NOW = "a" * 16, "b" * 16
+
+
+def made_from(folder: Path, fingerprint: str) -> Path:
+    records.write_json(folder / records.ENV_FILE, {"data_fingerprint": fingerprint})
+    return folder
+
+
+def after_change(out: Path, decision: ChangedData | None = None, **now: str) -> list[str]:
+    """`now`: fingerprint by dataset; of those left out it is unknown."""
+    return [planned.describe() for planned in make_plan(TRIALS, out, now.get, decision)]
+
+
+def test_trials_of_other_data_need_a_decision(tmp_path: Path) -> None:
+    made_from(put(tmp_path, PARENT, "finished", epoch=30), NOW)
+    child = made_from(put(tmp_path, CHILD, "running", epoch=2), THEN)
+    assert after_change(tmp_path, scenes=THEN, scenes_source=NOW) == ["skip, finished", "resume at epoch 3"]
+    assert after_change(tmp_path) == ["skip, finished", "resume at epoch 3"], "data that cannot be read"
+    assert after_change(tmp_path, scenes=NOW, scenes_source=NOW) == ["skip, finished", "data changed: decide"]
+    for decision in ("rerun", "keep"):  # two epochs on one set and the rest on another would be a trial of neither
+        described = after_change(tmp_path, decision, scenes=NOW, scenes_source=NOW)
+        assert described == ["skip, finished", "run again, data changed"]
+    plan = make_plan(TRIALS, tmp_path, {"scenes": NOW, "scenes_source": NOW}.get)
+    assert plan[1].epochs_left == 9
+    sentence = (
+        f"the data have changed since 1 of the trials were trained, such as {child}; --data changed=rerun trains them "
+        "again, --data changed=keep leaves those that ended as they are, and begins the others again"
+    )
+    with pytest.raises(PlanError, match=f"^{re.escape(sentence)}$"):
+        check_decided(plan, tmp_path)
+    check_decided(make_plan(TRIALS, tmp_path, {"scenes": NOW}.get, "keep"), tmp_path)
+
+
+def test_what_started_from_a_trial_of_other_data_is_of_other_data(tmp_path: Path) -> None:
+    made_from(put(tmp_path, PARENT, "finished", epoch=30), THEN)
+    now = {"scenes": NOW, "scenes_source": NOW}
+    assert after_change(tmp_path, "rerun", **now) == ["run again, data changed", "wait for parent"]
+    assert after_change(tmp_path, "keep", **now) == ["skip, finished", "run"]
+    made_from(put(tmp_path, CHILD, "running", epoch=2), NOW)
+    assert after_change(tmp_path, **now) == ["data changed: decide"] * 2
+    assert after_change(tmp_path, "rerun", **now) == ["run again, data changed"] * 2
+    assert after_change(tmp_path, "keep", **now) == ["skip, finished", "resume at epoch 3"]
+
+
+@pytest.mark.parametrize("fingerprint", ["0123456789ab", None])
+def test_folders_that_do_not_say_what_they_were_made_from_are_gone_on_with(
+    tmp_path: Path, fingerprint: str | None
+) -> None:
+    """Twelve digits are over modification times, which a copy changes and which nothing can be held against."""
+    folder = put(tmp_path, PARENT, "finished", epoch=30)
+    if fingerprint is not None:
+        made_from(folder, fingerprint)
+    assert after_change(tmp_path, scenes_source=NOW) == ["skip, finished", "run"]
+
+
+def test_what_starts_again_starts_from_nothing(tmp_path: Path) -> None:
+    folder = made_from(put(tmp_path, PARENT, "finished", epoch=30), THEN)
+    (folder / records.PANELS_DIR).mkdir()
+    (folder / records.PANELS_DIR / "00_image.png").touch()
+    kept = put(tmp_path, CHILD, "running", epoch=2)
+    before = {path: path.read_bytes() for path in kept.iterdir()}
+    plan = make_plan(TRIALS, tmp_path, {"scenes_source": NOW}.get, "keep")
+    clear_restarted(plan, tmp_path)
+    assert (folder / records.TEST_FILE).exists(), "kept"
+    clear_restarted([replace(plan[0], action="restart"), plan[1]], tmp_path)
+    assert [path.name for path in folder.iterdir()] == [records.LOCK_FILE]
+    assert {path: path.read_bytes() for path in kept.iterdir()} == before
+    with locked(folder / records.LOCK_FILE), pytest.raises(PlanError, match="is being trained by another command"):
+        clear_restarted([replace(plan[0], action="restart")], tmp_path)
+
+
+def test_a_checkpoint_that_vanishes_while_it_is_looked_at_is_not_torn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a trial of another command finishes at that moment."""
+    last = put(tmp_path, PARENT, "running", epoch=4) / records.LAST_FILE
+    is_zipfile = zipfile.is_zipfile
+
+    def finishing(file: Any) -> bool:
+        last.unlink()
+        return is_zipfile(file)
+
+    monkeypatch.setattr(zipfile, "is_zipfile", finishing)
+    assert described(tmp_path) == ["run", "wait for parent"]

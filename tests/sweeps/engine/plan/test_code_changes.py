@@ -70,7 +70,7 @@ def test_a_parent_that_is_trained_again_takes_its_children_along(tmp_path: Path,
     put(tmp_path, OTHER, "finished", None)
     again = choose_again(TRIALS, tmp_path, "changed=rerun")
     assert again == {PARENT.trial_id, CHILD.trial_id}
-    planned = make_plan(TRIALS[:2], tmp_path, again)
+    planned = make_plan(TRIALS[:2], tmp_path, again=again)
     assert [(one.action, one.epoch, one.status) for one in planned] == [("run", 0, None), ("wait", 0, None)]
 
 

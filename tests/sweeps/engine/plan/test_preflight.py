@@ -1,5 +1,7 @@
-"""What a sweep finds out about models that are not the program's own before its first trial."""
+"""What is wrong with a sweep's weights, and with models that are not the program's own, is said before its first
+trial."""
 
+import hashlib
 import importlib
 import io
 import re
@@ -8,12 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
+from transformers.models.segformer.configuration_segformer import SegformerConfig
+from transformers.models.segformer.modeling_segformer import SegformerForImageClassification
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.errors import UserError
-from sweeps.engine.plan.preflight import check_models, keep_code
+from segtrain.models.weights import WeightsError
+from sweeps.engine.plan.preflight import check_models, check_weights, keep_code
 
 CONSOLE = Console(file=io.StringIO())
 SOURCE = """
@@ -109,3 +115,22 @@ def test_own_code_is_copied_for_the_workers(module: Path, tmp_path: Path) -> Non
     assert (tmp_path / "study" / records.CODE_DIR / "checked.py").read_text() == SOURCE
     keep_code([config.edit(arch="fcn8s")], tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_weights_of_another_network_are_refused_before_the_first_trial(tmp_path: Path) -> None:
+    """B0's, which fit B0, in B1's folder."""
+    for name in ("mit-b0", "mit-b1"):
+        SegformerForImageClassification(SegformerConfig(num_labels=10)).save_pretrained(tmp_path / "weights" / name)
+    b0, b1 = (TrialConfig(arch=arch, dataset="scenes") for arch in ("segformer_b0", "segformer_b1"))
+    check_weights([b0, b1.edit(init="scratch")], tmp_path)
+    with pytest.raises(WeightsError, match="mit-b1 does not hold the weights that segformer_b1 starts from"):
+        check_weights([b0, b1], tmp_path)
+
+
+def test_a_damaged_download_is_refused_before_the_first_trial(tmp_path: Path) -> None:
+    path = tmp_path / "weights" / "vgg16-397923af.pth"
+    path.parent.mkdir()
+    torch.save({}, path, _use_new_zipfile_serialization=False)
+    begins = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    with pytest.raises(WeightsError, match=f"its SHA-256 begins with {begins}, and its name says 397923af"):
+        check_weights([TrialConfig(arch="fcn8s", dataset="scenes")], tmp_path)

@@ -1,6 +1,8 @@
 """What a running sweep says: its lines, how far it is, and how long it will take."""
 
 import io
+import random
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -102,3 +104,80 @@ def test_a_failure_of_an_earlier_command_is_no_news() -> None:
     sweep.table.refreshed = float("-inf")
     sweep.table.on_step_end(0, [])
     assert sweep.output.getvalue() == ""
+
+
+def many(count: int) -> list[PlannedTrial]:
+    return [planned(f"run{index}", 0.001 * (index + 1)) for index in range(count)]
+
+
+def test_the_table_shows_what_fits_the_screen_running_trials_first() -> None:
+    trials = many(100)
+    sweep = Sweep(*trials)
+    sweep.table.console.height = 20
+    for trial in trials[:30]:
+        sweep.end(trial, "finished")
+    for trial in trials[50:53]:
+        sweep.table.on_trial_start(0, [], sweep.tune(trial))
+    table = sweep.table.render()
+    names = [str(cell) for cell in table.columns[0].cells]
+    assert names == ["run50", "run51", "run52", *(f"run{index}" for index in range(30, 39))]
+    assert table.caption == "and 58 pending, 30 finished"
+    for trial in trials[30:]:
+        sweep.end(trial, "finished")
+    assert [str(cell) for cell in sweep.table.render().columns[0].cells][:2] == ["run99", "run98"]
+
+
+def test_sums_that_are_kept_are_those_of_the_rows() -> None:
+    """Through everything that can become of a trial, in an order drawn at random."""
+    trials = many(150)
+    sweep = Sweep(*trials, slots=4)
+    rng = random.Random(0)
+    for _ in range(600):
+        trial = rng.choice(trials)
+        match rng.randrange(4):
+            case 0:
+                sweep.table.on_trial_start(0, [], sweep.tune(trial))
+            case 1:
+                sweep.epoch(trial, rng.randint(1, 4), rng.random() + 0.1)
+            case 2:
+                sweep.end(trial, "finished")
+            case _:
+                sweep.table.on_trial_error(0, [], sweep.tune(trial))
+    totals, rows = sweep.table.totals, list(sweep.table.rows.values())
+    rated = [row.flops_per_s for row in rows if row.flops_per_s]
+    assert set(totals.open) == {row.planned.trial.trial_id for row in rows if row.open}
+    assert totals.states == Counter(row.state for row in rows)
+    assert (totals.rated, totals.rates) == (len(rated), pytest.approx(sum(rated)))
+    known = [row.flops_left / row.flops_per_s for row in rows if row.open and row.flops_per_s]
+    assert totals.seconds_left == pytest.approx(sum(known))
+    unknown = [row.flops_left for row in rows if row.open and not row.flops_per_s]
+    assert totals.flops_left == pytest.approx(sum(unknown))
+
+
+def test_many_trials_share_the_slots_for_the_time_that_is_left() -> None:
+    sweep = Sweep(*many(200), slots=4)
+    sweep.epoch(many(1)[0], 1, 2.0)
+    assert sweep.table.eta_s() == pytest.approx((3 * 2.0 + 199 * 4 * 2.0) / 4)
+
+
+def test_folders_are_looked_into_in_turn_and_all_at_the_end() -> None:
+    trials = many(120)
+    sweep = Sweep(*trials)
+    looked: list[str] = []
+    sweep.table.read_status = lambda trial_id: looked.append(trial_id)
+    for _ in range(3):
+        sweep.table.refreshed = float("-inf")
+        sweep.table.on_step_end(0, [])
+    order = [trial.trial.trial_id for trial in trials]
+    assert looked == [*order, *order[:30]]
+    with sweep.table:
+        looked.clear()
+    assert sorted(looked) == sorted(order)
+
+
+def test_a_reason_cannot_write_over_the_terminal() -> None:
+    sweep = Sweep(FIRST)
+    status = records.Status(state="failed", epoch=0, epochs=4, runtime_s=0.0, reason="\x1b[2J\rgone")
+    sweep.statuses[FIRST.trial.trial_id] = status
+    sweep.table.on_trial_complete(0, [], sweep.tune(FIRST))
+    assert sweep.output.getvalue() == "[1/1] first  failed: \ufffd[2J\ufffdgone\n"

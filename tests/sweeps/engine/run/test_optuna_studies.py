@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -265,7 +266,7 @@ def test_a_journal_that_was_cut_off_goes_on_at_its_last_whole_line(opened: Calla
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"trials": 0}, "--trials is 0; allowed: an integer >= 1"),
+        ({"trials": 0}, "--trials is 0; allowed: an integer from 1 to 200000"),
         ({"tries": (0.5,)}, "--try is 0.5; allowed: learning rates from 1e-05 to 0.1"),
         (
             {"study": Study(name="s", title="S", base=BASE, axes={"lr": (1.0, 0.1)})},
@@ -300,3 +301,59 @@ def test_a_storage_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
     for url in ("nonsense", f"sqlite:///{tmp_path}/no/such/folder/search.db"):
         with pytest.raises(SearchError, match=re.escape(f"--storage is {url!r}, which cannot be opened (")):
             open_storage(url, tmp_path)
+
+
+def test_a_trial_whose_folder_was_deleted_is_trained_again_and_told_once(opened: Callable[..., OptunaStudies]) -> None:
+    run(opened(search(2)), 2)
+    before = opened(search(2))
+    (lost, frozen), _ = before.trials(before.cells[0])
+    shutil.rmtree(records.trial_dir(before.out, lost.trial_id))
+    again = opened(search(2))
+    (trial,) = again.resume()
+    assert trial.trial_id == lost.trial_id
+    train(again, trial, 4, "finished")
+    assert not again.report(trial.trial_id, 4, 0.0)
+    again.ended(trial, "finished")
+    assert again.resume() == []
+    assert next(value.value for _, value in again.trials(again.cells[0])) == frozen.value
+
+
+def test_a_storage_belongs_to_one_folder_of_results(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/search.db"
+    for _ in range(2):
+        OptunaStudies(search(), open_storage(url, tmp_path), tmp_path / "a", lambda: None)
+    message = f"the search 's/fcn8s-unfreeze' in --storage belongs to --out {tmp_path}/a; give that --out, or another"
+    with pytest.raises(SearchError, match=re.escape(message)):
+        OptunaStudies(search(), open_storage(url, tmp_path), tmp_path / "b", lambda: None)
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b'{"op_code": "x"}', b"\xff", b'{"op_code": 99}', b'{"op_code": 4}'])
+def test_a_damaged_line_of_the_journal_is_said(
+    opened: Callable[..., OptunaStudies], tmp_path: Path, line: bytes
+) -> None:
+    run(opened(search()), 1)
+    path = tmp_path / "a" / "optuna.journal"
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first, line + b"\n", *rest]))
+    with pytest.raises(SearchError, match=re.escape(f"{path} is damaged (")):
+        opened(search())
+
+
+def test_what_is_no_number_in_the_journal_is_said(opened: Callable[..., OptunaStudies], tmp_path: Path) -> None:
+    run(opened(search()), 2)
+    path = tmp_path / "a" / "optuna.journal"
+    whole = path.read_text()
+    path.write_text(re.sub(r'"intermediate_value":[\d.]+', '"intermediate_value":"x"', whole))
+    assert path.read_text() != whole
+    with pytest.raises(SearchError, match=r"the search 's/fcn8s-unfreeze' (is damaged|cannot be read)"):
+        opened(search())
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://me:hidden@127.0.0.1:1/x", "nosuch://me:hidden@host/x", "sqlite:////nosuch/x.db?password=hidden"]
+)
+def test_a_storage_that_cannot_be_opened_is_one_line_without_its_password(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SearchError, match=r"^--storage is '.*', which cannot be opened") as caught:
+        open_storage(url, tmp_path)
+    assert len(caught.value.problems) == 1
+    assert "hidden" not in str(caught.value)

@@ -39,7 +39,7 @@ def options(out: Path, data_root: Path, strict: bool = False) -> Options:
 def spend(states: Sequence[records.State]) -> Callable[..., bool]:
     """Stands where Ray would run the trials: each ends in the next of `states`."""
 
-    def run(name: str, plan: Sequence[PlannedTrial], flops: Any, run: Options, console: Any, source: Any) -> bool:
+    def run(search: Any, plan: Sequence[PlannedTrial], flops: Any, run: Options, console: Any, source: Any) -> bool:
         for state in states:
             trial = source.next_trial()
             folder = records.trial_dir(run.out, trial.trial_id)
@@ -71,11 +71,11 @@ def test_the_exit_code_says_whether_something_was_found_and_with_strict_whether_
     code: int,
 ) -> None:
     monkeypatch.setenv("SEGTRAIN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "run_trials", spend(states))
+    monkeypatch.setattr(module, "_spend", spend(states))
     run = options(tmp_path / "out", data_root, strict)
     assert run_search(search(), run, None, Console(file=io.StringIO())) == code
     # The same command again has nothing to run, and says the same.
-    monkeypatch.setattr(module, "run_trials", None)
+    monkeypatch.setattr(module, "_spend", None)
     assert run_search(search(), run, None, Console(file=io.StringIO())) == code
 
 
@@ -84,13 +84,13 @@ def test_the_cost_of_a_parent_on_other_data_is_known(
 ) -> None:
     costs: list[float] = []
 
-    def run_trials(name: str, plan: Sequence[PlannedTrial], flops: Any, run: Any, console: Any, source: Any) -> bool:
+    def see(search: Any, plan: Sequence[PlannedTrial], flops: Any, run: Any, console: Any, source: Any) -> bool:
         assert isinstance(source, OptunaStudies)
         costs.extend(flops(planned.trial.config) for planned in plan)
         return False
 
     monkeypatch.setenv("SEGTRAIN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "run_trials", run_trials)
+    monkeypatch.setattr(module, "_spend", see)
     pretrained = search(pretrain={"dataset": "scenes_source"})
     code = run_search(pretrained, options(tmp_path / "out", data_root), None, Console(file=io.StringIO()))
     assert code == INTERRUPTED

@@ -99,7 +99,7 @@ def test_a_run_has_the_trials_id_name_group_config_and_every_metric_at_its_epoch
 
 def test_a_killed_and_resumed_trial_leaves_one_run_with_the_whole_history(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from tests.sweeps.engine.test_tracking import LINES, track; "
+        "import sys, pathlib; from tests.sweeps.engine.run.test_tracking import LINES, track; "
         "track(pathlib.Path(sys.argv[1]), LINES[:2]); print('tracked'); input()"
     )
     # A process of its own must not find the wandb service of this one.

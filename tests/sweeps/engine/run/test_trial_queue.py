@@ -134,9 +134,9 @@ def test_a_trial_that_another_process_runs_is_left_to_it(tmp_path: Path, monkeyp
 
 def test_the_trial_that_was_added_last_is_started_first() -> None:
     trials = [SimpleNamespace(status=status) for status in (TuneTrial.PENDING, TuneTrial.PENDING, TuneTrial.RUNNING)]
-    controller = SimpleNamespace(get_trials=lambda: trials)
+    controller = SimpleNamespace(get_trials=lambda: trials, get_live_trials=lambda: trials)
     assert NewestFirst().choose_trial_to_run(controller) is trials[1]
-    assert NewestFirst().choose_trial_to_run(SimpleNamespace(get_trials=lambda: trials[2:])) is None
+    assert NewestFirst().choose_trial_to_run(SimpleNamespace(get_live_trials=lambda: trials[2:])) is None
 
 
 class Draws:

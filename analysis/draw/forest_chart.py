@@ -1,0 +1,84 @@
+"""Judged claims -> a forest plot: each effect with its interval, and what was published beside it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.draw.chart import GREY, Axis, Chart, Facet, Series, Style
+from analysis.statistics.claims import Judgement
+
+VERDICTS = {
+    "holds": Style("#0072B2", "solid", "circle"),
+    "contradicted": Style("#D55E00", "solid", "square"),
+    "undecided": Style(GREY, "solid", "triangle-up"),
+}
+PUBLISHED = Style("#CC79A7", "dot", "diamond-open")
+
+
+def interval(judgement: Judgement) -> tuple[float, float, int]:
+    """Low and high of the interval that belongs to the claim, and its level in percent: 90 % where it says that two
+    sides lie less than a margin apart."""
+    if judgement.claim and judgement.claim.kind == "equivalent":
+        return *judgement.within, 90
+    return judgement.effect.low, judgement.effect.high, 95
+
+
+def strength(judgement: Judgement) -> tuple[int, float]:
+    """What claims are ordered by: the decided ones first, and among them those whose effect is many half intervals
+    away from nothing."""
+    effect = judgement.effect
+    away = abs(effect.mean) / effect.margin if effect.margin > 0 else 0.0
+    rank = 2 if effect.n == 0 else 1 if judgement.verdict == "undecided" else 0
+    return rank, -away
+
+
+def forest(judgements: Sequence[Judgement], is_fraction: Callable[[str], bool]) -> Chart | None:
+    """A row per claim in the order given, numbered from 1; `is_fraction` says which metrics are drawn in points.
+    None when no claim has an effect. Other metrics have a facet each, since they share no scale."""
+    known = [(number, judgement) for number, judgement in enumerate(judgements, 1) if judgement.effect.n]
+    units = list(dict.fromkeys(_unit(judgement, is_fraction) for _, judgement in known))
+    facets = [_facet([pair for pair in known if _unit(pair[1], is_fraction) == unit], unit) for unit in units]
+    caption = (
+        "Left minus right of each claim, with its 95 % interval; of a claim that two sides lie less than a margin "
+        "apart, the margin is the grey bar. A diamond is the published difference."
+    )
+    return Chart(name="forest", title="Effects", caption=caption, facets=facets) if facets else None
+
+
+def _unit(judgement: Judgement, is_fraction: Callable[[str], bool]) -> str:
+    return "points" if is_fraction(judgement.metric) else judgement.metric
+
+
+def _facet(known: Sequence[tuple[int, Judgement]], unit: str) -> Facet:
+    scale = 100.0 if unit == "points" else 1.0
+    rows = [str(number) for number, _ in known]
+    series: list[Series] = []
+    ends = [0.0]
+    for row, (_, judgement) in zip(rows, known, strict=True):
+        claim, effect = judgement.claim, judgement.effect
+        one: dict[str, Any] = {"y": [row], "joined": False, "across": True}
+        if claim and claim.margin:
+            reach = scale * claim.margin
+            band = Style(GREY, "solid", "none")
+            series.append(Series(**one, name="margin", group="margin", style=band, x=[0.0], low=[-reach], high=[reach]))
+            ends += [-reach, reach]
+        mean, low, high = (scale * value for value in (effect.mean, *interval(judgement)[:2]))
+        text = f"{judgement.text}: {mean:+.3g}" + ("" if np.isnan(low) else f" [{low:+.3g}, {high:+.3g}]")
+        shared: dict[str, Any] = {"name": judgement.verdict, "group": judgement.verdict, "marked": True}
+        ours = Series(
+            **one, **shared, style=VERDICTS[judgement.verdict], x=[mean], low=[low], high=[high], hover=[text]
+        )
+        series.append(ours)
+        ends += [mean, low, high]
+        if claim and claim.published:
+            beside = scale * (claim.published["left"] - claim.published["right"])
+            told: dict[str, Any] = {"hover": [f"published: {beside:+.3g}"], "x": [beside], "marked": True}
+            series.append(Series(name="published", group="published", style=PUBLISHED, **one, **told))
+            ends.append(beside)
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    room = 0.06 * (high - low) or 1.0
+    title = "left minus right [points]" if unit == "points" else f"left minus right, {unit}"
+    x = Axis(title=title, range=(low - room, high + room), zero=True)
+    in_words = [f"{row}. {judgement.text}" for row, (_, judgement) in zip(rows, known, strict=True)]
+    return Facet(title="", x=x, y=Axis(categories=rows, in_words=in_words), series=series)

@@ -1,0 +1,109 @@
+"""What a claim may be about: a column of the trials, or a number named by a class, two classes or an epoch.
+
+test/mean_iou                 any column of numbers
+epoch_s                       seconds an epoch, the median over a trial's epochs
+iou[Fences]                   the test IoU of one class
+confusion[border, pet]        the share of the test pixels of class border that are predicted as pet
+val/mean_iou[3]               a number of one epoch; early epochs say who learns faster at first
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.inference import resampling
+from analysis.inference.estimates import Counts, Floats
+from analysis.read.arrays import read_array
+from analysis.read.frames import TRIAL_DTYPES, Study
+from analysis.read.trial_folder import EPOCH_NUMBERS
+from segtrain import records
+from segtrain.records import EPOCH, EPOCH_S, TEST_MEAN_IOU, RecordError
+
+COLUMNS = tuple(name for name, dtype in TRIAL_DTYPES.items() if dtype == "float64" and name != "lr")
+METRICS = (*COLUMNS, EPOCH_S, "iou[CLASS]", "confusion[TRUTH, PREDICTION]", "COLUMN[EPOCH]")
+
+Resample = Callable[[Counts, Floats], Floats]
+"""Confusion matrices of the test images (N, K, K) and weights (B, N) -> the metric of each resampled test set (B,)."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's value of every trial that has one, by trial id; `resample` where test images decide it."""
+
+    values: Mapping[str, float]
+    resample: Resample | None = None
+
+
+def parse(name: str) -> tuple[str, tuple[str, ...]]:
+    """A metric's name -> what it is and what stands in its brackets. Raises ValueError with the names there are."""
+    kind = name
+    inside: tuple[str, ...] = ()
+    if bracketed := re.fullmatch(r"([^\[\]]+)\[([^\[\]]+)\]", name):
+        kind = bracketed[1]
+        inside = tuple(part.strip() for part in bracketed[2].split(","))
+    match inside:
+        case ():
+            known = kind in (*COLUMNS, EPOCH_S)
+        case (part,):
+            known = kind == "iou" or (kind in EPOCH_NUMBERS and part.isdecimal())
+        case _:
+            known = kind == "confusion" and len(inside) == 2
+    if not known:
+        raise ValueError(f"its metric is {name!r}; allowed: {', '.join(METRICS)}")
+    return kind, inside
+
+
+def find(study: Study, name: str) -> Metric:
+    """Raises ValueError on a name that is no metric, and on a class that the study's data do not have."""
+    kind, inside = parse(name)
+    if kind == "iou":
+        index = _class_index(study, name, inside[0])
+        rows = study.classes[study.classes["class_index"] == index]
+        values = _pairs(rows["trial_id"], rows["iou"])
+        return Metric(values, lambda counts, weights: resampling.resampled_class_iou(counts, weights, index))
+    if kind == "confusion":
+        truth, prediction = (_class_index(study, name, part) for part in inside)
+        return Metric(
+            _cells(study, truth, prediction),
+            lambda counts, weights: resampling.resampled_cell(counts, weights, truth, prediction),
+        )
+    if inside:
+        rows = study.epochs[study.epochs[EPOCH] == int(inside[0])]
+        return Metric(_pairs(rows["trial_id"], rows[kind]))
+    if kind == EPOCH_S:
+        medians = study.epochs.groupby("trial_id")[EPOCH_S].median()
+        return Metric(_pairs(medians.index, medians))
+    found = _pairs(study.trials["trial_id"], study.trials[kind])
+    return Metric(found, resampling.resampled_mean_iou if kind == TEST_MEAN_IOU else None)
+
+
+def _pairs(trial_ids: object, values: object) -> dict[str, float]:
+    numbers = np.asarray(values, dtype=np.float64)
+    return {
+        str(trial_id): float(number)
+        for trial_id, number in zip(np.asarray(trial_ids), numbers, strict=True)
+        if not np.isnan(number)
+    }
+
+
+def _class_index(study: Study, metric: str, name: str) -> int:
+    names = study.classes.drop_duplicates("class_name").set_index("class_name")["class_index"]
+    if name not in names.index:
+        listed = ", ".join(names.index) or "no classes yet: no trial was tested"
+        raise ValueError(f"its metric is {metric!r}, and the data have no class {name!r}; they have {listed}")
+    return int(names[name])
+
+
+def _cells(study: Study, truth: int, prediction: int) -> dict[str, float]:
+    """Trials whose matrix is absent or torn have no value."""
+    found = {}
+    for trial_id in study.trials.loc[study.trials["state"] == "finished", "trial_id"]:
+        try:
+            counts = read_array(records.trial_dir(study.out, trial_id) / records.CONFUSION_FILE)
+        except RecordError:
+            continue
+        if counts.ndim == 2 and max(truth, prediction) < min(counts.shape) and counts[truth].any():
+            found[trial_id] = float(counts[truth, prediction] / counts[truth].sum())
+    return found

@@ -1,0 +1,49 @@
+"""A moment of training on noise -> the operations per second that this machine reaches."""
+
+import time
+
+import torch
+
+from segtrain.config import TrialConfig
+from segtrain.data import DATASETS
+from segtrain.machine.device import Hardware
+from segtrain.models import build_model, set_trainable
+from segtrain.training.evaluation import autocast, cross_entropy_sum
+from segtrain.training.operation_counts import flops_per_image
+from segtrain.training.optimizer import build_optimizer
+
+CALIBRATION_S = 1.0
+
+
+def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
+    """Floating-point operations per second that this machine reaches in training `config`, from some steps on noise
+    in the precision and threads of a trial. On CPUs two images will do; a GPU is only busy with a whole batch."""
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(hardware.threads)
+    num_classes = len(DATASETS[config.dataset].classes)
+    model = build_model(config, num_classes)
+    set_trainable(model, config.freeze)
+    model.to(hardware.device).to(memory_format=torch.channels_last)
+    optimizer = build_optimizer(config, model)
+    batch_size = 2 if hardware.device.type == "cpu" else config.batch_size
+    size = (batch_size, config.image_height, config.image_width)
+    images = torch.randn(size[0], 3, *size[1:], device=hardware.device).to(memory_format=torch.channels_last)
+    target = torch.randint(num_classes, size, device=hardware.device)
+
+    def step() -> None:
+        with autocast(hardware):
+            logits = model(images)
+        loss_sum, pixels = cross_entropy_sum(logits, target)
+        optimizer.zero_grad()
+        (loss_sum / pixels).backward()
+        optimizer.step()
+        loss_sum.item()  # waits for a GPU
+
+    step()  # the first one warms up
+    steps, started = 0, time.perf_counter()
+    while steps == 0 or time.perf_counter() - started < CALIBRATION_S:
+        step()
+        steps += 1
+    elapsed = time.perf_counter() - started
+    torch.set_num_threads(threads_before)
+    return flops_per_image(config, num_classes)[0] * batch_size * steps / elapsed

@@ -1,0 +1,170 @@
+"""What a frozen encoder makes of a split, computed once per machine and shared by every trial with the same encoder on
+the same data: such trials train a decoder on features that they read.
+
+A frozen encoder is in evaluation mode, batch norm and dropout too, so an image has the same features in every epoch;
+a flipped image has others, which are computed as well. Kept in the precision and the memory layout that the encoder
+gave them, so a trial that reads them and one that computes them see the same bits.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from segtrain import own_code
+from segtrain.config import TrialConfig, library_of
+from segtrain.data.cache import DataCache
+from segtrain.data.spec import SPLITS, Split
+from segtrain.machine.array_store import Array, Layout, StoredArrays, machine_store
+from segtrain.machine.device import Hardware, device_name
+from segtrain.machine.disk import DiskError
+from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.training.operation_counts import models_code
+
+Features: TypeAlias = dict[str, Tensor] | list[Tensor]
+"""What an encoder gives and its decoder takes."""
+
+BITS = {torch.bfloat16: np.uint16, torch.float16: np.uint16, torch.float32: np.uint32}
+"""numpy has no bfloat16: features are kept as their bits."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One tensor of the features of an image."""
+
+    key: str | None  # in the encoder's dict; None where it gives a list
+    shape: tuple[int, ...]  # (C, H, W) of an image, or whatever else
+    dtype: torch.dtype
+
+    @property
+    def channels_last(self) -> bool:
+        return len(self.shape) == 3
+
+    def to_bits(self, tensor: Tensor) -> npt.NDArray[Any]:
+        """(N, *shape) -> (N, H, W, C) or (N, *shape) in memory."""
+        moved = tensor.permute(0, 2, 3, 1) if self.channels_last else tensor
+        return moved.contiguous().view(getattr(torch, np.dtype(BITS[self.dtype]).name)).cpu().numpy()
+
+    def from_bits(self, bits: Tensor) -> Tensor:
+        tensor = bits.view(self.dtype)
+        return tensor.permute(0, 3, 1, 2) if self.channels_last else tensor
+
+    def layout(self, count: int) -> Layout:
+        shape = (*self.shape[1:], self.shape[0]) if self.channels_last else self.shape
+        return Layout((count, *shape), BITS[self.dtype])
+
+
+@dataclass(frozen=True)
+class SplitFeatures:
+    """Of every image of a split, as it is and, where the trial flips, flipped: `arrays` hold the bits of one variant
+    after the other, in the order of `kinds`."""
+
+    kinds: list[Feature]
+    arrays: list[npt.NDArray[Any]]
+    keep: StoredArrays  # keeps them from being evicted
+    memory_format: torch.memory_format
+
+    def assemble(self, bits: list[Tensor], flip: Tensor) -> Features:
+        """The rows of a batch from every array -> features; `flip` (N,) says which images are flipped."""
+        plain, flipped = bits[: len(self.kinds)], bits[len(self.kinds) :]
+        chosen = plain
+        if flipped:
+            pairs = zip(plain, flipped, strict=True)
+            chosen = [torch.where(flip.view(-1, *[1] * (p.ndim - 1)), f, p) for p, f in pairs]
+        tensors = [kind.from_bits(rows) for kind, rows in zip(self.kinds, chosen, strict=True)]
+        if self.memory_format != torch.channels_last:
+            tensors = [tensor.contiguous() for tensor in tensors]
+        if self.kinds[0].key is None:
+            return tensors
+        return {str(kind.key): tensor for kind, tensor in zip(self.kinds, tensors, strict=True)}
+
+
+Encode: TypeAlias = Callable[[Split, npt.NDArray[np.int64], bool], Features]
+"""(split, indices of images, whether flipped) -> what the encoder makes of them."""
+
+
+def open_features(
+    config: TrialConfig, model: EncoderDecoder, data: DataCache, hardware: Hardware, encode: Encode
+) -> Mapping[Split, SplitFeatures] | None:
+    """The features of every split, computed by `encode` where no trial has done so before; None where the encoder
+    learns, where the model needs more of an image than its features, where a trial would read them hardly more often
+    than they are computed, where they are neither a dict nor a list of tensors, and where the cache has no room."""
+    variants: dict[Split, tuple[bool, ...]] = dict.fromkeys(SPLITS, (False,))
+    if config.flip:
+        variants["train"] = (False, True)
+    if config.freeze == "none" or not model.can_keep_features or config.epochs <= len(variants["train"]):
+        return None
+    kinds = _kinds(encode("train", np.zeros(1, dtype=np.int64), False))
+    if kinds is None:
+        return None
+
+    def names(split: Split) -> list[str]:
+        return [f"{split}{'_flipped' * flip}_{number}" for flip in variants[split] for number in range(len(kinds))]
+
+    def fill(arrays: Mapping[str, Array]) -> None:
+        for split, flips in variants.items():
+            found = [arrays[name] for name in names(split)]
+            for flip in flips:
+                own, found = found[: len(kinds)], found[len(kinds) :]
+                _fill(own, kinds, config.batch_size, encode, split, flip)
+
+    layouts = {
+        name: kind.layout(len(data.splits[split]))
+        for split in SPLITS
+        for name, kind in zip(names(split), kinds * len(variants[split]), strict=True)
+    }
+    try:
+        stored = machine_store().open(f"features-{_key(config, model, data, hardware)}", layouts, fill)
+    except DiskError:
+        return None
+    memory_format = hardware.memory_format
+    return {s: SplitFeatures(kinds, [stored[name] for name in names(s)], stored, memory_format) for s in SPLITS}
+
+
+def _fill(arrays: list[Array], kinds: list[Feature], batch_size: int, encode: Encode, split: Split, flip: bool) -> None:
+    """Batches of one size, the last one filled up with its last image: which kernel computes an image, and so its last
+    bits, may depend on the size."""
+    count = len(arrays[0])
+    for start in range(0, count, batch_size):
+        rows = np.minimum(np.arange(start, start + batch_size), count - 1)
+        tensors = _tensors(encode(split, rows, flip))
+        for array, kind, tensor in zip(arrays, kinds, tensors, strict=True):
+            array[start : start + batch_size] = kind.to_bits(tensor)[: count - start]
+
+
+def _kinds(features: Any) -> list[Feature] | None:
+    """None for what cannot be kept."""
+    tensors = _tensors(features)
+    if not tensors or not all(isinstance(tensor, Tensor) and tensor.dtype in BITS for tensor in tensors):
+        return None
+    keys = [*features] if isinstance(features, dict) else [None] * len(tensors)
+    return [Feature(key, tuple(tensor.shape[1:]), tensor.dtype) for key, tensor in zip(keys, tensors, strict=True)]
+
+
+def _tensors(features: Any) -> list[Tensor]:
+    if isinstance(features, dict):
+        return [*features.values()]
+    return [*features] if isinstance(features, list | tuple) else []
+
+
+def _key(config: TrialConfig, model: EncoderDecoder, data: DataCache, hardware: Hardware) -> str:
+    """Of all that the last bit of a feature depends on."""
+    digest = hashlib.sha256()
+    for name, tensor in model.encoder.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    about = [
+        type(model.encoder).__qualname__, models_code(), data.fingerprint, config.dataset,
+        config.image_height, config.image_width, config.batch_size, config.flip,
+        str(hardware.memory_format), hardware.precision, hardware.threads, device_name(hardware.device),
+    ]  # fmt: skip
+    if library_of(config.arch) == "own":
+        about.append(own_code.digest(own_code.sources(config.arch)))
+    digest.update(json.dumps(about).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,147 @@
+"""A frozen encoder's features, computed once: the same scores to the bit, whoever computed them and whenever."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from segtrain import records
+from segtrain.config import TrialConfig
+from segtrain.machine.array_store import cache_root
+from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.training import features as features_module
+from segtrain.training import run as run_module
+from segtrain.training.run import Run, start_or_resume
+from segtrain.training.trial import train
+
+Tiny = Callable[..., TrialConfig]
+Outcome = Callable[[Path], dict[str, Any]]
+FROZEN = {"freeze": "encoder", "epochs": 4, "val_every": 2, "test_every": 2}
+"""More epochs than there are variants of an image."""
+KINDS = {"fcn": {}, "unet": {"arch": "unet"}, "resnet": {"arch": "fcn_resnet50", "width_mult": 1.0, "batch_size": 7}}
+
+
+@pytest.fixture
+def start(tiny: Tiny, roads_root: Path, tmp_path: Path) -> Callable[..., Run]:
+    """start(name, **edits) -> a trial that is about to train; its encoder is the same for every edit of the rest."""
+
+    def start_trial(name: str = "trial", **edits: Any) -> Run:
+        (tmp_path / name).mkdir()
+        return start_or_resume(tiny(**{**FROZEN, **edits}), tmp_path / name, roads_root, threads=1)
+
+    return start_trial
+
+
+def stored() -> set[str]:
+    return {path.name for path in cache_root().glob("features-*") if path.is_dir()}
+
+
+def without_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "open_features", lambda *_: None)
+
+
+@pytest.mark.parametrize(("kind", "channels_last"), [(kind, True) for kind in KINDS] + [("fcn", False)])
+def test_a_trial_gives_the_same_bits_with_features_and_without(
+    kind: str,
+    channels_last: bool,
+    tiny: Tiny,
+    roads_root: Path,
+    tmp_path: Path,
+    outcome: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("segtrain.machine.device.prefers_channels_last", lambda _: channels_last)
+    config = tiny(**{**FROZEN, **KINDS[kind]})
+    list(train(config, tmp_path / "with", roads_root, threads=1))
+    assert len(stored()) == 1
+    without_features(monkeypatch)
+    list(train(config, tmp_path / "without", roads_root, threads=1))
+    assert outcome(tmp_path / "with") == outcome(tmp_path / "without")
+
+
+def test_in_bfloat16_they_are_kept_as_the_encoder_gave_them(start: Callable[..., Run]) -> None:
+    run = start(precision="bfloat16")
+    batch = run.inputs["test"].batch(np.array([1, 0]), np.zeros(2, dtype=bool))
+    assert batch.images is None
+    assert isinstance(batch.features, dict)
+    assert {tensor.dtype for tensor in batch.features.values()} == {torch.bfloat16}
+    images = run_module.Inputs(run.data.splits["test"], run.hardware).batch(np.array([1, 0]), np.zeros(2, dtype=bool))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        expected = run.model.eval().encoder(images.images)
+    assert all(torch.equal(batch.features[name], tensor) for name, tensor in expected.items())
+
+
+def test_trials_that_differ_in_their_decoder_share_them(start: Callable[..., Run]) -> None:
+    encoder = start("first").model.encoder.state_dict()
+    first = stored()
+
+    def same_encoder(name: str, **edits: Any) -> set[str]:
+        with pytest.MonkeyPatch.context() as patch:
+            build = run_module.build_model
+
+            def built(config: TrialConfig, classes: int) -> EncoderDecoder:
+                model = build(config, classes)
+                model.encoder.load_state_dict(encoder)
+                return model
+
+            patch.setattr(run_module, "build_model", built)
+            start(name, **edits)
+        return stored() - first
+
+    assert same_encoder("rate", lr=1e-5) == set()
+    assert same_encoder("decoder", arch="fcn8s", seed=3) == set()
+    assert len(same_encoder("size", image_height=64)) == 1
+    start("other weights", seed=5)
+    assert len(stored()) == 3
+
+
+@pytest.mark.parametrize("edits", [{"freeze": "none"}, {"epochs": 2}, {"epochs": 1, "flip": False}])
+def test_none_are_made_where_the_encoder_learns_or_it_does_not_pay(start: Callable[..., Run], edits: Any) -> None:
+    run = start(**edits)
+    assert stored() == set()
+    assert run.inputs["train"].batch(np.array([0]), np.array([True])).images is not None
+
+
+def test_a_trial_goes_on_the_same_when_they_are_deleted_or_the_cache_is_full(
+    tiny: Tiny, roads_root: Path, tmp_path: Path, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny(**FROZEN)
+    list(train(config, tmp_path / "undisturbed", roads_root, threads=1))
+    expected = outcome(tmp_path / "undisturbed")
+    for name, room in (("deleted", "1"), ("full", "0.0002")):
+        epochs = train(config, tmp_path / name, roads_root, threads=1)
+        next(epochs)
+        shutil.rmtree(cache_root())  # under the feet of who reads them
+        next(epochs)
+        epochs.close()  # type: ignore[attr-defined]
+        monkeypatch.setenv("SEGTRAIN_CACHE_GB", room)
+        list(train(config, tmp_path / name, roads_root, threads=1))
+        assert outcome(tmp_path / name) == expected
+        assert len(stored()) == (name == "deleted")
+
+
+def test_a_kill_while_they_are_made_leaves_none_and_changes_nothing(
+    tiny: Tiny, roads_root: Path, tmp_path: Path, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    config = tiny(**FROZEN)
+    with monkeypatch.context() as patch:
+        patch.setattr(features_module, "_fill", killed)
+        with pytest.raises(Killed):
+            list(train(config, tmp_path / "killed", roads_root, threads=1))
+    assert stored() == set()
+    list(train(config, tmp_path / "killed", roads_root, threads=1))
+    list(train(config, tmp_path / "undisturbed", roads_root, threads=1))
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "undisturbed")
+    status = records.read_status(tmp_path / "killed")
+    assert status is not None
+    assert status.state == "finished"

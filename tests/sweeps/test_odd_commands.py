@@ -1,0 +1,50 @@
+"""Values that nobody means: one line, exit code 2, before anything is loaded or expanded."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from sweeps import lr_search
+from sweeps.engine.cli import search_main
+
+CASES = [
+    (["--set", "lr=nan"], "lr is nan; allowed: a number from 1e-30 to 1e+30"),
+    (["--set", "lr=1e-320"], "lr is 1e-320; allowed: a number from 1e-30 to 1e+30"),
+    (["--set", "lr=" + "1" + "0" * 400], "lr is inf; allowed: a number from 1e-30 to 1e+30"),
+    (["--set", "epochs=" + "1" + "0" * 19], f"epochs is {10**19}; allowed: an integer from 1 to 1000000"),
+    (["--set", "epochs=" + "1" * 5000], "epochs is '1111"),
+    (["--set", "seed=-1"], "seed is -1; allowed: an integer in [0, 2^32)"),
+    (["--seeds", "99999"], "--seeds is 99999; allowed: an integer from 1 to 10000"),
+    (["--seeds", "9999", "--set", "lr=" + ",".join(f"{rate}e-5" for rate in range(1, 50))], "; allowed: up to 200000;"),
+    (["--set", "arch=\x1b[2J"], "arch is '\\x1b[2J'; allowed: fcn32s"),
+    (["--set", "\x1b[2J=1"], "'\\x1b[2J' is not a field of a trial"),
+    (["--cpus-per-trial", "nan"], "--cpus-per-trial is nan; allowed: a number > 0"),
+    (["--cpus-per-trial", "1e-320"], "--cpus-per-trial is 9.99989e-321; allowed: a number > 0"),
+    (["--cpus-per-trial", "inf"], "--cpus-per-trial is inf; allowed: a number > 0"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), CASES, ids=[words[-1][:20].encode().hex() for words, _ in CASES])
+def test_an_odd_value_is_one_line(call: Callable[..., tuple[int, str]], words: list[str], message: str) -> None:
+    code, text = call("--demo", "--plan", *words)
+    assert code == 2
+    (line,) = text.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert "\x1b" not in line
+
+
+@pytest.mark.parametrize("words", [["--trials", "1" + "0" * 19], ["--sampler-seed", "-1"], ["--try", "nan"]])
+def test_an_odd_search_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert search_main(lr_search.SEARCH, lr_search.DEMO, ["--demo", "--plan", *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {words[0]} is ")
+
+
+def test_a_folder_whose_name_is_no_text_is_one_like_any_other(
+    call: Callable[..., tuple[int, str]], tmp_path: object
+) -> None:
+    out = os.fsdecode(os.fsencode(str(tmp_path)) + b"/r\xe4uns \xff")
+    code, text = call("--demo", "--plan", "--out", out, "--set", "lr=1e-3", "--set", "arch=fcn8s")
+    assert (code, "Nothing was started" in text) == (0, True)
