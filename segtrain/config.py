@@ -5,8 +5,10 @@ import difflib
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from segtrain.errors import UserError
@@ -19,8 +21,20 @@ Arch = Literal[
     "segformer_b0", "segformer_b1", "segformer_b2", "segformer_b3", "segformer_b4", "segformer_b5",
     "unet", "unet_noskip", "unet_residual", "unet_attention_residual",
 ]  # fmt: skip
+"""The architectures that come with the program; TrialConfig.arch may also be one of FOREIGN_ARCHS."""
+Library = Literal["smp", "torchvision", "hf", "own"]
+FOREIGN_ARCHS: dict[Library, str] = {
+    "smp": "smp:MODEL/ENCODER",
+    "torchvision": "torchvision:MODEL",
+    "hf": "hf:FOLDER_OR_HUB_NAME",
+    "own": "package.module:function",
+}
+_FOREIGN_ARCH = re.compile(
+    r"(?P<smp>smp:\w+/[\w.-]+)|(?P<torchvision>torchvision:\w+)|(?P<hf>hf:\S.*)"
+    r"|(?P<own>(?!(?:smp|torchvision|hf):)[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*)"
+)
 Dataset = Literal["roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets"]
-Init = Literal["imagenet", "scratch", "parent"]
+Init = Literal["imagenet", "scratch", "parent", "pretrained"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Gate = Literal["strided", "upsampled"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -34,6 +48,8 @@ WITHOUT_IMAGENET = ("unet", "unet_noskip", "unet_residual", "unet_attention_resi
 WITH_IMAGENET_HEAD = ("fcn32s", "fcn16s", "fcn8s")
 """Architectures whose decoder starts from ImageNet weights, too: fc6 and fc7 of VGG16."""
 
+MAX_SLUG = 80  # characters of an architecture's name in the name of a folder
+
 
 class ConfigError(UserError):
     """A field or a value that no trial can have; the message says what is allowed."""
@@ -46,7 +62,7 @@ class TrialConfig:
     Resources, paths and worker counts are absent on purpose: a trial is a function of this config and the data.
     """
 
-    arch: Arch
+    arch: str  # an Arch, or of the form of one of FOREIGN_ARCHS
     dataset: Dataset
     image_height: int = 192
     image_width: int = 256
@@ -102,6 +118,7 @@ class TrialConfig:
                 f"width_mult is {self.width_mult:g} and arch is {self.arch!r}, whose size is fixed; set width_mult=1, "
                 f"or one of the architectures that it scales: {', '.join(SCALABLE)}"
             )
+        self._check_init_of_library()
         if self.init == "imagenet" and self.arch in WITHOUT_IMAGENET:
             raise ConfigError(
                 f"init is 'imagenet' and arch is {self.arch!r}, which has no ImageNet weights; set init=scratch"
@@ -122,6 +139,24 @@ class TrialConfig:
                 "set init=imagenet or init=parent, or freeze=none"
             )
 
+    def _check_init_of_library(self) -> None:
+        library = library_of(self.arch)
+        if self.init == "imagenet" and library == "hf":
+            raise ConfigError(
+                f"init is 'imagenet' and arch is {self.arch!r}, which may have been trained on anything; set "
+                "init=pretrained for the weights that are published with it, or init=scratch"
+            )
+        if self.init == "imagenet" and library == "own":
+            raise ConfigError(
+                f"init is 'imagenet' and arch is {self.arch!r}, code of your own; set init=scratch: the weights stay "
+                "as the function gives them"
+            )
+        if self.init == "pretrained" and library not in ("hf", "torchvision"):
+            raise ConfigError(
+                f"init is 'pretrained' and arch is {self.arch!r}; whole trained models are there for hf: and "
+                "torchvision: only: set init=imagenet, or init=scratch"
+            )
+
     @functools.cached_property
     def trial_id(self) -> str:
         """`fcn8s-roads-freeze-lr0.001-s0-3f9a2c1b`: a readable slug and a hash of every field that is not at its
@@ -132,12 +167,12 @@ class TrialConfig:
             if getattr(self, field.name) != field.default
         }
         digest = hashlib.sha256(json.dumps(edits, sort_keys=True).encode()).hexdigest()[:8]
-        return f"{self.arch}-{self.dataset}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}-s{self.seed}-{digest}"
+        return f"{slug(self.arch)}-{self.dataset}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}-s{self.seed}-{digest}"
 
     @property
     def run_name(self) -> str:
         """`fcn8s-unfreeze-lr0.001`, with `-s1` behind it for every seed but the first."""
-        name = f"{self.arch}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}"
+        name = f"{slug(self.arch)}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}"
         return name if self.seed == 0 else f"{name}-s{self.seed}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,6 +196,19 @@ class TrialConfig:
 
 _HINTS = get_type_hints(TrialConfig)
 _CHOICES = {name: get_args(kind) for name, kind in _HINTS.items() if get_origin(kind) is Literal}
+
+
+def library_of(arch: str) -> Library | None:
+    """Whose model it is; None for one that comes with the program, and for what is no architecture."""
+    match = _FOREIGN_ARCH.fullmatch(arch)
+    return next((library for library in FOREIGN_ARCHS if match[library]), None) if match else None
+
+
+def slug(arch: str) -> str:
+    """`smp-Unet-resnet18`: fit for the name of a folder; of a Hugging Face model the last part of its path."""
+    if library_of(arch) == "hf":
+        arch = f"hf-{Path(arch[3:]).name}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", arch)[:MAX_SLUG]
 
 
 def check_field(name: str) -> None:
@@ -188,6 +236,10 @@ def parse_value(name: str, text: str) -> Any:
 def _coerce(name: str, value: Any) -> Any:
     """`value` as the type that the field declares; an int is a fine float, nothing else is converted."""
     kind = _HINTS[name]
+    if name == "arch" and not (isinstance(value, str) and (value in get_args(Arch) or library_of(value))):
+        got = value[:100] if isinstance(value, str) else shown(value)
+        near = _did_you_mean(got, [*get_args(Arch), *FOREIGN_ARCHS.values()])
+        raise ConfigError(f"arch is {shown(value)}; {near}")
     if name in _CHOICES:
         if value not in _CHOICES[name]:
             got = value[:100] if isinstance(value, str) else shown(value)

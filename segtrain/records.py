@@ -42,6 +42,8 @@ NORMALISED_TABLE_FILE = "confusion_normalised.csv"  # each row over its sum; cel
 # each, absent where the data has no such, and in folders of versions before it
 IMAGE_CONFUSION_FILE = "image_confusion.npz"
 ROC_FILE = "roc.npz"  # the fields of segtrain.metrics.roc.RocCurves
+CODE_DIR = "code"  # of a model of the user's own: its source, or its configuration
+CODE_KEY = "code"  # in env.json: {"sha256", "files", "earlier"}
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
 ROOM_FILE = ".room"  # while a trial runs: space for its last status, should the disk be full
@@ -289,6 +291,17 @@ def ended(state: State, before: Status | None, epochs: int, reason: str) -> Stat
     """The status of a trial that something outside its training ended, keeping how far it had come."""
     before = before or Status(state=state, epoch=0, epochs=epochs, runtime_s=0.0)
     return replace(before, state=state, epochs=epochs, reason=reason, step=None)
+
+
+def read_code(folder: Path) -> dict[str, Any] | None:
+    """What env.json says of the user's own code that a trial was trained with; None when it used none, or never
+    started. Raises RecordError."""
+    try:
+        found = read_json(folder / ENV_FILE).get(CODE_KEY)
+    except FileNotFoundError:
+        return None
+    whole = isinstance(found, dict) and isinstance(found.get("sha256"), str) and isinstance(found.get("earlier"), list)
+    return found if whole else None
 
 
 def read_data_fingerprint(folder: Path) -> str | None:

@@ -3,48 +3,34 @@
 Every model is an EncoderDecoder: freezing and transfer rely on its two parts and on nothing else.
 """
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 
-from segtrain.config import Arch, Freeze, TrialConfig
+from segtrain.config import Freeze
 from segtrain.errors import UserError
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.models.fcn import build_fcn
-from segtrain.models.fcn_resnet50 import build_fcn_resnet50
-from segtrain.models.segformer import build_segformer
-from segtrain.models.unet import build_unet
+from segtrain.models.resolve import MODELS, build_model
+from segtrain.models.stock.split import ArchError, NoEncoder
 
-MODELS: dict[Arch, Callable[[TrialConfig, int], EncoderDecoder]] = {
-    "fcn32s": lambda config, classes: build_fcn(classes, (), config.width_mult),
-    "fcn16s": lambda config, classes: build_fcn(classes, ("pool4",), config.width_mult),
-    "fcn8s": lambda config, classes: build_fcn(classes, ("pool4", "pool3"), config.width_mult),
-    "fcn_resnet50": lambda _, classes: build_fcn_resnet50(classes),
-    "segformer_b0": lambda _, classes: build_segformer(classes, "b0"),
-    "segformer_b1": lambda _, classes: build_segformer(classes, "b1"),
-    "segformer_b2": lambda _, classes: build_segformer(classes, "b2"),
-    "segformer_b3": lambda _, classes: build_segformer(classes, "b3"),
-    "segformer_b4": lambda _, classes: build_segformer(classes, "b4"),
-    "segformer_b5": lambda _, classes: build_segformer(classes, "b5"),
-    "unet": lambda config, classes: build_unet(classes, config.width_mult),
-    "unet_noskip": lambda config, classes: build_unet(classes, config.width_mult, skips=False),
-    "unet_residual": lambda config, classes: build_unet(classes, config.width_mult, residual=True),
-    "unet_attention_residual": lambda config, classes: build_unet(
-        classes, config.width_mult, residual=True, gate=config.gate
-    ),
-}
+__all__ = ["MODELS", "ParentError", "build_model", "load_parent", "set_train_mode", "set_trainable"]
 
 
 class ParentError(UserError):
     """The weights of a parent trial do not fit the trial that is to start from them."""
 
 
-def build_model(config: TrialConfig, num_classes: int) -> EncoderDecoder:
-    return MODELS[config.arch](config, num_classes)
-
-
 def set_trainable(model: EncoderDecoder, freeze: Freeze) -> None:
-    """Leaves gradients only to the parameters that `freeze` lets learn."""
+    """Leaves gradients only to the parameters that `freeze` lets learn. Raises ArchError where it cannot take hold of
+    them."""
+    if freeze != "none" and isinstance(model.encoder, NoEncoder):
+        raise ArchError(
+            f"freeze is {freeze!r} and the encoder of this model is not known; call it `encoder` in the module, or set "
+            "freeze=none"
+        )
+    if freeze == "all_but_score" and not model.decoder.score_layers():
+        raise ArchError(
+            "freeze is 'all_but_score' and no layer of this model has as many outputs as there are classes; set "
+            "freeze=encoder, or freeze=none"
+        )
     if freeze == "encoder":
         model.encoder.requires_grad_(False)
     elif freeze == "all_but_score":
@@ -70,6 +56,10 @@ def load_parent(model: EncoderDecoder, state: dict[str, Tensor], freeze: Freeze)
 
     Raises ParentError when the parent's layers do not fit.
     """
+    if isinstance(model.encoder, NoEncoder):
+        raise ParentError(
+            "init is 'parent' and the encoder of this model is not known; call it `encoder` in the module"
+        )
     own = model.state_dict()
     if freeze == "all_but_score":
         scores = {id(parameter) for layer in model.decoder.score_layers() for parameter in layer.parameters()}

@@ -1,31 +1,56 @@
-"""Floating-point operations of a model, counted on the meta device: no weights, no arithmetic."""
+"""Floating-point operations of a model, counted on the meta device: no weights, no arithmetic. A model that cannot go
+there, because its forward reads a number, is counted by running it once on the CPU."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from segtrain.config import TrialConfig
+from segtrain.config import TrialConfig, library_of
 from segtrain.models import build_model, set_trainable
+from segtrain.models.stock.split import ArchError
 
 
 def count_flops(config: TrialConfig, num_classes: int) -> tuple[int, int]:
-    """(training, evaluation) operations for one image; two per multiply-add. Frozen layers need no backward."""
-    with torch.device("meta"):
+    """(training, evaluation) operations for one image; two per multiply-add. Frozen layers need no backward. Raises
+    ArchError and CodeError for a model that cannot be built, or gives no logits."""
+    if library_of(config.arch) is None:
+        return _count_on("meta", config, num_classes)
+    try:
+        return _count_on("meta", config, num_classes)
+    except Exception:  # whatever a model that is not ours makes of tensors without values
+        with torch.random.fork_rng(devices=[]):
+            return _count_on("cpu", config, num_classes)
+
+
+def _count_on(device: str, config: TrialConfig, num_classes: int) -> tuple[int, int]:
+    with torch.device(device):
         model = build_model(config, num_classes)
         set_trainable(model, config.freeze)
-        image = torch.empty(1, 3, config.image_height, config.image_width)
+        image = torch.zeros(1, 3, config.image_height, config.image_width)
     counts = []
     for backward in (True, False):
         mapping = {torch.ops.aten.convolution_backward: _convolution_backward}
         with FlopCounterMode(display=False, custom_mapping=mapping) as counter, torch.set_grad_enabled(backward):
-            logits = model(image)
+            logits, auxiliary = model.forward_with_auxiliary(image)
+            _check_shape(config, num_classes, logits)
             if backward:
-                logits.sum().backward()
-        counts.append(counter.get_total_flops())
+                sum((one.sum() for one in auxiliary), logits.sum()).backward()
+        # One at least: of a model of operations that nobody counts, the measured rate is then in images a second.
+        counts.append(max(1, counter.get_total_flops()))
     return counts[0], counts[1]
+
+
+def _check_shape(config: TrialConfig, num_classes: int, logits: Tensor) -> None:
+    wanted = (1, num_classes, config.image_height, config.image_width)
+    if logits.shape != wanted:
+        raise ArchError(
+            f"arch is {config.arch!r} and gives logits of shape {tuple(logits.shape)} for an image; the data needs "
+            f"{wanted}: give as many outputs as the function is asked for"
+        )
 
 
 def _convolution_backward(

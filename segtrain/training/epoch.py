@@ -11,9 +11,12 @@ from segtrain import records
 from segtrain.metrics.confusion import scores
 from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
-from segtrain.training.evaluation import autocast, cross_entropy_sum, forward
+from segtrain.training.evaluation import autocast, cross_entropy_sum, forward_with_auxiliary
 from segtrain.training.optimizer import learning_rate
 from segtrain.training.run import Run
+
+AUXILIARY_WEIGHT = 0.4
+"""Of the loss of an auxiliary head, as in PSPNet (Zhao et al., CVPR 2017); torchvision's recipe has 0.5."""
 
 
 class Diverged(ArithmeticError):
@@ -36,10 +39,14 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     sums, counts = [], []
     for batch in inputs.training_batches(config, epoch):
         with autocast(run.hardware):
-            logits = forward(run.model, batch)
+            logits, auxiliary = forward_with_auxiliary(run.model, batch)
         loss_sum, pixels = cross_entropy_sum(logits, batch.target)
+        # The recorded loss is that of the logits alone, comparable between models with auxiliary heads and without.
+        objective = loss_sum
+        for logits_besides in auxiliary:
+            objective = objective + AUXILIARY_WEIGHT * cross_entropy_sum(logits_besides, batch.target)[0]
         run.optimizer.zero_grad()
-        (loss_sum / pixels.clamp(min=1)).backward()
+        (objective / pixels.clamp(min=1)).backward()
         run.optimizer.step()
         sums.append(loss_sum.detach())
         counts.append(pixels)

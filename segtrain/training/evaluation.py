@@ -119,6 +119,15 @@ def forward(model: EncoderDecoder, batch: Batch) -> Tensor:
     return model.decoder(batch.features, (height, width))  # type: ignore[no-any-return]
 
 
+def forward_with_auxiliary(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+    """As `forward`, with the logits of auxiliary heads in models that have them."""
+    if batch.features is None:
+        assert batch.images is not None, "a batch has one or the other"
+        return model.forward_with_auxiliary(batch.images)
+    height, width = batch.target.shape[-2:]
+    return model.decoder.forward_with_auxiliary(batch.features, (height, width))
+
+
 def autocast(hardware: Hardware) -> torch.autocast:
     return torch.autocast(hardware.device.type, torch.bfloat16, enabled=hardware.precision == "bfloat16")
 

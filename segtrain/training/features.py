@@ -17,7 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from segtrain.config import TrialConfig
+from segtrain import own_code
+from segtrain.config import TrialConfig, library_of
 from segtrain.data.cache import DataCache
 from segtrain.data.spec import SPLITS, Split
 from segtrain.machine.array_store import Array, Layout, StoredArrays, machine_store
@@ -92,12 +93,12 @@ def open_features(
     config: TrialConfig, model: EncoderDecoder, data: DataCache, hardware: Hardware, encode: Encode
 ) -> Mapping[Split, SplitFeatures] | None:
     """The features of every split, computed by `encode` where no trial has done so before; None where the encoder
-    learns, where a trial would read them hardly more often than they are computed, where they are neither a dict nor a
-    list of tensors, and where the cache has no room for them."""
+    learns, where the model needs more of an image than its features, where a trial would read them hardly more often
+    than they are computed, where they are neither a dict nor a list of tensors, and where the cache has no room."""
     variants: dict[Split, tuple[bool, ...]] = dict.fromkeys(SPLITS, (False,))
     if config.flip:
         variants["train"] = (False, True)
-    if config.freeze == "none" or config.epochs <= len(variants["train"]):
+    if config.freeze == "none" or not model.can_keep_features or config.epochs <= len(variants["train"]):
         return None
     kinds = _kinds(encode("train", np.zeros(1, dtype=np.int64), False))
     if kinds is None:
@@ -163,5 +164,7 @@ def _key(config: TrialConfig, model: EncoderDecoder, data: DataCache, hardware: 
         config.image_height, config.image_width, config.batch_size, config.flip,
         str(hardware.memory_format), hardware.precision, hardware.threads, device_name(hardware.device),
     ]  # fmt: skip
+    if library_of(config.arch) == "own":
+        about.append(own_code.digest(own_code.sources(config.arch)))
     digest.update(json.dumps(about).encode())
     return digest.hexdigest()[:16]

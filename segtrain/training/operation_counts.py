@@ -10,7 +10,7 @@ from pathlib import Path
 
 import segtrain
 from segtrain import records
-from segtrain.config import TrialConfig
+from segtrain.config import TrialConfig, library_of
 from segtrain.machine.array_store import cache_root
 
 COUNTS_FOLDER = "operations"
@@ -20,8 +20,10 @@ SHAPE = ("arch", "image_height", "image_width", "width_mult", "gate", "freeze")
 
 def flops_per_image(config: TrialConfig, num_classes: int) -> tuple[int, int]:
     """(training, evaluation) floating-point operations for one image; two per multiply-add. Frozen layers need no
-    backward."""
-    return _remembered(tuple(getattr(config, name) for name in SHAPE), num_classes)
+    backward. Raises ArchError and CodeError for a model that cannot be built, or gives no logits."""
+    shape = tuple(getattr(config, name) for name in SHAPE)
+    # To count is how a model that is not the program's is tried, and its code may be another the next time.
+    return _remembered(shape, num_classes) if library_of(config.arch) is None else _counted(shape, num_classes)
 
 
 @functools.cache
@@ -33,17 +35,22 @@ def _remembered(shape: tuple[object, ...], num_classes: int) -> tuple[int, int]:
         return int(found["training"]), int(found["evaluation"])
     except (OSError, records.RecordError, KeyError, TypeError, ValueError):
         pass  # not counted yet, or torn
-    from segtrain.models.operations import count_flops
-
-    fields = {f.name: f.default for f in dataclasses.fields(TrialConfig) if f.default is not dataclasses.MISSING}
-    fields |= {"dataset": "roads", "init": "parent", "parent": "any"} | dict(zip(SHAPE, shape, strict=True))
-    counts = count_flops(TrialConfig(**fields), num_classes)
+    counts = _counted(shape, num_classes)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         records.write_json(path, dict(zip(("training", "evaluation"), counts, strict=True)))
     except OSError:
         pass  # a full disk costs the next command a few seconds, and this one nothing
     return counts
+
+
+@functools.cache
+def _counted(shape: tuple[object, ...], num_classes: int) -> tuple[int, int]:
+    from segtrain.models.operations import count_flops
+
+    fields = {f.name: f.default for f in dataclasses.fields(TrialConfig) if f.default is not dataclasses.MISSING}
+    fields |= {"dataset": "roads", "init": "parent", "parent": "any"} | dict(zip(SHAPE, shape, strict=True))
+    return count_flops(TrialConfig(**fields), num_classes)
 
 
 @functools.cache

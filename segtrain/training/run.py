@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.optim import AdamW
 
-from segtrain import records
+from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.cache import DataCache, open_cache
@@ -24,6 +25,7 @@ from segtrain.machine.device import (
 )
 from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
 from segtrain.training.batches import Inputs
 from segtrain.training.checkpoint import Progress
@@ -90,10 +92,10 @@ def start_or_resume(
         )
     torch.manual_seed(config.seed)
     model = build_model(config, len(dataset.classes))
-    if last is None and config.init == "imagenet":
+    if last is None and config.init in ("imagenet", "pretrained"):
         from segtrain.models import weights  # torchvision, which takes seconds
 
-        weights.load(model, config.arch, data_root)
+        weights.load(model, config.arch, data_root, config.init)
     elif last is None and config.parent is not None:
         load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze)
     set_trainable(model, config.freeze)
@@ -114,9 +116,27 @@ def start_or_resume(
     inputs = prepare_inputs(config, model, data, hardware)
     run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs)
     _, flops = flops_per_image(config, len(dataset.classes))
-    records.write_json(folder / records.ENV_FILE, environment.describe(hardware, data.fingerprint, model, flops))
+    described = environment.describe(hardware, data.fingerprint, model, flops)
+    records.write_json(
+        folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
+    )
     run.write_status("running")
     return run
+
+
+def keep_code(config: TrialConfig, num_classes: int, folder: Path, resumed: bool) -> dict[str, Any]:
+    """Copies the code that makes the model into the trial's folder; gives what env.json says of it. Nothing for a model
+    of the program."""
+    files, note = code_of(config.arch), head_note(config, num_classes)
+    kept: dict[str, Any] = {"head": note} if note else {}
+    if files:
+        before = records.read_code(folder) if resumed else None
+        own_code.keep(files, folder / records.CODE_DIR)
+        digest = own_code.digest(files)
+        # Of a trial that went on with changed code: what its first epochs were trained with.
+        earlier = [] if before is None else [*before["earlier"], *[before["sha256"]] * (before["sha256"] != digest)]
+        kept[records.CODE_KEY] = {"sha256": digest, "files": sorted(files), "earlier": earlier}
+    return kept
 
 
 def prepare_inputs(

@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import Timeout
 
-from segtrain import records
+from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.errors import UserError
@@ -76,7 +76,7 @@ def train(
 
 def reason_of(error: Exception) -> str:
     """As a status says it."""
-    return str(error) if isinstance(error, DiskError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, DiskError) else own_code.describe_error(error)
 
 
 def _write_failure(folder: Path, config: TrialConfig, reason: str) -> None:

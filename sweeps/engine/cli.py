@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from segtrain import own_code
 from segtrain.config import ConfigError
 from segtrain.data import DATASETS
 from segtrain.data.spec import DataError
@@ -108,6 +109,7 @@ def _report_errors(run: Callable[[], int]) -> int:
 
 def _prepare(study: Study, options: Options, download: bool) -> None:
     """What comes before torch and ray are imported."""
+    own_code.make_importable([os.getcwd()])  # the folder of the study file is the first already
     if download:
         _download(study, options.data_root)
     if options.address is None:

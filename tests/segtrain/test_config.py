@@ -9,12 +9,24 @@ from typing import Any, get_args
 import pytest
 
 from segtrain import config as config_module
-from segtrain.config import SCALABLE, Arch, ConfigError, Dataset, Freeze, TrialConfig, check_field, parse_value
+from segtrain.config import (
+    FOREIGN_ARCHS,
+    SCALABLE,
+    Arch,
+    ConfigError,
+    Dataset,
+    Freeze,
+    Init,
+    TrialConfig,
+    check_field,
+    parse_value,
+)
 from segtrain.data import DATASETS
 from segtrain.models import MODELS
 from segtrain.records import FREEZE_LABELS
 
-ARCHS, DATASET_NAMES = ", ".join(get_args(Arch)), ", ".join(get_args(Dataset))
+ARCHS = ", ".join([*get_args(Arch), *FOREIGN_ARCHS.values()])
+DATASET_NAMES, INITS = ", ".join(get_args(Dataset)), ", ".join(get_args(Init))
 FIELDS = [field.name for field in dataclasses.fields(TrialConfig)]
 # A value other than the base's for every field; `parent` and `init` have to go together.
 EDITS: dict[str, dict[str, Any]] = {
@@ -131,7 +143,7 @@ def test_edit_leaves_the_original_alone() -> None:
             {"dataset": "road"},
             f"dataset is 'road'; did you mean roads? allowed: {DATASET_NAMES}",
         ),
-        ({"init": "scratsh"}, "init is 'scratsh'; did you mean scratch? allowed: imagenet, scratch, parent"),
+        ({"init": "scratsh"}, f"init is 'scratsh'; did you mean scratch? allowed: {INITS}"),
         ({"freeze": True}, "freeze is True; allowed: none, encoder, all_but_score"),
         ({"precision": "float16"}, "precision is 'float16'; did you mean bfloat16 or float32? "
                                    "allowed: auto, float32, bfloat16"),
@@ -273,7 +285,7 @@ def test_values_from_the_command_line(name: str, text: str, value: Any) -> None:
         ("epochs", "1e3", "epochs is '1e3'; allowed: an integer"),
         ("lr", "fast", "lr is 'fast'; allowed: a number"),
         ("flip", "yes", "flip is 'yes'; allowed: true or false"),
-        ("init", "skratch", "init is 'skratch'; did you mean scratch? allowed: imagenet, scratch, parent"),
+        ("init", "skratch", f"init is 'skratch'; did you mean scratch? allowed: {INITS}"),
         ("lrr", "1", f"'lrr' is not a field of a trial; did you mean lr? allowed: {', '.join(FIELDS)}"),
     ],
 )

@@ -14,10 +14,11 @@ import pytest
 
 from segtrain import records
 from segtrain.__main__ import main
-from segtrain.config import Arch, TrialConfig
+from segtrain.config import FOREIGN_ARCHS, Arch, TrialConfig
 
 Tiny = Callable[..., TrialConfig]
 Outcome = Callable[[Path], dict[str, Any]]
+ARCHS = ", ".join([*get_args(Arch), *FOREIGN_ARCHS.values()])
 RESUMED = {"epochs": 30, "val_every": 15, "batch_size": 14}
 
 
@@ -70,7 +71,7 @@ def test_the_four_ways_to_exit(tiny: Tiny, tmp_path: Path, roads_root: Path) -> 
     )
     assert output["bad config"] == (
         "",
-        f"error: arch is 'fcn8'; did you mean fcn8s or fcn32s or fcn16s? allowed: {', '.join(get_args(Arch))}\n",
+        f"error: arch is 'fcn8'; did you mean fcn8s or fcn32s or fcn16s? allowed: {ARCHS}\n",
     )
     assert output["bad data"][0] == ""
     sentence = "error: empty has no image and mask pairs for train, val, test; dataset 'roads' expects data*/data*/"

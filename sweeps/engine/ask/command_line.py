@@ -9,7 +9,7 @@ from typing import Any, get_args
 from segtrain.config import ConfigError
 from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
-from sweeps.engine.ask.options import ChangedData, Options, WandbMode
+from sweeps.engine.ask.options import ChangedData, CodeChoice, Options, WandbMode
 from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
@@ -57,6 +57,7 @@ def _shared_parser(title: str) -> argparse.ArgumentParser:
     add("--demo", action="store_true", help="a small version on embedded scenes, minutes on two cores")
     add("--address", metavar="HOST:PORT", help="a running Ray cluster; without it, this machine")
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
+    add("--code", choices=get_args(CodeChoice), help="what to do with trials whose own code has changed since")
     add("--strict", action="store_true", help="exit with 1 unless every trial finished")
     return parser
 
@@ -85,5 +86,6 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         wandb=arguments.wandb,
         strict=arguments.strict,
         changed_data=arguments.data and arguments.data.removeprefix("changed="),
+        code=arguments.code,
         command=shlex.join(["python", *map(hide_passwords, sys.argv)]),
     )

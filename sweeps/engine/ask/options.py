@@ -11,6 +11,8 @@ ChangedData = Literal["rerun", "keep"]
 """What becomes of trials whose data have changed: all are trained again, or those that ended stay as they are."""
 
 WandbMode = Literal["offline", "online", "disabled"]
+CodeChoice = Literal["changed=rerun", "changed=keep"]
+"""What becomes of trials whose own code has changed since they were trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class Options:
     strict: bool
     command: str
     changed_data: ChangedData | None = None  # None: asked for when it comes to that
+    code: CodeChoice | None = None  # likewise
 
     @property
     def resources(self) -> tuple[int | None, float | None, float]:

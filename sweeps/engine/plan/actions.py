@@ -3,7 +3,7 @@
 import os
 import struct
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,16 +61,22 @@ def make_plan(
     out: Path,
     current_data: CurrentData = lambda name: None,
     changed_data: ChangedData | None = None,
+    again: Set[str] = frozenset(),
 ) -> list[PlannedTrial]:
-    """Raises PlanError naming every folder whose files are torn or belong to another config."""
+    """The trials whose ids are in `again` are planned as if they had never been trained. Raises PlanError naming every
+    folder whose files are torn or belong to another config."""
     problems: list[str] = []
     for trial in trials:
-        problems += find_problems(records.trial_dir(out, trial.trial_id), trial.config)
+        if trial.trial_id not in again:
+            problems += find_problems(records.trial_dir(out, trial.trial_id), trial.config)
     problems += find_missing_parents(trials, out)
     if problems:
         raise PlanError(*problems)
-    statuses = {trial.trial_id: records.read_status(records.trial_dir(out, trial.trial_id)) for trial in trials}
-    plan = [_plan_trial(trial, statuses, out) for trial in trials]
+    statuses = {
+        trial.trial_id: None if trial.trial_id in again else records.read_status(records.trial_dir(out, trial.trial_id))
+        for trial in trials
+    }
+    plan = [_plan_trial(trial, statuses, out, again) for trial in trials]
     changed = {trial.trial_id for trial in find_changed(trials, out, current_data)}
     if not changed:
         return plan
@@ -129,12 +135,12 @@ def _with_changed_data(planned: PlannedTrial, changed: set[str], decision: Chang
     return PlannedTrial(planned.trial, "decide" if decision is None else "restart", 0, None)
 
 
-def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: Path) -> PlannedTrial:
+def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: Path, again: Set[str]) -> PlannedTrial:
     status, parent = statuses[trial.trial_id], trial.config.parent
     # A diverged trial would diverge again at the same step: that is its result.
     if status is not None and status.state in records.FINAL_STATES:
         return PlannedTrial(trial, "skip", status.epoch, status)
-    if (records.trial_dir(out, trial.trial_id) / records.LAST_FILE).exists():
+    if trial.trial_id not in again and (records.trial_dir(out, trial.trial_id) / records.LAST_FILE).exists():
         # Killed between the two writes, the status may still be behind the first checkpoint.
         return PlannedTrial(trial, "resume", max(1, status.epoch if status else 0), status)
     if parent in statuses:

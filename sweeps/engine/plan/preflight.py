@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
-from segtrain.config import Dataset, TrialConfig
+from rich.console import Console
+
+from segtrain import own_code, records
+from segtrain.config import Dataset, TrialConfig, library_of
 from segtrain.data import DATASETS
 from segtrain.data.cache import list_pairs, open_cache, read_fingerprint
 from segtrain.data.spec import SPLITS, DataError
+from segtrain.errors import UserError
+from segtrain.training.operation_counts import flops_per_image
 from sweeps.engine.ask.options import Options
 from sweeps.engine.plan.cost import epoch_flops
 from sweeps.engine.plan.resources import local_node, pick_resources
@@ -35,15 +40,53 @@ def check_machine(options: Options) -> None:
 def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
     """Finds the pretrained weights of trials that are at their beginning, and tries them on: the hash in the name of
     the file, the names of the tensors and their shapes. Raises WeightsError."""
-    chosen = {config.arch: config for config in starting if config.init == "imagenet"}
+    chosen = {(c.arch, c.init): c for c in starting if c.init in ("imagenet", "pretrained")}
     if not chosen:
         return
     from segtrain.models import weights  # torch, which takes seconds
 
-    for path in sorted({weights.find_or_download(arch, data_root) for arch in chosen}):
+    for path in sorted({weights.find_or_download(arch, data_root, init) for arch, init in chosen}):
         weights.check_hash(path)
     for config in chosen.values():
         weights.check(config, len(DATASETS[config.dataset].classes), data_root)
+
+
+def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
+    """Builds every model that is not the program's own and sends one image through it; tells of trained heads that are
+    not used. Raises ArchError and CodeError."""
+    foreign = [config for config in configs if library_of(config.arch) is not None]
+    if not foreign:
+        return
+    from segtrain.models.resolve import head_note  # torch and the libraries, which take seconds
+    from segtrain.models.stock.split import ArchError
+
+    notes: dict[str | None, None] = {}
+    for config in foreign:
+        num_classes = len(DATASETS[config.dataset].classes)
+        try:
+            flops_per_image(config, num_classes)
+        except UserError:
+            raise
+        except Exception as error:
+            raise ArchError(
+                f"arch is {config.arch!r}, and sending one image of {config.image_height}x{config.image_width} through "
+                f"it failed: {own_code.describe_error(error)}"
+            ) from error
+        notes[head_note(config, num_classes)] = None
+    for note in notes:
+        if note is not None:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def keep_code(configs: Iterable[TrialConfig], folder: Path) -> None:
+    """Copies own code into the folder of the study, where the workers of other machines find it."""
+    own = sorted({config.arch for config in configs if library_of(config.arch) == "own"})
+    if not own:
+        return
+    from segtrain.models.resolve import code_of  # torch, which takes seconds
+
+    files = {name: content for arch in own for name, content in code_of(arch).items()}
+    own_code.keep(files, folder / records.CODE_DIR)
 
 
 def find_data(configs: Iterable[TrialConfig], data_root: Path) -> None:

@@ -17,8 +17,9 @@ from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, make_plan
+from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import duration, epoch_flops, makespan
-from sweeps.engine.plan.preflight import current_data
+from sweeps.engine.plan.preflight import check_models, current_data
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
@@ -33,7 +34,10 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
 
     Raises what `run_study` raises, except for what is wrong with the data: no image is decoded here.
     """
-    plan = make_plan(study.expand(), options.out, current_data(options.data_root), options.changed_data)
+    trials = study.expand()
+    again = choose_again(trials, options.out, options.code)
+    plan = make_plan(trials, options.out, current_data(options.data_root), options.changed_data, again)
+    check_models((p.trial.config for p in plan if p.action != "skip"), console)
     resources = pick_resources(nodes, *options.resources)
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
@@ -84,6 +88,7 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     folder = records.study_dir(options.out, search.study.name)
     spent = count_trials(folder)
     points = make_plan(search.study.expand(), options.out)
+    check_models((p.trial.config for p in points), console)
     flops = _epoch_flops(points, options.data_root)
     rate, source = _rate(search.study, points, flops, options.out, resources)
     table = Table(title=f"{search.study.title}: {', '.join(search.searched)}")

@@ -19,6 +19,7 @@ from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan import preflight
 from sweeps.engine.plan.actions import PlannedTrial, check_search_data, find_changed, make_plan
+from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.run.cluster import starting_ray
@@ -38,12 +39,14 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
     """
     preflight.check_machine(options)
     trials = search.study.expand()
+    preflight.check_models((trial.config for trial in trials), console)
     epoch_flops = preflight.check_data([trial.config for trial in trials], options.data_root)
     folder = records.study_dir(options.out, search.study.name)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK_FILE, timeout=0, fallback_to_soft=False):
             results = Results(search, options, storage, folder)
+            results.check_code()
             current_data = preflight.current_data(options.data_root)
             asked = [trial for searched in results.studies.cells for trial, _ in results.studies.trials(searched)]
             check_search_data(find_changed([*results.parents, *asked], options.out, current_data), options)
@@ -53,6 +56,7 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
             asked_later = [trial.config for trial in trials] if results.studies.unasked else []
             preflight.check_weights([*starting, *asked_later], options.data_root)
             clear_restarted(plan, options.out)
+            preflight.keep_code((trial.config for trial in trials), folder)
             results.write()
             through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
             complete = through or _spend(search, plan, epoch_flops, options, console, results.studies)
@@ -94,6 +98,16 @@ class Results:
         self.next_write = 0.0
         self.parents = [trial for trial in search.study.expand() if trial.stage == "pretrain"]
         self.studies = OptunaStudies(search, open_storage(storage, folder), options.out, self._write_at_times)
+
+    def check_code(self) -> None:
+        """Raises PlanError when own code has changed since a trial and nothing was chosen, and SearchError on a wish to
+        train such trials again: what comes next was drawn from how they ended."""
+        asked = [trial for searched in self.studies.cells for trial, _ in self.studies.trials(searched)]
+        if choose_again([*self.parents, *asked], self.options.out, self.options.code):
+            raise SearchError(
+                "--code is changed=rerun, but a search goes on from how its trials ended; search under another --out, "
+                "or let them stand with --code changed=keep"
+            )
 
     def _write_at_times(self) -> None:
         if time.monotonic() > self.next_write:

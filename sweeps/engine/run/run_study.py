@@ -13,6 +13,7 @@ from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
 from sweeps.engine.plan.actions import check_decided, make_plan
+from sweeps.engine.plan.code_changes import choose_again, move_away
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.run.cluster import starting_ray
@@ -28,10 +29,12 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     trials = study.expand()
     _say(console, f"{study.title}: {len(trials)} trials, in {options.out}")
     preflight.check_machine(options)
-    plan = make_plan(trials, options.out, preflight.current_data(options.data_root), options.changed_data)
+    again = choose_again(trials, options.out, options.code)
+    plan = make_plan(trials, options.out, preflight.current_data(options.data_root), options.changed_data, again)
     check_decided(plan, options.out)
     left = [planned for planned in plan if planned.action != "skip"]
     configs = [planned.trial.config for planned in left]
+    preflight.check_models(configs, console)
     starting = (planned.trial.config for planned in left if planned.action in ("run", "restart"))
     preflight.check_weights(starting, options.data_root)
     preflight.find_data(configs, options.data_root)
@@ -41,8 +44,10 @@ def run_study(study: Study, options: Options, console: Console) -> int:
         _say(console, f"{len(left)} to train; reading the data while Ray starts")
     with starting_ray(options) if left else nullcontext() as ready:
         epoch_flops = preflight.check_data(configs, options.data_root)
+        move_away(again, options.out)
         clear_restarted(plan, options.out)
         folder.mkdir(parents=True, exist_ok=True)
+        preflight.keep_code(configs, folder)
         records.write_json(folder / records.STUDY_FILE, study.describe(trials, options.command))
         from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
 

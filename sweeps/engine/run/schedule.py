@@ -1,5 +1,6 @@
 """One `Tuner.fit()` over everything that is to be run."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 from ray import tune
 from rich.console import Console
 
-from segtrain import records
+from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
@@ -42,6 +43,7 @@ def run_trials(
     with console.status("waiting for Ray"):
         nodes = ready()
     resources = pick_resources(nodes(), *options.resources)
+    code = records.study_dir(options.out, study) / records.CODE_DIR
 
     def slots() -> int:
         return resources.slots(nodes())
@@ -55,6 +57,8 @@ def run_trials(
             "study": study,
             "out": str(options.out),
             "data_root": str(options.data_root),
+            "import_path": [*own_code.import_path(), str(code)],
+            "directory": os.getcwd(),
             "wandb": options.wandb,
             "cpus": resources.cpus,
             "gpus": resources.gpus,

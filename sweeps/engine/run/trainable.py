@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from ray import tune
 
-from segtrain import records
+from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.training.trial import TrialLocked, reason_of, train
 from sweeps.engine.run.tracking import Tracker
@@ -22,8 +23,9 @@ Outcome = Literal["ended", "locked"]
 class TrialTrainable(tune.Trainable):
     """Runs one trial after another in one process, so that torch is imported and started once.
 
-    `config`: {"trial": TrialConfig fields, "run_name", "study", "out", "data_root", "wandb", "cpus", "gpus"}. Nothing
-    that happens in a trial is raised into Tune: only the death of the process is an error there.
+    `config`: {"trial": TrialConfig fields, "trial_id", "run_name", "study", "out", "data_root", "import_path",
+    "directory", "wandb", "cpus", "gpus"}. Nothing that happens in a trial is raised into Tune: only the death of the
+    process is an error there.
     """
 
     @classmethod
@@ -31,12 +33,27 @@ class TrialTrainable(tune.Trainable):
         return tune.PlacementGroupFactory([{"CPU": config["cpus"], "GPU": config["gpus"]}])
 
     def setup(self, config: dict[str, Any]) -> None:
+        self.broken = False
+        self.refused: str | None = None  # raised here, an error would count as a death, and be tried again
+        try:
+            self._begin(config)
+        except Exception as error:
+            self.refused = own_code.describe_error(error)
+            folder = records.trial_dir(Path(config["out"]), config["trial_id"])
+            with suppress(OSError):  # then the reason that the last step gives is all there is
+                folder.mkdir(parents=True, exist_ok=True)
+                status = records.ended("failed", None, config["trial"]["epochs"], self.refused)
+                records.write_status(folder, status)
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        own_code.make_importable(config["import_path"])
+        with suppress(OSError):  # of a cluster, this node may lack it
+            os.chdir(config["directory"])  # where a relative path means what it meant on the command line
         trial = TrialConfig.from_dict(config["trial"])
         folder = records.trial_dir(Path(config["out"]), trial.trial_id)
         self.epochs: Iterator[dict[str, Any]] = train(
             trial, folder, Path(config["data_root"]), max(1, int(config["cpus"])), use_gpu=config["gpus"] > 0
         )
-        self.broken = False
         self.tracker = Tracker(config["wandb"], config["study"], config["run_name"], trial, folder)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -48,6 +65,8 @@ class TrialTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
+        if self.refused is not None:
+            return {"done": True, OUTCOME: "ended", REASON: self.refused, TRACKING_PROBLEM: None}
         try:
             record = next(self.epochs)
         except StopIteration:
@@ -64,6 +83,8 @@ class TrialTrainable(tune.Trainable):
         return record
 
     def cleanup(self) -> None:
+        if self.refused is not None:
+            return
         self.epochs.close()  # type: ignore[attr-defined]  # a generator; closing lets go of the trial's lock
         self.tracker.stop()
 

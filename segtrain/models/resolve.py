@@ -1,0 +1,93 @@
+"""The name of an architecture -> what builds it: the one place where a string becomes a model."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from segtrain import own_code
+from segtrain.config import Arch, Init, TrialConfig, library_of
+from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.models.fcn import build_fcn
+from segtrain.models.fcn_resnet50 import build_fcn_resnet50
+from segtrain.models.segformer import build_segformer
+from segtrain.models.stock.huggingface import build_hf, find_hf_weights, hf_files, load_hf_weights, read_settings
+from segtrain.models.stock.own_module import build_own
+from segtrain.models.stock.smp_zoo import build_smp, find_smp_weights, load_smp_weights
+from segtrain.models.stock.split import SplitModel
+from segtrain.models.stock.torchvision_zoo import (
+    build_torchvision,
+    find_torchvision_weights,
+    load_torchvision_weights,
+    published_classes,
+)
+from segtrain.models.unet import build_unet
+
+MODELS: dict[Arch, Callable[[TrialConfig, int], EncoderDecoder]] = {
+    "fcn32s": lambda config, classes: build_fcn(classes, (), config.width_mult),
+    "fcn16s": lambda config, classes: build_fcn(classes, ("pool4",), config.width_mult),
+    "fcn8s": lambda config, classes: build_fcn(classes, ("pool4", "pool3"), config.width_mult),
+    "fcn_resnet50": lambda _, classes: build_fcn_resnet50(classes),
+    "segformer_b0": lambda _, classes: build_segformer(classes, "b0"),
+    "segformer_b1": lambda _, classes: build_segformer(classes, "b1"),
+    "segformer_b2": lambda _, classes: build_segformer(classes, "b2"),
+    "segformer_b3": lambda _, classes: build_segformer(classes, "b3"),
+    "segformer_b4": lambda _, classes: build_segformer(classes, "b4"),
+    "segformer_b5": lambda _, classes: build_segformer(classes, "b5"),
+    "unet": lambda config, classes: build_unet(classes, config.width_mult),
+    "unet_noskip": lambda config, classes: build_unet(classes, config.width_mult, skips=False),
+    "unet_residual": lambda config, classes: build_unet(classes, config.width_mult, residual=True),
+    "unet_attention_residual": lambda config, classes: build_unet(
+        classes, config.width_mult, residual=True, gate=config.gate
+    ),
+}
+
+
+class Stock(NamedTuple):
+    """A library; `name` is what stands behind its colon."""
+
+    build: Callable[[str, int], SplitModel]  # name, classes
+    find_weights: Callable[[str, Init, Path], Path]  # name, init, folder to look in first
+    load_weights: Callable[[SplitModel, str, Init, Path], list[str]]  # where they were found; gives what stays new
+    published_classes: Callable[[str], int | None]  # of the weights of init=pretrained
+
+
+LIBRARIES: dict[str, Stock] = {
+    "smp": Stock(build_smp, find_smp_weights, load_smp_weights, lambda _: None),
+    "torchvision": Stock(build_torchvision, find_torchvision_weights, load_torchvision_weights, published_classes),
+    "hf": Stock(build_hf, find_hf_weights, load_hf_weights, lambda name: int(read_settings(name).num_labels)),
+}
+
+
+def stock_of(arch: str) -> tuple[Stock, str] | None:
+    """The library of `arch`, and the name of `arch` in it; None for what no library builds."""
+    library = library_of(arch)
+    return (LIBRARIES[library], arch.partition(":")[2]) if library in LIBRARIES else None
+
+
+def build_model(config: TrialConfig, num_classes: int) -> EncoderDecoder:
+    """Raises ArchError and CodeError, for models that are not the program's."""
+    stock = stock_of(config.arch)
+    if stock is not None:
+        return stock[0].build(stock[1], num_classes)
+    if library_of(config.arch) == "own":
+        return build_own(config.arch, num_classes)
+    return MODELS[cast(Arch, config.arch)](config, num_classes)
+
+
+def code_of(arch: str) -> Mapping[str, bytes]:
+    """Name -> content of the files outside this program and the libraries that decide what `arch` is: own code, or a
+    model in a local folder. Empty for all others. Raises CodeError."""
+    library = library_of(arch)
+    if library == "own":
+        own_code.import_object(arch, "arch")
+        return own_code.sources(arch)
+    return hf_files(arch.partition(":")[2]) if library == "hf" else {}
+
+
+def head_note(config: TrialConfig, num_classes: int) -> str | None:
+    """What is to be said when a head that was trained is not used because the classes are others in number."""
+    stock = stock_of(config.arch)
+    published = stock[0].published_classes(stock[1]) if stock is not None and config.init == "pretrained" else None
+    if published in (None, num_classes):
+        return None
+    return f"{config.arch}: its head was trained on {published} classes, {config.dataset} has {num_classes}: a new one"
