@@ -23,6 +23,7 @@ from segtrain.training.batches import Inputs
 from segtrain.training.checkpoint import Progress
 from segtrain.training.evaluation import Evaluation, autocast, evaluate
 from segtrain.training.features import Features, open_features
+from segtrain.training.model_file import write_model_file
 from segtrain.training.operation_counts import flops_per_image
 from segtrain.training.optimizer import build_optimizer
 
@@ -109,6 +110,7 @@ def start_or_resume(
     run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs)
     _, flops = flops_per_image(config, len(dataset.classes))
     records.write_json(folder / records.ENV_FILE, environment.describe(hardware, data.fingerprint, model, flops))
+    write_model_file(folder, dataset)
     run.write_status("running")
     return run
 
