@@ -47,6 +47,7 @@ def best_over(studies: list[Study]) -> Table:
         words("trial", "folder", found["folder"]),
     ]
     note = (
-        f"Ranked by validation mean IoU within each dataset, since scores of different data do not compare; {INTERVAL}."
+        "Ranked by validation mean IoU within each dataset, since scores of different data do not compare; settings "
+        f"whose seeds are complete, and none of them diverged, come first; {INTERVAL}."
     )
     return Table("best_models", "Best models", note, columns)
