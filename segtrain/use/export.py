@@ -131,12 +131,13 @@ def check(model: nn.Module, run: Run, images: Tensor) -> str:
         if got.shape != wanted.shape:
             raise ExportError(f"the exported model gives {tuple(got.shape)} instead of {tuple(wanted.shape)}")
         scale = wanted.abs().max().clamp(min=1e-6)
-        largest = max(largest, float((got - wanted).abs().max() / scale))
-        if not largest <= TOLERANCE:
+        difference = float((got - wanted).abs().max() / scale)
+        if not difference <= TOLERANCE:  # NaN does not agree
             raise ExportError(
-                f"the exported model differs from the trial's by {largest:.1e} of its largest logit on "
+                f"the exported model differs from the trial's by {difference:.1e} of its largest logit on "
                 f"{len(batch)} test images; allowed: {TOLERANCE:g}; nothing was kept, try another --format"
             )
+        largest = max(largest, difference)
     same = float((run(images).argmax(1) == model(images).argmax(1)).double().mean())
     return (
         f"checked on {len(images)} test images, logits differ by at most {largest:.1e} of the largest, "
