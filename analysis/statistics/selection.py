@@ -108,15 +108,16 @@ def settings(study: Study) -> pd.DataFrame:
 
 
 def best_settings(study: Study, by: Sequence[str]) -> pd.DataFrame:
-    """The rows of `settings` with the best val/mean_iou in each group, best first; the earlier one wins a tie. Complete
-    settings come first, and of those the ones at which the fewest seeds diverged."""
-    ranked = settings(study).assign(
-        waiting=lambda found: found["unfinished"] > 0, share=lambda found: found["diverged"] / found["planned"]
-    )
-    ranked = ranked.sort_values(["waiting", "share", VAL_MEAN_IOU], ascending=[True, True, False], kind="stable").drop(
-        columns=["waiting", "share"]
-    )
-    return ranked.groupby(list(by), sort=False).head(1).reset_index(drop=True)
+    """The rows of `settings` that rank first in each group, best first; the earlier one wins a tie."""
+    return ranked(settings(study)).groupby(list(by), sort=False).head(1).reset_index(drop=True)
+
+
+def ranked(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `settings`, of one study or of several, by val/mean_iou, best first. Complete settings come first, and of
+    those the ones at which the fewest seeds diverged."""
+    keyed = found.assign(waiting=found["unfinished"] > 0, share=found["diverged"] / found["planned"])
+    keyed = keyed.sort_values(["waiting", "share", VAL_MEAN_IOU], ascending=[True, True, False], kind="stable")
+    return keyed.drop(columns=["waiting", "share"])
 
 
 def best_cells(study: Study) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from segtrain.training.batches import Inputs
 from segtrain.training.checkpoint import Progress
 from segtrain.training.evaluation import Evaluation, autocast, evaluate
 from segtrain.training.features import Features, open_features
+from segtrain.training.model_file import write_model_file
 from segtrain.training.operation_counts import flops_per_image
 from segtrain.training.optimizer import build_optimizer
 
@@ -120,6 +121,7 @@ def start_or_resume(
     records.write_json(
         folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
     )
+    write_model_file(folder, dataset)
     run.write_status("running")
     return run
 

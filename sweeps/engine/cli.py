@@ -29,13 +29,14 @@ from sweeps.engine.ask.study import Study
 MAX_PROBLEMS = 50
 
 
-def main(study: Study, demo: Study, argv: list[str] | None = None) -> int:
-    """Runs `study`, or `demo` when asked for, as the command line says. Returns the exit code; 2 for a user's error."""
-    arguments = build_parser(study).parse_args(argv)
+def main(study: Study, demo: Study | None = None, argv: list[str] | None = None) -> int:
+    """Runs `study`, or `demo`, where there is one, when asked for, as the command line says. Returns the exit code; 2
+    for a user's error."""
+    arguments = build_parser(study, with_demo=demo is not None).parse_args(argv)
 
     def run() -> int:
         settings = chosen_settings(arguments)
-        chosen = (demo if arguments.demo else study).edit(settings)
+        chosen = (demo if demo is not None and arguments.demo else study).edit(settings)
         if arguments.lr_from is not None:
             chosen = chosen.at_found(read_found(arguments.lr_from), but_not=settings)
         options = chosen_options(arguments)

@@ -17,8 +17,8 @@ from sweeps.engine.ask.study import Study, parse_settings
 MOST_SEEDS = 10_000
 
 
-def build_parser(study: Study) -> argparse.ArgumentParser:
-    parser = _shared_parser(study.title)
+def build_parser(study: Study, with_demo: bool = True) -> argparse.ArgumentParser:
+    parser = _shared_parser(study.title, with_demo)
     parser.add_argument("--lr-from", type=Path, metavar="DIR", help="take the rates that a search found: its folder")
     return parser
 
@@ -39,7 +39,7 @@ def build_search_parser(search: Search, demo: Search) -> argparse.ArgumentParser
     return parser
 
 
-def _shared_parser(title: str) -> argparse.ArgumentParser:
+def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=f"{title}. The same command again goes on where it was ended.")
     add = parser.add_argument
     add("--num-gpus", type=int, metavar="N", help="GPUs to use (all there are; without any, the CPUs)")
@@ -50,11 +50,15 @@ def _shared_parser(title: str) -> argparse.ArgumentParser:
     add("--download", action="store_true", help="fetch the datasets into the data root first, where that is allowed")
     decisions = [f"changed={decision}" for decision in get_args(ChangedData)]
     add("--data", choices=decisions, help="train again what was trained on other data, or keep what has ended")
-    add("--out", type=Path, metavar="DIR", help="folder of the results (runs; with --demo, runs/demo)")
+    demo_out = "; with --demo, runs/demo" if with_demo else ""
+    add("--out", type=Path, metavar="DIR", help=f"folder of the results (runs{demo_out})")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field; FIELD=VALUE,VALUE is an axis")
     add("--seeds", type=int, default=1, metavar="N", help="train every trial with seeds 0 to N-1 (%(default)s)")
     add("--plan", action="store_true", help="show what would run and what it would cost, and start nothing")
-    add("--demo", action="store_true", help="a small version on embedded scenes, minutes on two cores")
+    if with_demo:
+        add("--demo", action="store_true", help="a small version on embedded scenes, minutes on two cores")
+    else:
+        parser.set_defaults(demo=False)
     add("--address", metavar="HOST:PORT", help="a running Ray cluster; without it, this machine")
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
     add("--code", choices=get_args(CodeChoice), help="what to do with trials whose own code has changed since")

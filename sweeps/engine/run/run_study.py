@@ -63,6 +63,9 @@ def run_study(study: Study, options: Options, console: Console) -> int:
 
 
 def _summarise(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> int:
+    from analysis.read.frames import load  # with scipy, when the trials have ended
+    from analysis.statistics.ranking import best_lines
+
     statuses = {t.trial_id: records.read_status(records.trial_dir(options.out, t.trial_id)) for t in trials}
     states = {trial_id: status.state if status else "not started" for trial_id, status in statuses.items()}
     reached = {t.trial_id: _val_mean_iou(t, options.out) for t in trials}
@@ -84,12 +87,8 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
         status = statuses[trial.trial_id]
         parts = [status.state, status.reason] if status else ["not started"]
         lines.append(f"  {trial.run_name}: " + ", ".join(part for part in parts if part))
-    compared = [t for t in finished if t.stage == "trial"]
-    best = max(compared, key=lambda t: reached[t.trial_id] or 0.0, default=None)
-    if best is not None:
-        lines.append(f"best model by {records.VAL_MEAN_IOU}: {best.run_name}")
-        lines.append(f"  in {records.trial_dir(options.out, best.trial_id)}")
     folder = records.study_dir(options.out, study.name)
+    lines += best_lines([load(folder)])
     lines.append(f"study: {folder}; its report: python -m analysis report {folder}")
     full = {status.reason for t in unfinished if (status := statuses[t.trial_id]) is not None and status.reason}
     lines += sorted(reason for reason in full if reason.startswith(NO_SPACE_LEFT))
