@@ -1,6 +1,8 @@
 """A command line -> what it asks for: the fields that it sets, and how to run them."""
 
 import argparse
+import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
 
 MOST_SEEDS = 10_000
+REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # s3://bucket, as Path leaves it
 
 
 def build_parser(study: Study) -> argparse.ArgumentParser:
@@ -55,7 +58,7 @@ def _shared_parser(title: str) -> argparse.ArgumentParser:
     add("--seeds", type=int, default=1, metavar="N", help="train every trial with seeds 0 to N-1 (%(default)s)")
     add("--plan", action="store_true", help="show what would run and what it would cost, and start nothing")
     add("--demo", action="store_true", help="a small version on embedded scenes, minutes on two cores")
-    add("--address", metavar="HOST:PORT", help="a running Ray cluster; without it, this machine")
+    add("--address", metavar="HOST:PORT", help="a running Ray cluster, or auto (RAY_ADDRESS, else this machine)")
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
     add("--strict", action="store_true", help="exit with 1 unless every trial finished")
     return parser
@@ -75,13 +78,17 @@ def chosen_settings(arguments: argparse.Namespace) -> dict[str, tuple[Any, ...]]
 
 
 def chosen_options(arguments: argparse.Namespace) -> Options:
+    out = arguments.out or Path("runs/demo" if arguments.demo else "runs")
+    if REMOTE.match(str(out)):
+        raise ConfigError(f"--out is {str(out)!r}; allowed: a folder, and every machine of a cluster must see it")
+    address = arguments.address or os.environ.get("RAY_ADDRESS")
     return Options(
-        out=(arguments.out or Path("runs/demo" if arguments.demo else "runs")).absolute(),
+        out=out.absolute(),
         data_root=arguments.data_root.absolute(),
         num_gpus=arguments.num_gpus,
         gpus_per_trial=arguments.gpus_per_trial,
         cpus_per_trial=arguments.cpus_per_trial,
-        address=arguments.address,
+        address=None if address in ("", "local") else address,
         wandb=arguments.wandb,
         strict=arguments.strict,
         changed_data=arguments.data and arguments.data.removeprefix("changed="),

@@ -1,8 +1,10 @@
 """One `Tuner.fit()` over everything that is to be run."""
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,19 @@ from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQue
 RAY_DIR = ".ray"
 """Tune's scratch files, under `out` because every node of a cluster must see them; removed at the end."""
 MORE_THAN_ANY_CLUSTER_HOLDS = 10_000
+
+
+class KeptSignal(tune.Callback):
+    """Gives SIGUSR1 back to whoever had it when this was made: Tune takes it, to end the sweep in its own way."""
+
+    def __init__(self) -> None:
+        self.handler = signal.getsignal(signal.SIGUSR1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles this into a snapshot that nobody restores
+
+    def setup(self, **info: Any) -> None:
+        signal.signal(signal.SIGUSR1, self.handler)
 
 
 def run_trials(
@@ -83,13 +98,15 @@ def run_trials(
                 run_config=tune.RunConfig(
                     name=study,
                     storage_path=str(session),
-                    callbacks=[table],
+                    callbacks=[table, KeptSignal()],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
                     verbose=0,
                 ),
             ).fit()
     finally:
         shutil.rmtree(session, ignore_errors=True)
+        with suppress(OSError):  # another command's are there too
+            scratch.rmdir()
         for trial_id, reason in queue.unwritten.items():
             console.print(f"{trial_id}: {reason}", markup=False, highlight=False, soft_wrap=True)
     return queue.complete
