@@ -61,6 +61,12 @@ def make_deterministic(hardware: Hardware) -> None:
     torch.backends.cudnn.allow_tf32 = False  # "float32" means float32
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Of a GPU or of this machine; torch raises a plain RuntimeError for the latter."""
+    plain = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return plain or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
 def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)

@@ -1,6 +1,7 @@
 """A command line -> what it asks for: the fields that it sets, and how to run them."""
 
 import argparse
+import math
 import os
 import re
 import shlex
@@ -11,7 +12,7 @@ from typing import Any, get_args
 from segtrain.config import ConfigError
 from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
-from sweeps.engine.ask.options import ChangedData, Options, WandbMode
+from sweeps.engine.ask.options import HUNG_AFTER, ChangedData, Options, WandbMode
 from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
@@ -59,6 +60,8 @@ def _shared_parser(title: str) -> argparse.ArgumentParser:
     add("--plan", action="store_true", help="show what would run and what it would cost, and start nothing")
     add("--demo", action="store_true", help="a small version on embedded scenes, minutes on two cores")
     add("--address", metavar="HOST:PORT", help="a running Ray cluster, or auto (RAY_ADDRESS, else this machine)")
+    hung = "end and retry a trial that gives no epoch in X times the expected time (%(default)g; 0: never)"
+    add("--hung-after", type=float, default=HUNG_AFTER, metavar="X", help=hung)
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
     add("--strict", action="store_true", help="exit with 1 unless every trial finished")
     return parser
@@ -81,6 +84,8 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
     out = arguments.out or Path("runs/demo" if arguments.demo else "runs")
     if REMOTE.match(str(out)):
         raise ConfigError(f"--out is {str(out)!r}; allowed: a folder, and every machine of a cluster must see it")
+    if not (arguments.hung_after == 0 or 1 <= arguments.hung_after < math.inf):
+        raise ConfigError(f"--hung-after is {arguments.hung_after:g}; allowed: a number from 1, or 0 for never")
     address = arguments.address or os.environ.get("RAY_ADDRESS")
     return Options(
         out=out.absolute(),
@@ -91,6 +96,7 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         address=None if address in ("", "local") else address,
         wandb=arguments.wandb,
         strict=arguments.strict,
+        hung_after=arguments.hung_after,
         changed_data=arguments.data and arguments.data.removeprefix("changed="),
         command=shlex.join(["python", *map(hide_passwords, sys.argv)]),
     )

@@ -18,6 +18,7 @@ from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.resources import Nodes, pick_resources
 from sweeps.engine.run.live_table import SweepTable
+from sweeps.engine.run.lost_workers import HungWorkers
 from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQueue
 
@@ -80,11 +81,12 @@ def run_trials(
 
     costs = {p.trial.trial_id: p.epochs_left * epoch_flops(p.trial.config) if p.epochs_left else 0.0 for p in plan}
     queue = TrialQueue(plan, costs, options.out, slots, worker_config, source)
+    hung = HungWorkers(options.hung_after, epoch_flops, queue.ended_for.__setitem__)
     scratch = options.out / RAY_DIR
     scratch.mkdir(exist_ok=True)
     session = Path(tempfile.mkdtemp(dir=scratch))
     try:
-        with SweepTable(console, plan, epoch_flops, slots, read_status, source) as table:
+        with SweepTable(console, plan, epoch_flops, slots, read_status, source, queue.why_again) as table:
             tune.Tuner(
                 trainable,
                 tune_config=tune.TuneConfig(
@@ -98,7 +100,7 @@ def run_trials(
                 run_config=tune.RunConfig(
                     name=study,
                     storage_path=str(session),
-                    callbacks=[table, KeptSignal()],
+                    callbacks=[table, hung, KeptSignal()],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
                     verbose=0,
                 ),
