@@ -192,7 +192,8 @@ def test_every_flag_in_the_readme_is_one() -> None:
     # The command line is small on purpose: a new flag is a decision, and this line is where it is taken.
     shared = {
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
-        "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--wandb", "--code", "--strict",
+        "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--wandb", "--code",
+        "--strict",
     }  # fmt: skip
     assert study == shared | {"--lr-from"}
     assert search == shared | {

@@ -85,6 +85,12 @@ def release_memory(device: torch.device) -> None:
         libc.malloc_trim(0)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Of a GPU or of this machine; torch raises a plain RuntimeError for the latter."""
+    plain = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return plain or isinstance(error, (MemoryError, torch.OutOfMemoryError))
+
+
 def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)

@@ -2,21 +2,26 @@
 
 import math
 import time
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from segtrain import records
 from segtrain.metrics.confusion import scores
 from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
+from segtrain.training.checkpoint import EpochPart
 from segtrain.training.evaluation import autocast, cross_entropy_sum, forward_with_auxiliary
 from segtrain.training.optimizer import learning_rate
 from segtrain.training.run import Run
 
 AUXILIARY_WEIGHT = 0.4
 """Of the loss of an auxiliary head, as in PSPNet (Zhao et al., CVPR 2017); torchvision's recipe has 0.5."""
+SAVE_EVERY_S = 600.0
+"""A checkpoint is written within an epoch too when it takes longer."""
 
 
 class Diverged(ArithmeticError):
@@ -36,8 +41,10 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     for group in run.optimizer.param_groups:
         group["lr"] = lr
     set_train_mode(run.model, config.freeze)
-    sums, counts = [], []
-    for batch in inputs.training_batches(config, epoch):
+    part, run.part = run.part, None
+    sums, counts = ([], []) if part is None else _go_on(run, part)
+    saved = time.monotonic()
+    for batch in islice(inputs.training_batches(config, epoch), len(sums), None):
         with autocast(run.hardware):
             logits, auxiliary = forward_with_auxiliary(run.model, batch)
         loss_sum, pixels = cross_entropy_sum(logits, batch.target)
@@ -50,6 +57,9 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
         run.optimizer.step()
         sums.append(loss_sum.detach())
         counts.append(pixels)
+        if time.monotonic() - saved > SAVE_EVERY_S:
+            _save_part(run, sums, counts)
+            saved = time.monotonic()
     # Read once an epoch: asking for a number at every step would make a GPU wait.
     losses = torch.stack(sums)
     finite = losses.isfinite()
@@ -61,6 +71,22 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
         records.LR: lr,
         records.IMAGES_PER_S: len(inputs) / (time.perf_counter() - started),
     }
+
+
+def _save_part(run: Run, loss_sums: list[Tensor], pixels: list[Tensor]) -> None:
+    device = run.hardware.device
+    gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    part = EpochPart(loss_sums=loss_sums, pixels=pixels, cpu_generator=torch.get_rng_state(), gpu_generator=gpu)
+    checkpoint.save_last(run.folder, run.progress, run.model, run.optimizer, part)
+
+
+def _go_on(run: Run, part: EpochPart) -> tuple[list[Tensor], list[Tensor]]:
+    """What the steps so far gave, on the trial's device, whose generators go on where they were."""
+    device = run.hardware.device
+    torch.set_rng_state(part.cpu_generator)
+    if part.gpu_generator is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(part.gpu_generator, device)
+    return [each.to(device) for each in part.loss_sums], [each.to(device) for each in part.pixels]
 
 
 def dropout_seed(seed: int, epoch: int) -> int:

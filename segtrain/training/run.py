@@ -28,7 +28,7 @@ from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
 from segtrain.training.batches import Inputs
-from segtrain.training.checkpoint import Progress
+from segtrain.training.checkpoint import EpochPart, Progress
 from segtrain.training.evaluation import Evaluation, autocast, evaluate
 from segtrain.training.features import Features, open_features
 from segtrain.training.model_file import write_model_file
@@ -49,6 +49,7 @@ class Run:
     progress: Progress
     attempts: int
     inputs: Mapping[Split, Inputs]
+    part: EpochPart | None = None  # of the next epoch, when it was under way
 
     def evaluate(self, split: Split) -> Evaluation:
         num_classes = len(DATASETS[self.config.dataset].classes)
@@ -115,7 +116,8 @@ def start_or_resume(
     before = records.read_status(folder)
     attempts = 1 + (before.attempts if before else 0)
     inputs = prepare_inputs(config, model, data, hardware)
-    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs)
+    part = EpochPart(**last["part"]) if last is not None and "part" in last else None
+    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs, part)
     _, flops = flops_per_image(config, len(dataset.classes))
     described = environment.describe(hardware, data.fingerprint, model, flops)
     records.write_json(

@@ -2,8 +2,10 @@
 
 import os
 import secrets
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -27,6 +29,8 @@ from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Study
 
 MAX_PROBLEMS = 50
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""What `kill`, service managers, Slurm and clouds send before they end a process; the exit code is 128 + the number."""
 
 
 def main(study: Study, demo: Study | None = None, argv: list[str] | None = None) -> int:
@@ -94,6 +98,12 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
 def _report_errors(run: Callable[[], int]) -> int:
     """The exit code of `run`; what a user did wrong is printed, a line for each problem."""
     speak_any_name()
+    with _stopped_like_ctrl_c() as received:
+        code = _say_errors(run)
+    return 128 + received[0] if code == INTERRUPTED and received else code
+
+
+def _say_errors(run: Callable[[], int]) -> int:
     try:
         return run()
     except (UserError, OSError) as error:
@@ -106,6 +116,25 @@ def _report_errors(run: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("interrupted before any trial was started", file=sys.stderr)
         return INTERRUPTED
+
+
+@contextmanager
+def _stopped_like_ctrl_c() -> Iterator[list[int]]:
+    """Inside, STOP_SIGNALS do what Ctrl-C does; gives the list that the one that came is put into."""
+    received: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        for signal_number in STOP_SIGNALS:  # one is enough: another would disturb the tidying up
+            signal.signal(signal_number, signal.SIG_IGN)
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _prepare(study: Study, options: Options, download: bool) -> None:

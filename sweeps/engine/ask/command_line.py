@@ -1,6 +1,9 @@
 """A command line -> what it asks for: the fields that it sets, and how to run them."""
 
 import argparse
+import math
+import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -9,12 +12,13 @@ from typing import Any, get_args
 from segtrain.config import ConfigError
 from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
-from sweeps.engine.ask.options import ChangedData, CodeChoice, Options, WandbMode
+from sweeps.engine.ask.options import HUNG_AFTER, ChangedData, CodeChoice, Options, WandbMode
 from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
 
 MOST_SEEDS = 10_000
+REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # s3://bucket, as Path leaves it
 
 
 def build_parser(study: Study, with_demo: bool = True) -> argparse.ArgumentParser:
@@ -59,7 +63,9 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
         add("--demo", action="store_true", help="a small version on embedded scenes, minutes on two cores")
     else:
         parser.set_defaults(demo=False)
-    add("--address", metavar="HOST:PORT", help="a running Ray cluster; without it, this machine")
+    add("--address", metavar="HOST:PORT", help="a running Ray cluster, or auto (RAY_ADDRESS, else this machine)")
+    hung = "end and retry a trial that gives no epoch in X times the expected time (%(default)g; 0: never)"
+    add("--hung-after", type=float, default=HUNG_AFTER, metavar="X", help=hung)
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
     add("--code", choices=get_args(CodeChoice), help="what to do with trials whose own code has changed since")
     add("--strict", action="store_true", help="exit with 1 unless every trial finished")
@@ -80,15 +86,22 @@ def chosen_settings(arguments: argparse.Namespace) -> dict[str, tuple[Any, ...]]
 
 
 def chosen_options(arguments: argparse.Namespace) -> Options:
+    out = arguments.out or Path("runs/demo" if arguments.demo else "runs")
+    if REMOTE.match(str(out)):
+        raise ConfigError(f"--out is {str(out)!r}; allowed: a folder, and every machine of a cluster must see it")
+    if not (arguments.hung_after == 0 or 1 <= arguments.hung_after < math.inf):
+        raise ConfigError(f"--hung-after is {arguments.hung_after:g}; allowed: a number from 1, or 0 for never")
+    address = arguments.address or os.environ.get("RAY_ADDRESS")
     return Options(
-        out=(arguments.out or Path("runs/demo" if arguments.demo else "runs")).absolute(),
+        out=out.absolute(),
         data_root=arguments.data_root.absolute(),
         num_gpus=arguments.num_gpus,
         gpus_per_trial=arguments.gpus_per_trial,
         cpus_per_trial=arguments.cpus_per_trial,
-        address=arguments.address,
+        address=None if address in ("", "local") else address,
         wandb=arguments.wandb,
         strict=arguments.strict,
+        hung_after=arguments.hung_after,
         changed_data=arguments.data and arguments.data.removeprefix("changed="),
         code=arguments.code,
         command=shlex.join(["python", *map(hide_passwords, sys.argv)]),

@@ -7,6 +7,8 @@ from typing import Literal
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
+HUNG_AFTER = 10.0
+
 ChangedData = Literal["rerun", "keep"]
 """What becomes of trials whose data have changed: all are trained again, or those that ended stay as they are."""
 
@@ -30,6 +32,7 @@ class Options:
     command: str
     changed_data: ChangedData | None = None  # None: asked for when it comes to that
     code: CodeChoice | None = None  # likewise
+    hung_after: float = HUNG_AFTER  # times the expected time without an epoch; 0: never
 
     @property
     def resources(self) -> tuple[int | None, float | None, float]:

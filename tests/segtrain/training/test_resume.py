@@ -12,6 +12,7 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.machine import device as device_module
 from segtrain.training import checkpoint
+from segtrain.training import epoch as epoch_module
 from segtrain.training import evaluation as evaluate_module
 from segtrain.training import trial as trial_module
 from segtrain.training.epoch import train_one_epoch
@@ -230,3 +231,36 @@ def test_a_trial_stopped_on_cuda_ends_the_same(
     run_trial(config, tmp_path / "stopped", roads_root)
     assert records.read_json(tmp_path / "whole" / "env.json")["device"].startswith("cuda")
     assert outcome(tmp_path / "stopped") == outcome(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_trial_stopped_within_its_epochs_ends_the_same(
+    tiny: Tiny,
+    folder: Path,
+    roads_root: Path,
+    uninterrupted: dict[str, Any],
+    run_trial: RunTrial,
+    outcome: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+) -> None:
+    """Killed right after each checkpoint that is written after so many steps of one of the four of an epoch."""
+    save, written = checkpoint.save_last, []
+
+    def save_and_die(*state: Any) -> None:
+        save(*state)
+        if len(state) == 5 and len(state[4].loss_sums) % 4 == steps and (state[1].epoch, steps) not in written:
+            written.append((state[1].epoch, steps))
+            raise Killed
+
+    monkeypatch.setattr(epoch_module, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpoint, "save_last", save_and_die)
+    for epoch in range(5):
+        with pytest.raises(Killed):
+            run_trial(tiny(**RESUMED), folder, roads_root)
+        torch.manual_seed(99)  # whatever the next process holds
+        last = checkpoint.load_last(folder)
+        assert last is not None
+        assert (last["progress"]["epoch"], len(last["part"]["pixels"])) == (epoch, steps)
+    run_trial(tiny(**RESUMED), folder, roads_root)
+    assert outcome(folder) == uninterrupted
