@@ -135,7 +135,12 @@ def load(path: Path | str) -> Study:
     folder = Path(os.path.abspath(path))
     out = folder.parent.parent
     require_inside(folder, out)
-    description = _read_description(folder)
+    return assemble(folder, _read_description(folder))
+
+
+def assemble(folder: Path, description: Row) -> Study:
+    """The study that a study.json in `folder` would describe, with what its trials left on disk so far."""
+    out = folder.parent.parent
     axes = [axis for axis, values in description["axes"].items() if len(values) > 1]
     trials = [read_trial(out, entry, axes) for entry in description["trials"]]
     _part_from_parents(trials)

@@ -11,12 +11,10 @@ import pandas as pd
 
 from analysis.inference import tuning
 from analysis.inference.estimates import Floats
+from analysis.inference.tuning import TUNED
 from analysis.read.frames import Study
 from analysis.statistics import selection
 from analysis.statistics.selection import compared, usable
-
-TUNED = ("lr", "weight_decay", "batch_size")
-"""Axes that are no part of a comparison: each side takes the values that validate best for it."""
 
 Term = tuple[int, Mapping[str, Any]]
 """(sign, what selects its trials)."""

@@ -4,6 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from sweeps.engine.ask.command_line import (
     build_search_parser,
     chosen_freezes,
     chosen_options,
+    chosen_replicates,
     chosen_settings,
 )
 from sweeps.engine.ask.found import read_found
@@ -34,10 +36,11 @@ def main(study: Study, demo: Study, argv: list[str] | None = None) -> int:
 
     def run() -> int:
         settings = chosen_settings(arguments)
+        replicates = chosen_replicates(arguments)
         chosen = (demo if arguments.demo else study).edit(settings)
         if arguments.lr_from is not None:
             chosen = chosen.at_found(read_found(arguments.lr_from), but_not=settings)
-        options = chosen_options(arguments)
+        options = replace(chosen_options(arguments), replicates=replicates)
         _prepare(chosen, options, arguments.download)
         # Imported here so that a mistake on the command line is told at once, not after loading torch and ray.
         from sweeps.engine.plan.preview import show_plan

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from segtrain import records
+from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.cache import list_pairs
 from segtrain.data.spec import SPLITS, DataError
@@ -19,7 +20,9 @@ from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, make_plan
 from sweeps.engine.plan.cost import duration, epoch_flops, makespan
 from sweeps.engine.plan.preflight import current_data
+from sweeps.engine.plan.replication import Replication
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
+from sweeps.engine.plan.study_file import read_looks
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
 SHORTEST_S = 1e-6  # an epoch takes longer; a clock that was set back may say less
@@ -33,7 +36,15 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
 
     Raises what `run_study` raises, except for what is wrong with the data: no image is decoded here.
     """
-    plan = make_plan(study.expand(), options.out, current_data(options.data_root), options.changed_data)
+    current = current_data(options.data_root)
+    replication = None
+    if options.replicates:
+        taken = read_looks(study, study.expand(), options)
+        replication = Replication(study, options.replicates, options, current, taken)
+        replication.advance()
+    points = study.expand()
+    trials = replication.trials if replication else points
+    plan = make_plan(trials, options.out, current, options.changed_data)
     resources = pick_resources(nodes, *options.resources)
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
@@ -43,7 +54,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     except PlanError as error:
         _print(console, f"{error}. Shown is what it would cost to train them again.")
     try:
-        flops = _epoch_flops(plan, options.data_root)
+        flops = _epoch_flops([trial.config for trial in [*points, *trials]], options.data_root)
     except DataError as error:
         console.print(_table(study, plan, {}, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
         _print(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
@@ -59,6 +70,36 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         f"at once.\nPredicted from {sum(left.values()) / 1e12:.1f} TFLOP that are left, and {rate / 1e9:.0f} GFLOP/s "
         f"of a trial {source}. Nothing was started.",
     )
+    if replication is not None and not replication.over:
+        _print(console, _rounds(replication, plan, flops, rate, f"{unit}-hours", share))
+
+
+def _rounds(
+    replication: Replication,
+    plan: Sequence[PlannedTrial],
+    flops: Mapping[str, float],
+    rate: float,
+    unit_hours: str,
+    share: float,
+) -> str:
+    """What each look that is left may still need, a line each. A setting that no undecided claim needs gets no further
+    seeds, so it may be less; rates and batch sizes that are not chosen yet hardly change what an epoch costs."""
+    settings = replication.winners or [contest[0] for contest in replication.contests]
+    known = {planned.trial.trial_id for planned in plan}
+    left = sum(planned.epochs_left * flops[planned.trial.trial_id] for planned in plan)
+    one_seed = sum(trial.config.epochs * flops[trial.trial_id] for trial in settings)
+    lines, begin, new = [], 0, 0
+    for number, seeds in enumerate(replication.schedule, start=1):
+        if number > replication.rounds:
+            new += (seeds - begin) * len(settings)
+            left += (seeds - begin) * one_seed
+        begin = seeds
+        if number < replication.rounds:
+            continue
+        hours = left / rate * share / 3600
+        lines.append(f"  look at {seeds} seeds: at most {len(known) + new} trials, {hours:.3f} {unit_hours} from now")
+    first = "It stops at the first look at which all is decided or more seeds cannot decide:"
+    return "\n".join([first if replication.replicates.until_decided else "Then the claims are judged:", *lines])
 
 
 def _print(console: Console, text: str) -> None:
@@ -84,7 +125,7 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     folder = records.study_dir(options.out, search.study.name)
     spent = count_trials(folder)
     points = make_plan(search.study.expand(), options.out)
-    flops = _epoch_flops(points, options.data_root)
+    flops = _epoch_flops([planned.trial.config for planned in points], options.data_root)
     rate, source = _rate(search.study, points, flops, options.out, resources)
     table = Table(title=f"{search.study.title}: {', '.join(search.searched)}")
     for name in ("search", "trials spent", "left", "epochs each", f"{unit}-hours at most"):
@@ -101,13 +142,12 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     _print(console, total)
 
 
-def _epoch_flops(plan: Sequence[PlannedTrial], data_root: Path) -> dict[str, float]:
+def _epoch_flops(configs: Sequence[TrialConfig], data_root: Path) -> dict[str, float]:
     """By trial id: floating-point operations of an epoch."""
     images = {}
-    for name in {planned.trial.config.dataset for planned in plan}:
+    for name in {config.dataset for config in configs}:
         pairs = list_pairs(DATASETS[name], data_root)
         images[name] = {split: len(pairs[split]) for split in SPLITS}
-    configs = [planned.trial.config for planned in plan]
     return {config.trial_id: epoch_flops(config, images[config.dataset]) for config in configs}
 
 
