@@ -33,7 +33,9 @@ from segtrain.fields import NAME, OBJECT, PLAIN, TEXT, Kind, list_of, or_none
 from segtrain.records import RecordError
 
 COMPARED_STAGE = "trial"
-"""The stage whose trials are compared; those of other stages (`pretrain`) only give them weights."""
+"""The stage whose trials are compared; those of other stages (`pretrain`, `tune`) only give them weights, or
+say which settings to compare."""
+TUNING_STAGE = "tune"
 
 SCORES = (records.TEST_LOSS, records.TEST_MEAN_IOU, *TEST_NUMBERS, *SIZE_NUMBERS)
 """Columns of `trials` that the test set gave."""

@@ -58,6 +58,7 @@ class Judgement:
     claim's p-value at the last look, `p_value` after looks and Holm. `left` and `right` say how many seeds of each side
     finished, diverged and failed, and among how many settings it was chosen. `reason` says in words why a claim is
     undecided, or what its test is short of; `lacks` what would decide an undecided one, and `outlook` that in numbers.
+    `flattery`: by how much the choice of settings on the seeds that are compared moves the effect.
     """
 
     text: str
@@ -79,6 +80,7 @@ class Judgement:
     right: Side = NO_TRIALS
     lacks: str = ""
     outlook: Lack | None = None
+    flattery: float = float("nan")
 
     @property
     def metric(self) -> str:
@@ -129,6 +131,7 @@ def _open(study: Study, images: TestImages, value: Any) -> Judgement | _Case:
     judgement = replace(
         nothing, claim=claim, cells=found, images=chance.interval, left=found.left, right=found.right,
         effect=estimates.estimate(found.by_seed), reason=lack,
+        flattery=contrasts.flattered(study, found, metric.values),
     )  # fmt: skip
     return _Case(judgement, claim, metric, found, chance)
 

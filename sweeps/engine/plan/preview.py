@@ -20,9 +20,7 @@ from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, make_plan
 from sweeps.engine.plan.cost import duration, epoch_flops, makespan
 from sweeps.engine.plan.preflight import current_data
-from sweeps.engine.plan.replication import Replication
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
-from sweeps.engine.plan.study_file import read_looks
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
 SHORTEST_S = 1e-6  # an epoch takes longer; a clock that was set back may say less
@@ -39,6 +37,10 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     current = current_data(options.data_root)
     replication = None
     if options.replicates:
+        # Statistics: seconds to import, which a plan of the whole study does without.
+        from sweeps.engine.plan.replication import Replication
+        from sweeps.engine.plan.study_file import read_looks
+
         taken = read_looks(study, study.expand(), options)
         replication = Replication(study, options.replicates, options, current, taken)
         replication.advance()
@@ -71,35 +73,9 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         f"of a trial {source}. Nothing was started.",
     )
     if replication is not None and not replication.over:
-        _print(console, _rounds(replication, plan, flops, rate, f"{unit}-hours", share))
+        from sweeps.engine.plan.look_costs import look_costs
 
-
-def _rounds(
-    replication: Replication,
-    plan: Sequence[PlannedTrial],
-    flops: Mapping[str, float],
-    rate: float,
-    unit_hours: str,
-    share: float,
-) -> str:
-    """What each look that is left may still need, a line each. A setting that no undecided claim needs gets no further
-    seeds, so it may be less; rates and batch sizes that are not chosen yet hardly change what an epoch costs."""
-    settings = replication.winners or [contest[0] for contest in replication.contests]
-    known = {planned.trial.trial_id for planned in plan}
-    left = sum(planned.epochs_left * flops[planned.trial.trial_id] for planned in plan)
-    one_seed = sum(trial.config.epochs * flops[trial.trial_id] for trial in settings)
-    lines, begin, new = [], 0, 0
-    for number, seeds in enumerate(replication.schedule, start=1):
-        if number > replication.rounds:
-            new += (seeds - begin) * len(settings)
-            left += (seeds - begin) * one_seed
-        begin = seeds
-        if number < replication.rounds:
-            continue
-        hours = left / rate * share / 3600
-        lines.append(f"  look at {seeds} seeds: at most {len(known) + new} trials, {hours:.3f} {unit_hours} from now")
-    first = "It stops at the first look at which all is decided or more seeds cannot decide:"
-    return "\n".join([first if replication.replicates.until_decided else "Then the claims are judged:", *lines])
+        _print(console, look_costs(replication, plan, flops, rate, f"{unit}-hours", share))
 
 
 def _print(console: Console, text: str) -> None:

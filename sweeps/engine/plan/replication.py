@@ -14,12 +14,11 @@ from math import nan
 from analysis.inference import tuning
 from analysis.inference.spending import Look, next_share, planned_seeds
 from analysis.inference.tuning import TUNED
-from analysis.statistics.claims import Judgement
 from segtrain import records
 from segtrain.config import ConfigError
 from sweeps.engine.ask.options import Options, Replicates
 from sweeps.engine.ask.study import Study, Trial
-from sweeps.engine.plan.actions import CurrentData, PlannedTrial, make_plan
+from sweeps.engine.plan.actions import CurrentData, PlannedTrial, best_validation, make_plan
 from sweeps.engine.plan.verdicts import judge
 
 
@@ -50,7 +49,6 @@ class Replication:
         self.rounds = 0  # that have begun
         self.taken = list(taken)
         self.looks: list[Look] = []  # of this study at its rounds, or before
-        self.judgements: list[Judgement] = []
         self.over = False
         self._enter([*self.parents, *(dataclasses.replace(trial, stage="tune") for trial in tuned)])
 
@@ -103,7 +101,7 @@ class Replication:
                 continue
             states = [self.ended.get(trial.trial_id) for trial in contest]
             reached = [
-                best_validation(trial, self.options) if state == "finished" else None
+                best_validation(trial, self.options.out) if state == "finished" else None
                 for trial, state in zip(contest, states, strict=True)
             ]
             scores = [nan if score is None else score for score in reached]
@@ -124,8 +122,8 @@ class Replication:
         seeds = self.schedule[self.rounds - 1]
         self.taken = counted(self.taken, seeds, self.replicates.most if self.replicates.until_decided else None)
         # A look that was taken later has seen other trials. One before which there is none has nothing to spend.
-        self.looks = [look for look in self.taken if look.seeds <= seeds] or [Look(seeds, 0.0)]
-        self.judgements, needed = judge(self.study, self.trials, self.looks, self.options)
+        self.looks = [look for look in self.taken if look.seeds <= seeds]
+        _, needed = judge(self.study, self.trials, self.looks or [Look(seeds, 0.0)], self.options)
         assert self.winners is not None
         # The first fresh seed stands for its setting: every winner has been trained on it.
         return [winner for winner in self.winners if winner.at_seed(self.first_seed).trial_id in needed]
@@ -147,9 +145,3 @@ def compete(trials: Sequence[Trial]) -> list[list[Trial]]:
             science = {name: value for name, value in trial.config.to_dict().items() if name not in TUNED}
             found.setdefault(json.dumps([trial.variant, science], sort_keys=True), []).append(trial)
     return list(found.values())
-
-
-def best_validation(trial: Trial, options: Options) -> float | None:
-    """The highest validation mean IoU that the trial has reached so far."""
-    lines = records.read_metrics(records.trial_dir(options.out, trial.trial_id))
-    return max((iou for line in lines if (iou := line.get(records.VAL_MEAN_IOU)) is not None), default=None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -11,14 +12,13 @@ from segtrain.machine.disk import NO_SPACE_LEFT
 from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import check_decided, make_plan
+from sweeps.engine.plan.actions import CurrentData, best_validation, check_decided, make_plan
 from sweeps.engine.plan.cost import percent
-from sweeps.engine.plan.replication import Replication, best_validation, counted
 from sweeps.engine.plan.restart import clear_restarted
-from sweeps.engine.plan.study_file import read_looks, write_study
-from sweeps.engine.plan.verdicts import judge, verdict_lines
 from sweeps.engine.run.cluster import starting_ray
-from sweeps.engine.run.replicate_source import ReplicateSource
+
+if TYPE_CHECKING:
+    from sweeps.engine.plan.replication import Replication
 
 
 def run_study(study: Study, options: Options, console: Console) -> int:
@@ -30,11 +30,7 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     """
     preflight.check_machine(options)
     current_data = preflight.current_data(options.data_root)
-    replication = None
-    if options.replicates:
-        taken = read_looks(study, study.expand(), options)
-        replication = Replication(study, options.replicates, options, current_data, taken)
-        replication.advance()
+    replication = _replication(study, options, current_data) if options.replicates else None
     trials = replication.trials if replication else study.expand()
     _say(console, f"{study.title}: {len(trials)} trials{' so far' if replication else ''}, in {options.out}")
     plan = make_plan(trials, options.out, current_data, options.changed_data)
@@ -51,12 +47,16 @@ def run_study(study: Study, options: Options, console: Console) -> int:
         epoch_flops = preflight.check_data(configs, options.data_root)
         clear_restarted(plan, options.out)
 
+        # Statistics, torch and Tune: seconds, which go by while Ray starts.
+        from sweeps.engine.plan.study_file import write_study
+        from sweeps.engine.run.replicate_source import ReplicateSource
+        from sweeps.engine.run.schedule import run_trials
+
         def write() -> None:
             write_study(study, trials, replication.looks if replication else [], options)
 
         write()
         source = ReplicateSource(replication, options, write, epoch_flops) if replication else None
-        from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
 
         try:
             complete = ready is None or run_trials(study.name, plan, epoch_flops, options, console, ready, source)
@@ -66,25 +66,43 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     if not complete:
         console.print("interrupted; the same command again goes on from here")
         return INTERRUPTED
-    if replication is None:
-        seeds = len({trial.config.seed for trial in trials if trial.stage == "trial"})
-        write_study(study, trials, counted(read_looks(study, trials, options), seeds), options)
-    _show_verdicts(study, trials, options, console)
+    if study.claims:
+        _show_verdicts(study, trials, options, console)
     return code
 
 
+def _replication(study: Study, options: Options, current_data: CurrentData) -> "Replication":
+    """The trials that follow from those that have ended so far."""
+    from sweeps.engine.plan.replication import Replication
+    from sweeps.engine.plan.study_file import read_looks
+
+    assert options.replicates is not None
+    taken = read_looks(study, study.expand(), options)
+    replication = Replication(study, options.replicates, options, current_data, taken)
+    replication.advance()
+    return replication
+
+
 def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> None:
-    if study.claims:
-        judgements, _ = judge(study, trials, read_looks(study, trials, options), options)
-        decided = sum(judgement.verdict != "undecided" for judgement in judgements)
-        lines = [f"{decided} of {len(judgements)} claims are decided:", *verdict_lines(judgements)]
-        _say(console, "\n".join(lines))
+    """Whoever reads them has looked at the claims, so the look is counted before; one of replicates has been."""
+    from sweeps.engine.plan.replication import counted
+    from sweeps.engine.plan.study_file import read_looks, write_study
+    from sweeps.engine.plan.verdicts import judge, verdict_lines
+
+    taken = read_looks(study, trials, options)
+    if options.replicates is None:
+        taken = counted(taken, len({trial.config.seed for trial in trials if trial.stage == "trial"}))
+        write_study(study, trials, taken, options)
+    judgements, _ = judge(study, trials, taken, options)
+    decided = sum(judgement.verdict != "undecided" for judgement in judgements)
+    lines = [f"{decided} of {len(judgements)} claims are decided:", *verdict_lines(judgements)]
+    _say(console, "\n".join(lines))
 
 
 def _summarise(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> int:
     statuses = {t.trial_id: records.read_status(records.trial_dir(options.out, t.trial_id)) for t in trials}
     states = {trial_id: status.state if status else "not started" for trial_id, status in statuses.items()}
-    reached = {t.trial_id: best_validation(t, options) for t in trials}
+    reached = {t.trial_id: best_validation(t, options.out) for t in trials}
     unfinished = [t for t in trials if states[t.trial_id] != "finished"]
     finished = [t for t in trials if states[t.trial_id] == "finished"]
     tested = {t.trial_id: records.read_test_scores(records.trial_dir(options.out, t.trial_id)) for t in finished}
