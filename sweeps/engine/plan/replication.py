@@ -123,7 +123,7 @@ class Replication:
         self.taken = counted(self.taken, seeds, self.replicates.most if self.replicates.until_decided else None)
         # A look that was taken later has seen other trials. One before which there is none has nothing to spend.
         self.looks = [look for look in self.taken if look.seeds <= seeds]
-        _, needed = judge(self.study, self.trials, self.looks or [Look(seeds, 0.0)], self.options)
+        needed = judge(self.study, self.trials, self.looks or [Look(seeds, 0.0)], self.options).needed()
         assert self.winners is not None
         # The first fresh seed stands for its setting: every winner has been trained on it.
         return [winner for winner in self.winners if winner.at_seed(self.first_seed).trial_id in needed]

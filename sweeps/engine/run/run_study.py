@@ -87,15 +87,15 @@ def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, cons
     """Whoever reads them has looked at the claims, so the look is counted before; one of replicates has been."""
     from sweeps.engine.plan.replication import counted
     from sweeps.engine.plan.study_file import read_looks, write_study
-    from sweeps.engine.plan.verdicts import judge, verdict_lines
+    from sweeps.engine.plan.verdicts import judge
 
     taken = read_looks(study, trials, options)
     if options.replicates is None:
         taken = counted(taken, len({trial.config.seed for trial in trials if trial.stage == "trial"}))
         write_study(study, trials, taken, options)
-    judgements, _ = judge(study, trials, taken, options)
-    decided = sum(judgement.verdict != "undecided" for judgement in judgements)
-    lines = [f"{decided} of {len(judgements)} claims are decided:", *verdict_lines(judgements)]
+    verdicts = judge(study, trials, taken, options)
+    decided = sum(judgement.verdict != "undecided" for judgement in verdicts.judgements)
+    lines = [f"{decided} of {len(verdicts.judgements)} claims are decided:", *verdicts.lines()]
     _say(console, "\n".join(lines))
 
 
