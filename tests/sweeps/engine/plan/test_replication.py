@@ -46,7 +46,7 @@ def score(config: TrialConfig) -> float:
 
 def finish(out: Path, trial: Trial, iou: float) -> None:
     folder = records.trial_dir(out, trial.trial_id)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     records.write_json(folder / records.CONFIG_FILE, trial.config.to_dict())
     records.append_metrics(folder, {"epoch": 1, "lr": 0.1, "train/loss": 1.0, "val/loss": 1.0, "val/mean_iou": iou})
     records.write_test_scores(folder, dataclasses.replace(SCORES, epoch=1, mean_iou=iou))
