@@ -97,6 +97,16 @@ def test_statistics_draw_nothing() -> None:
         assert not roots(path) & {"matplotlib", "plotly", "jinja2"}, path
 
 
+def test_the_engine_asks_statistics_and_statistics_know_no_engine() -> None:
+    """The claims say what is trained next; what is drawn and shown of them is no matter of the engine's."""
+    allowed = ("analysis.inference", "analysis.statistics", "analysis.read")
+    for path in sources("sweeps"):
+        ours = {name for name in imports(path) if name.startswith("analysis")}
+        assert all(name.startswith(allowed) for name in ours), path
+        assert not ours or path.parts[-2] in ("plan", "run"), path
+    assert [path for path in sources("analysis") if "sweeps" in roots(path)] == []
+
+
 def test_segtrain_knows_neither_the_sweeps_nor_the_analysis() -> None:
     assert [path for path in sources("segtrain") if roots(path) & {"sweeps", "analysis", "pandas", "wandb"}] == []
 
@@ -195,7 +205,7 @@ def test_every_flag_in_the_readme_is_one() -> None:
         "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--wandb", "--code",
         "--strict",
     }  # fmt: skip
-    assert study == shared | {"--lr-from"}
+    assert study == shared | {"--lr-from", "--replicates", "--until-decided"}
     assert search == shared | {
         "--arch", "--freeze", "--trials", "--try", "--search", "--pruner", "--sampler-seed", "--storage",
     }  # fmt: skip

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from sweeps.engine.ask.command_line import (
     build_search_parser,
     chosen_freezes,
     chosen_options,
+    chosen_replicates,
     chosen_settings,
 )
 from sweeps.engine.ask.found import read_found
@@ -40,10 +42,11 @@ def main(study: Study, demo: Study | None = None, argv: list[str] | None = None)
 
     def run() -> int:
         settings = chosen_settings(arguments)
+        replicates = chosen_replicates(arguments)
         chosen = (demo if demo is not None and arguments.demo else study).edit(settings)
         if arguments.lr_from is not None:
             chosen = chosen.at_found(read_found(arguments.lr_from), but_not=settings)
-        options = chosen_options(arguments)
+        options = replace(chosen_options(arguments), replicates=replicates)
         _prepare(chosen, options, arguments.download)
         # Imported here so that a mistake on the command line is told at once, not after loading torch and ray.
         from sweeps.engine.plan.preview import show_plan

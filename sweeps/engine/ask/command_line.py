@@ -12,18 +12,26 @@ from typing import Any, get_args
 from segtrain.config import ConfigError
 from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
-from sweeps.engine.ask.options import HUNG_AFTER, ChangedData, CodeChoice, Options, WandbMode
+from sweeps.engine.ask.options import HUNG_AFTER, ChangedData, CodeChoice, Options, Replicates, WandbMode
 from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
 
 MOST_SEEDS = 10_000
 REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # s3://bucket, as Path leaves it
+MOST_UNTIL_DECIDED, FEWEST_UNTIL_DECIDED = 200, 2
+USUAL_MOST = 20
 
 
 def build_parser(study: Study, with_demo: bool = True) -> argparse.ArgumentParser:
     parser = _shared_parser(study.title, with_demo)
-    parser.add_argument("--lr-from", type=Path, metavar="DIR", help="take the rates that a search found: its folder")
+    add = parser.add_argument
+    add("--lr-from", type=Path, metavar="DIR", help="take the rates that a search found: its folder")
+    add("--replicates", type=int, metavar="N", help="tune on one seed, and compare the best on N others")
+    add(
+        "--until-decided", type=int, nargs="?", const=USUAL_MOST, metavar="MAX",
+        help="tune on one seed, and give the best others until the claims are decided: at most MAX (%(const)s)",
+    )  # fmt: skip
     return parser
 
 
@@ -83,6 +91,31 @@ def chosen_settings(arguments: argparse.Namespace) -> dict[str, tuple[Any, ...]]
     if arguments.seeds > 1:
         settings["seed"] = tuple(range(arguments.seeds))
     return settings
+
+
+def chosen_replicates(arguments: argparse.Namespace) -> Replicates | None:
+    """Raises ConfigError."""
+    asked = {
+        "--seeds": arguments.seeds if arguments.seeds != 1 else None,
+        "--replicates": arguments.replicates,
+        "--until-decided": arguments.until_decided,
+    }
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise ConfigError(
+            f"{' and '.join(given)} each say how many seeds there are; allowed: one of {', '.join(asked)}; leave the "
+            "others out"
+        )
+    replicates, most = arguments.replicates, arguments.until_decided
+    if replicates is not None and not 1 <= replicates <= MOST_SEEDS:
+        raise ConfigError(f"--replicates is {shown(replicates)}; allowed: an integer from 1 to {MOST_SEEDS}")
+    if most is not None and not FEWEST_UNTIL_DECIDED <= most <= MOST_UNTIL_DECIDED:
+        raise ConfigError(
+            f"--until-decided is {shown(most)}; allowed: an integer from {FEWEST_UNTIL_DECIDED} to {MOST_UNTIL_DECIDED}"
+        )
+    if most is not None:
+        return Replicates(most, until_decided=True)
+    return None if replicates is None else Replicates(replicates)
 
 
 def chosen_options(arguments: argparse.Namespace) -> Options:
