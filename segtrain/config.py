@@ -5,6 +5,7 @@ import difflib
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -20,6 +21,12 @@ Arch = Literal[
     "unet", "unet_noskip", "unet_residual", "unet_attention_residual",
 ]  # fmt: skip
 Dataset = Literal["roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets"]
+"""The datasets that come with the program; TrialConfig.dataset may also be of the form of one of OWN_DATASETS."""
+OWN_DATASETS = ("PATH/dataset.toml", "package.module:NAME")
+OWN_PREFIX = "own:"
+"""Of the name of a dataset.toml, which stands for its path once a command has read it: segtrain/data/by_name.py."""
+OWN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_OWN_DATASET = re.compile(rf"[^\0]*\.toml|{OWN_PREFIX}{OWN_NAME}|(?!{OWN_PREFIX})[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 Init = Literal["imagenet", "scratch", "parent"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Gate = Literal["strided", "upsampled"]
@@ -47,7 +54,7 @@ class TrialConfig:
     """
 
     arch: Arch
-    dataset: Dataset
+    dataset: str  # a Dataset, or own data
     image_height: int = 192
     image_width: int = 256
     width_mult: float = 1.0  # scales every channel count of the encoder and of the head; 1 is the paper's network
@@ -132,7 +139,8 @@ class TrialConfig:
             if getattr(self, field.name) != field.default
         }
         digest = hashlib.sha256(json.dumps(edits, sort_keys=True).encode()).hexdigest()[:8]
-        return f"{self.arch}-{self.dataset}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}-s{self.seed}-{digest}"
+        data = _dataset_slug(self.dataset)
+        return f"{self.arch}-{data}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}-s{self.seed}-{digest}"
 
     @property
     def run_name(self) -> str:
@@ -163,6 +171,11 @@ _HINTS = get_type_hints(TrialConfig)
 _CHOICES = {name: get_args(kind) for name, kind in _HINTS.items() if get_origin(kind) is Literal}
 
 
+def _dataset_slug(dataset: str) -> str:
+    """Fit for the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.removeprefix(OWN_PREFIX))[-64:]
+
+
 def check_field(name: str) -> None:
     """Raises ConfigError when TrialConfig has no such field, naming the near matches."""
     if name not in _HINTS:
@@ -188,6 +201,11 @@ def parse_value(name: str, text: str) -> Any:
 def _coerce(name: str, value: Any) -> Any:
     """`value` as the type that the field declares; an int is a fine float, nothing else is converted."""
     kind = _HINTS[name]
+    if name == "dataset" and value not in get_args(Dataset):
+        if not (isinstance(value, str) and _OWN_DATASET.fullmatch(value)):
+            got = value[:100] if isinstance(value, str) else shown(value)
+            raise ConfigError(f"dataset is {shown(value)}; {_did_you_mean(got, [*get_args(Dataset), *OWN_DATASETS])}")
+        return value
     if name in _CHOICES:
         if value not in _CHOICES[name]:
             got = value[:100] if isinstance(value, str) else shown(value)

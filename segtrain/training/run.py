@@ -11,7 +11,7 @@ from torch.optim import AdamW
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.data import DATASETS
+from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import DataCache, open_cache
 from segtrain.data.spec import SPLITS, DataError, Split
 from segtrain.machine import environment
@@ -42,7 +42,7 @@ class Run:
     inputs: Mapping[Split, Inputs]
 
     def evaluate(self, split: Split) -> Evaluation:
-        num_classes = len(DATASETS[self.config.dataset].classes)
+        num_classes = len(find_dataset(self.config.dataset).classes)
         return evaluate(self.model, self.inputs[split], num_classes, self.config.batch_size, self.hardware)
 
     def write_status(self, state: records.State, reason: str | None = None, step: int | None = None) -> None:
@@ -74,7 +74,7 @@ def start_or_resume(
     if hardware.device.type == "cuda":
         torch.cuda.empty_cache()  # of the trial before, in a process that runs several; a neighbour may need it
 
-    dataset = DATASETS[config.dataset]
+    dataset = find_dataset(config.dataset)
     data = open_cache(dataset, data_root, config.image_height, config.image_width)
     made_from = records.read_data_fingerprint(folder)
     if last is not None and made_from not in (data.fingerprint, None):

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from segtrain import records
-from segtrain.data import DATASETS
+from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import list_pairs
 from segtrain.data.spec import SPLITS, DataError
 from sweeps.engine.ask.found import count_trials
@@ -105,7 +105,7 @@ def _epoch_flops(plan: Sequence[PlannedTrial], data_root: Path) -> dict[str, flo
     """By trial id: floating-point operations of an epoch."""
     images = {}
     for name in {planned.trial.config.dataset for planned in plan}:
-        pairs = list_pairs(DATASETS[name], data_root)
+        pairs = list_pairs(find_dataset(name), data_root)
         images[name] = {split: len(pairs[split]) for split in SPLITS}
     configs = [planned.trial.config for planned in plan]
     return {config.trial_id: epoch_flops(config, images[config.dataset]) for config in configs}

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from segtrain import records
 from segtrain.config import TrialConfig
+from segtrain.data.by_name import known_places
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
@@ -43,6 +44,8 @@ def run_trials(
         nodes = ready()
     resources = pick_resources(nodes(), *options.resources)
 
+    places = known_places()
+
     def slots() -> int:
         return resources.slots(nodes())
 
@@ -55,6 +58,7 @@ def run_trials(
             "study": study,
             "out": str(options.out),
             "data_root": str(options.data_root),
+            "data_places": places,
             "wandb": options.wandb,
             "cpus": resources.cpus,
             "gpus": resources.gpus,

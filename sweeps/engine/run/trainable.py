@@ -9,6 +9,7 @@ from ray import tune
 
 from segtrain import records
 from segtrain.config import TrialConfig
+from segtrain.data.by_name import remember_places
 from segtrain.training.trial import TrialLocked, reason_of, train
 from sweeps.engine.run.tracking import Tracker
 
@@ -22,8 +23,8 @@ Outcome = Literal["ended", "locked"]
 class TrialTrainable(tune.Trainable):
     """Runs one trial after another in one process, so that torch is imported and started once.
 
-    `config`: {"trial": TrialConfig fields, "run_name", "study", "out", "data_root", "wandb", "cpus", "gpus"}. Nothing
-    that happens in a trial is raised into Tune: only the death of the process is an error there.
+    `config`: {"trial": TrialConfig fields, "run_name", "study", "out", "data_root", "data_places", "wandb", "cpus",
+    "gpus"}. Nothing that happens in a trial is raised into Tune: only the death of the process is an error there.
     """
 
     @classmethod
@@ -31,6 +32,7 @@ class TrialTrainable(tune.Trainable):
         return tune.PlacementGroupFactory([{"CPU": config["cpus"], "GPU": config["gpus"]}])
 
     def setup(self, config: dict[str, Any]) -> None:
+        remember_places(config["data_places"])
         trial = TrialConfig.from_dict(config["trial"])
         folder = records.trial_dir(Path(config["out"]), trial.trial_id)
         self.epochs: Iterator[dict[str, Any]] = train(
