@@ -9,7 +9,7 @@ from typing import Any
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
 from segtrain.data.by_name import register
-from segtrain.data.own.look import write_description
+from segtrain.data.own.describe_folder import write_description
 from segtrain.errors import UserError
 
 

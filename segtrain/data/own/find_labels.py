@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from segtrain.data.own.decoding import split_codes, to_codes
-from segtrain.data.own.description import MOST_CLASSES, Colour, Labels
+from segtrain.data.own.schema import MOST_CLASSES, Colour, Labels
 from segtrain.data.spec import IGNORE, DataError
 
 MOST_MASKS = 200
