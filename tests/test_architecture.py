@@ -27,7 +27,7 @@ ROOMS = {
     "segtrain/own_code": {"errors"},
     "segtrain/machine": {"config", "errors", "records"},
     "segtrain/synthetic": {"machine"},
-    "segtrain/data": {"config", "errors", "machine", "records", "synthetic"},
+    "segtrain/data": {"config", "errors", "fields", "machine", "own_code", "records", "synthetic"},
     "segtrain/metrics": {"records"},
     "segtrain/models": {"config", "errors", "own_code"},
     "segtrain/training": {
