@@ -27,15 +27,16 @@ class Progress:
     channels_last: bool = True  # likewise
 
 
-def save_last(folder: Path, progress: Progress, model: nn.Module, optimizer: Optimizer) -> None:
+def save_last(
+    folder: Path, progress: Progress, model: nn.Module, optimizer: Optimizer, average: dict[str, Tensor] | None = None
+) -> None:
+    state = {"progress": asdict(progress), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
     with records.atomic_file(folder / records.LAST_FILE) as file:
-        torch.save(
-            {"progress": asdict(progress), "model": model.state_dict(), "optimizer": optimizer.state_dict()}, file
-        )
+        torch.save(state | ({} if average is None else {"average": average}), file)
 
 
 def load_last(folder: Path) -> dict[str, Any] | None:
-    """{"progress", "model", "optimizer"}, or None when the trial has saved nothing yet."""
+    """{"progress", "model", "optimizer"}, "average" where there is one, or None before the first is saved."""
     path = folder / records.LAST_FILE
     if not path.exists():
         return None

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from segtrain import records
 from segtrain.metrics.confusion import scores
 from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
 from segtrain.training.evaluation import autocast, cross_entropy_sum, forward_with_auxiliary
-from segtrain.training.optimizer import learning_rate
+from segtrain.training.optimizer import learning_rate, set_learning_rate
 from segtrain.training.run import Run
 
 AUXILIARY_WEIGHT = 0.4
@@ -28,39 +29,63 @@ class Diverged(ArithmeticError):
 
 
 def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
-    """Forward, loss, backward, step, over the training split. Raises Diverged."""
+    """Forward, loss, backward over the training split, and a step every `accumulate` batches. Raises Diverged.
+
+    The loss that is recorded is the cross-entropy of the logits in nats, a mean over pixels, whatever the trial makes
+    small and whatever auxiliary heads add to it: comparable between recipes, and with the loss of the validation.
+    """
     config, inputs = run.config, run.inputs["train"]
     started = time.perf_counter()
     torch.manual_seed(dropout_seed(config.seed, epoch))
     lr = learning_rate(config, epoch)
-    for group in run.optimizer.param_groups:
-        group["lr"] = lr
+    set_learning_rate(run.optimizer, lr)
     set_train_mode(run.model, config.freeze)
-    sums, counts = [], []
-    for batch in inputs.training_batches(config, epoch):
+    batches = -(-len(inputs) // config.batch_size)
+    sums, counts, objectives = [], [], []
+    for number, batch in enumerate(inputs.training_batches(config, epoch)):
         with autocast(run.hardware):
             logits, auxiliary = forward_with_auxiliary(run.model, batch)
-        loss_sum, pixels = cross_entropy_sum(logits, batch.target)
-        # The recorded loss is that of the logits alone, comparable between models with auxiliary heads and without.
-        objective = loss_sum
+        with torch.set_grad_enabled(run.loss is None):
+            loss_sum, pixels = cross_entropy_sum(logits, batch.target)
+        objective = loss_sum / pixels.clamp(min=1) if run.loss is None else run.loss(logits, batch.target)
         for logits_besides in auxiliary:
-            objective = objective + AUXILIARY_WEIGHT * cross_entropy_sum(logits_besides, batch.target)[0]
-        run.optimizer.zero_grad()
-        (objective / pixels.clamp(min=1)).backward()
-        run.optimizer.step()
+            objective = objective + AUXILIARY_WEIGHT * _loss(run, logits_besides, batch.target)
+        first = number - number % config.accumulate
+        if number == first:
+            run.optimizer.zero_grad()
+        (objective / min(config.accumulate, batches - first)).backward()
+        if (number + 1) % config.accumulate == 0 or number + 1 == batches:
+            _step(run)
         sums.append(loss_sum.detach())
         counts.append(pixels)
+        objectives.append(objective.detach())
     # Read once an epoch: asking for a number at every step would make a GPU wait.
     losses = torch.stack(sums)
-    finite = losses.isfinite()
+    finite = losses.isfinite() & torch.stack(objectives).isfinite()
     if not finite.all():
-        step = int((~finite).nonzero()[0])
-        raise Diverged("training", losses[step].item(), step + 1)
+        batch_number = int((~finite).nonzero()[0])
+        wrong = losses if not losses[batch_number].isfinite() else torch.stack(objectives)
+        raise Diverged("training", wrong[batch_number].item(), batch_number // config.accumulate + 1)
     return {
         records.TRAIN_LOSS: (losses.double().sum() / torch.stack(counts).sum()).item(),
         records.LR: lr,
         records.IMAGES_PER_S: len(inputs) / (time.perf_counter() - started),
     }
+
+
+def _loss(run: Run, logits: Tensor, target: Tensor) -> Tensor:
+    if run.loss is not None:
+        return run.loss(logits, target)
+    loss_sum, pixels = cross_entropy_sum(logits, target)
+    return loss_sum / pixels.clamp(min=1)
+
+
+def _step(run: Run) -> None:
+    if run.config.clip_norm:
+        torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.config.clip_norm)
+    run.optimizer.step()
+    if run.average is not None:
+        run.average.update(run.model)
 
 
 def dropout_seed(seed: int, epoch: int) -> int:
@@ -71,14 +96,16 @@ def dropout_seed(seed: int, epoch: int) -> int:
 
 def validate(run: Run, epoch: int) -> dict[str, Any]:
     """Scores the validation split, and keeps the weights when its mean IoU has risen. Raises Diverged."""
-    validation = run.evaluate("val")
-    if validation.confusion.any() and not math.isfinite(validation.loss):
-        # The last step blew the weights up after its own loss had been fine.
-        raise Diverged("validation", validation.loss, -(-len(run.inputs["train"]) // run.config.batch_size))
-    found = scores(validation.confusion)
-    if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
-        run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou
-        checkpoint.save_best(run.folder, run.model)
+    with run.judged_weights():
+        validation = run.evaluate("val")
+        if validation.confusion.any() and not math.isfinite(validation.loss):
+            # The last step blew the weights up after its own loss had been fine.
+            step_images = run.config.batch_size * run.config.accumulate
+            raise Diverged("validation", validation.loss, -(-len(run.inputs["train"]) // step_images))
+        found = scores(validation.confusion)
+        if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
+            run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou
+            checkpoint.save_best(run.folder, run.model)
     return {
         records.VAL_LOSS: validation.loss,
         records.VAL_MEAN_IOU: found.mean_iou,
