@@ -1,7 +1,6 @@
 """The recipe of one trial: everything that changes its numbers, and nothing that does not. Standard library only."""
 
 import dataclasses
-import difflib
 import functools
 import hashlib
 import json
@@ -12,7 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from segtrain.errors import UserError
-from segtrain.fields import MOST_NUMBER, is_name, shown
+from segtrain.fields import MOST_NUMBER, did_you_mean, is_name, shown
+from segtrain.own_code import NAME, is_own_name
+from segtrain.recipe import MOST_ACCUMULATED, Schedule, find_mismatch, find_wrong_name
 from segtrain.records import FREEZE_LABELS
 
 Arch = Literal[
@@ -31,7 +32,7 @@ FOREIGN_ARCHS: dict[Library, str] = {
 }
 _FOREIGN_ARCH = re.compile(
     r"(?P<smp>smp:\w+/[\w.-]+)|(?P<torchvision>torchvision:\w+)|(?P<hf>hf:\S.*)"
-    r"|(?P<own>(?!(?:smp|torchvision|hf):)[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*)"
+    rf"|(?P<own>(?!(?:smp|torchvision|hf):){NAME})"
 )
 Dataset = Literal["roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets"]
 """The datasets that come with the program; TrialConfig.dataset may also be of the form of one of OWN_DATASETS."""
@@ -87,6 +88,19 @@ class TrialConfig:
     test_every: int = 0  # epochs between drawn-only test evaluations; 0: the test set is seen once, at the end
     precision: Precision = "auto"
     seed: int = 0
+    loss: str = "cross_entropy"  # what training makes small: see training/losses.py
+    class_weights: str = "none"  # of the loss: none, inverse or median frequency in the training split, or numbers
+    label_smoothing: float = 0.0
+    optimizer: str = "adamw"  # with amsgrad; or sgd, or package.module:function
+    momentum: float = 0.9  # of sgd
+    nesterov: bool = False  # of sgd
+    encoder_lr_factor: float = 1.0  # the encoder learns at this many times the learning rate
+    schedule: Schedule = "exponential"  # of the learning rate over the epochs: see training/optimizer.py
+    poly_power: float = 0.9
+    warmup_epochs: int = 0  # in which the learning rate rises to `lr`
+    clip_norm: float = 0.0  # the norm that gradients are scaled down to; 0: as they are
+    accumulate: int = 1  # batches whose gradients make one step
+    ema_decay: float = 0.0  # of the average of the weights that is validated and kept in their place; 0: none
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -106,9 +120,26 @@ class TrialConfig:
             ("test_every", 0 <= self.test_every <= MOST, f"an integer from 0 to {MOST}"),
             ("parent", self.parent is None or is_name(self.parent), "the id of a trial"),
             ("seed", 0 <= self.seed < 2**32, "an integer in [0, 2^32)"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "a number from 0 to less than 1"),
+            ("momentum", 0 <= self.momentum < 1, "a number from 0 to less than 1"),
+            (
+                "encoder_lr_factor",
+                LEAST_RATE <= self.encoder_lr_factor <= MOST,
+                f"a number from {LEAST_RATE:g} to {MOST}",
+            ),
+            ("poly_power", 0 < self.poly_power <= 10, "a number above 0, up to 10"),
+            ("warmup_epochs", 0 <= self.warmup_epochs <= MOST, f"an integer from 0 to {MOST}"),
+            ("clip_norm", 0 <= self.clip_norm <= 1 / LEAST_RATE, f"a number from 0 to {1 / LEAST_RATE:g}"),
+            ("accumulate", 1 <= self.accumulate <= MOST_ACCUMULATED, f"an integer from 1 to {MOST_ACCUMULATED}"),
+            ("ema_decay", 0 <= self.ema_decay < 1, "a number from 0 to less than 1"),
         ):
             if not holds:
                 raise _value_error(name, getattr(self, name), allowed)
+        for name in ("loss", "class_weights", "optimizer"):
+            if (wrong := find_wrong_name(name, getattr(self, name))) is not None:
+                raise ConfigError(wrong)
+        if (mismatch := find_mismatch(self)) is not None:
+            raise ConfigError(mismatch)
         if (self.init == "parent") != (self.parent is not None):
             raise ConfigError(
                 f"init is {self.init!r} and parent is {self.parent!r}; a parent trial's id goes with init='parent' "
@@ -177,6 +208,12 @@ class TrialConfig:
         return f"{slug(self.arch)}-{data}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}-s{self.seed}-{digest}"
 
     @property
+    def own_code(self) -> list[str]:
+        """The names of the user's own functions that the trial uses."""
+        own = [self.arch] if library_of(self.arch) == "own" else []
+        return own + [name for name in (self.loss, self.optimizer) if is_own_name(name)]
+
+    @property
     def run_name(self) -> str:
         """`fcn8s-unfreeze-lr0.001`, with `-s1` behind it for every seed but the first."""
         name = f"{slug(self.arch)}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}"
@@ -226,7 +263,7 @@ def _dataset_slug(dataset: str) -> str:
 def check_field(name: str) -> None:
     """Raises ConfigError when TrialConfig has no such field, naming the near matches."""
     if name not in _HINTS:
-        raise ConfigError(f"{shown(name)} is not a field of a trial; {_did_you_mean(name, list(_HINTS))}")
+        raise ConfigError(f"{shown(name)} is not a field of a trial; {did_you_mean(name, list(_HINTS))}")
 
 
 def parse_value(name: str, text: str) -> Any:
@@ -250,17 +287,17 @@ def _coerce(name: str, value: Any) -> Any:
     kind = _HINTS[name]
     if name == "arch" and not (isinstance(value, str) and (value in get_args(Arch) or library_of(value))):
         got = value[:100] if isinstance(value, str) else shown(value)
-        near = _did_you_mean(got, [*get_args(Arch), *FOREIGN_ARCHS.values()])
+        near = did_you_mean(got, [*get_args(Arch), *FOREIGN_ARCHS.values()])
         raise ConfigError(f"arch is {shown(value)}; {near}")
     if name == "dataset" and value not in get_args(Dataset):
         if not (isinstance(value, str) and _OWN_DATASET.fullmatch(value)):
             got = value[:100] if isinstance(value, str) else shown(value)
-            raise ConfigError(f"dataset is {shown(value)}; {_did_you_mean(got, [*get_args(Dataset), *OWN_DATASETS])}")
+            raise ConfigError(f"dataset is {shown(value)}; {did_you_mean(got, [*get_args(Dataset), *OWN_DATASETS])}")
         return value
     if name in _CHOICES:
         if value not in _CHOICES[name]:
             got = value[:100] if isinstance(value, str) else shown(value)
-            near = _did_you_mean(got, list(_CHOICES[name]))
+            near = did_you_mean(got, list(_CHOICES[name]))
             raise ConfigError(f"{name} is {shown(value)}; {near}")
         return value
     if kind is float and type(value) is int and abs(value) <= MOST_NUMBER:
@@ -277,9 +314,3 @@ def _value_error(name: str, value: Any, allowed: str) -> ConfigError:
 def _allowed(kind: Any) -> str:
     names = {int: "an integer", float: "a number", bool: "true or false"}
     return names.get(kind, "text")
-
-
-def _did_you_mean(got: str, allowed: list[str]) -> str:
-    near = difflib.get_close_matches(got, allowed, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"{hint}allowed: {', '.join(allowed)}"

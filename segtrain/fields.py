@@ -4,8 +4,9 @@ Files may be torn, edited by hand, or another's. What is read is checked against
 nothing behind the reader meets a number that overflows or a text that a terminal obeys.
 """
 
+import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +88,13 @@ def shown(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def did_you_mean(got: str, allowed: Sequence[str]) -> str:
+    """`did you mean lr? allowed: lr, epochs`, or what is allowed alone."""
+    near = difflib.get_close_matches(got, allowed, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{hint}allowed: {', '.join(allowed)}"
 
 
 def printable(text: str) -> str:

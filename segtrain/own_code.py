@@ -8,6 +8,7 @@ import functools
 import hashlib
 import importlib
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -18,12 +19,17 @@ from typing import Any
 
 from segtrain.errors import UserError
 
+NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*"
 OURS = ("segtrain", "sweeps", "analysis")
 KEPT = (".py", ".json")  # weights of a model in a local folder are hashed, but are in the trial's own
 
 
 class CodeError(UserError):
     """Code of the user's own cannot be imported, raised something, or gave what it should not."""
+
+
+def is_own_name(text: str) -> bool:
+    return re.fullmatch(NAME, text) is not None
 
 
 def make_importable(folders: Iterable[str]) -> None:

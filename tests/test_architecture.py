@@ -16,6 +16,7 @@ STDLIB_ONLY = (
     "segtrain/errors.py",
     "segtrain/fields.py",
     "segtrain/own_code.py",
+    "segtrain/recipe.py",
     "sweeps/engine/ask",
 )
 ROOMS = {
@@ -23,8 +24,9 @@ ROOMS = {
     "segtrain/fields": set(),
     "segtrain/errors": {"fields"},
     "segtrain/records": {"errors", "fields"},
-    "segtrain/config": {"errors", "fields", "records"},
     "segtrain/own_code": {"errors"},
+    "segtrain/recipe": {"errors", "fields", "own_code"},
+    "segtrain/config": {"errors", "fields", "own_code", "recipe", "records"},
     "segtrain/machine": {"config", "errors", "records"},
     "segtrain/synthetic": {"machine"},
     "segtrain/data": {"config", "errors", "fields", "machine", "own_code", "records", "synthetic"},
@@ -39,6 +41,7 @@ ROOMS = {
         "metrics",
         "models",
         "own_code",
+        "recipe",
         "records",
     },
     "segtrain/use": {"config", "data", "errors", "fields", "machine", "models", "own_code", "records", "training"},

@@ -74,14 +74,16 @@ def build_model(config: TrialConfig, num_classes: int) -> EncoderDecoder:
     return MODELS[cast(Arch, config.arch)](config, num_classes)
 
 
-def code_of(arch: str) -> Mapping[str, bytes]:
-    """Name -> content of the files outside this program and the libraries that decide what `arch` is: own code, or a
-    model in a local folder. Empty for all others. Raises CodeError."""
-    library = library_of(arch)
-    if library == "own":
-        own_code.import_object(arch, "arch")
-        return own_code.sources(arch)
-    return hf_files(arch.partition(":")[2]) if library == "hf" else {}
+def code_of(config: TrialConfig) -> Mapping[str, bytes]:
+    """Name -> content of the files outside this program and the libraries that decide what a trial is: own code, or a
+    model in a local folder. Empty for most. Raises CodeError."""
+    found = hf_files(config.arch.partition(":")[2]) if library_of(config.arch) == "hf" else {}
+    for field in ("arch", "loss", "optimizer"):
+        name = getattr(config, field)
+        if name in config.own_code:
+            own_code.import_object(name, field)
+            found |= own_code.sources(name)
+    return found
 
 
 def head_note(config: TrialConfig, num_classes: int) -> str | None:

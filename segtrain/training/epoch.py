@@ -15,7 +15,7 @@ from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart
 from segtrain.training.evaluation import autocast, cross_entropy_sum, forward_with_auxiliary
-from segtrain.training.optimizer import learning_rate
+from segtrain.training.optimizer import learning_rate, set_learning_rate
 from segtrain.training.run import Run
 
 AUXILIARY_WEIGHT = 0.4
@@ -33,39 +33,48 @@ class Diverged(ArithmeticError):
 
 
 def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
-    """Forward, loss, backward, step, over the training split. Raises Diverged."""
+    """Forward, loss, backward over the training split, and a step every `accumulate` batches. Raises Diverged.
+
+    The loss that is recorded is the cross-entropy of the logits in nats, a mean over pixels, whatever the trial makes
+    small and whatever auxiliary heads add to it: comparable between recipes, and with the loss of the validation.
+    """
     config, inputs = run.config, run.inputs["train"]
     started = time.perf_counter()
     torch.manual_seed(dropout_seed(config.seed, epoch))
     lr = learning_rate(config, epoch)
-    for group in run.optimizer.param_groups:
-        group["lr"] = lr
+    set_learning_rate(run.optimizer, lr)
     set_train_mode(run.model, config.freeze)
     part, run.part = run.part, None
-    sums, counts = ([], []) if part is None else _go_on(run, part)
-    saved = time.monotonic()
-    for batch in islice(inputs.training_batches(config, epoch), len(sums), None):
+    sums, counts, objectives = ([], [], []) if part is None else _go_on(run, part)
+    batches, saved = -(-len(inputs) // config.batch_size), time.monotonic()
+    for number, batch in enumerate(islice(inputs.training_batches(config, epoch), len(sums), None), len(sums)):
         with autocast(run.hardware):
             logits, auxiliary = forward_with_auxiliary(run.model, batch)
-        loss_sum, pixels = cross_entropy_sum(logits, batch.target)
-        # The recorded loss is that of the logits alone, comparable between models with auxiliary heads and without.
-        objective = loss_sum
+        with torch.set_grad_enabled(run.loss is None):
+            loss_sum, pixels = cross_entropy_sum(logits, batch.target)
+        objective = loss_sum / pixels.clamp(min=1) if run.loss is None else run.loss(logits, batch.target)
         for logits_besides in auxiliary:
-            objective = objective + AUXILIARY_WEIGHT * cross_entropy_sum(logits_besides, batch.target)[0]
-        run.optimizer.zero_grad()
-        (objective / pixels.clamp(min=1)).backward()
-        run.optimizer.step()
+            objective = objective + AUXILIARY_WEIGHT * _loss(run, logits_besides, batch.target)
+        first = number - number % config.accumulate
+        if number == first:
+            run.optimizer.zero_grad()
+        (objective / min(config.accumulate, batches - first)).backward()
+        if (number + 1) % config.accumulate == 0 or number + 1 == batches:
+            _step(run)
         sums.append(loss_sum.detach())
         counts.append(pixels)
-        if time.monotonic() - saved > SAVE_EVERY_S:
-            _save_part(run, sums, counts)
+        objectives.append(objective.detach())
+        # Only after a step: gradients that wait for one are not saved.
+        if (number + 1) % config.accumulate == 0 and time.monotonic() - saved > SAVE_EVERY_S:
+            _save_part(run, sums, counts, objectives)
             saved = time.monotonic()
     # Read once an epoch: asking for a number at every step would make a GPU wait.
     losses = torch.stack(sums)
-    finite = losses.isfinite()
+    finite = losses.isfinite() & torch.stack(objectives).isfinite()
     if not finite.all():
-        step = int((~finite).nonzero()[0])
-        raise Diverged("training", losses[step].item(), step + 1)
+        batch_number = int((~finite).nonzero()[0])
+        wrong = losses if not losses[batch_number].isfinite() else torch.stack(objectives)
+        raise Diverged("training", wrong[batch_number].item(), batch_number // config.accumulate + 1)
     return {
         records.TRAIN_LOSS: (losses.double().sum() / torch.stack(counts).sum()).item(),
         records.LR: lr,
@@ -73,20 +82,43 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     }
 
 
-def _save_part(run: Run, loss_sums: list[Tensor], pixels: list[Tensor]) -> None:
+def _save_part(run: Run, loss_sums: list[Tensor], pixels: list[Tensor], objectives: list[Tensor]) -> None:
     device = run.hardware.device
-    gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    part = EpochPart(loss_sums=loss_sums, pixels=pixels, cpu_generator=torch.get_rng_state(), gpu_generator=gpu)
-    checkpoint.save_last(run.folder, run.progress, run.model, run.optimizer, part)
+    part = EpochPart(
+        loss_sums=loss_sums,
+        pixels=pixels,
+        objectives=objectives,
+        cpu_generator=torch.get_rng_state(),
+        gpu_generator=torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    )
+    run.save(part)
 
 
-def _go_on(run: Run, part: EpochPart) -> tuple[list[Tensor], list[Tensor]]:
-    """What the steps so far gave, on the trial's device, whose generators go on where they were."""
+def _go_on(run: Run, part: EpochPart) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """What the batches so far gave, on the trial's device, whose generators go on where they were."""
     device = run.hardware.device
     torch.set_rng_state(part.cpu_generator)
     if part.gpu_generator is not None and device.type == "cuda":
         torch.cuda.set_rng_state(part.gpu_generator, device)
-    return [each.to(device) for each in part.loss_sums], [each.to(device) for each in part.pixels]
+    loss_sums, pixels, objectives = (
+        [each.to(device) for each in given] for given in (part.loss_sums, part.pixels, part.objectives)
+    )
+    return loss_sums, pixels, objectives
+
+
+def _loss(run: Run, logits: Tensor, target: Tensor) -> Tensor:
+    if run.loss is not None:
+        return run.loss(logits, target)
+    loss_sum, pixels = cross_entropy_sum(logits, target)
+    return loss_sum / pixels.clamp(min=1)
+
+
+def _step(run: Run) -> None:
+    if run.config.clip_norm:
+        torch.nn.utils.clip_grad_norm_(run.model.parameters(), run.config.clip_norm)
+    run.optimizer.step()
+    if run.average is not None:
+        run.average.update(run.model)
 
 
 def dropout_seed(seed: int, epoch: int) -> int:
@@ -97,14 +129,16 @@ def dropout_seed(seed: int, epoch: int) -> int:
 
 def validate(run: Run, epoch: int) -> dict[str, Any]:
     """Scores the validation split, and keeps the weights when its mean IoU has risen. Raises Diverged."""
-    validation = run.evaluate("val")
-    if validation.confusion.any() and not math.isfinite(validation.loss):
-        # The last step blew the weights up after its own loss had been fine.
-        raise Diverged("validation", validation.loss, -(-len(run.inputs["train"]) // run.config.batch_size))
-    found = scores(validation.confusion)
-    if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
-        run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou
-        checkpoint.save_best(run.folder, run.model)
+    with run.judged_weights():
+        validation = run.evaluate("val")
+        if validation.confusion.any() and not math.isfinite(validation.loss):
+            # The last step blew the weights up after its own loss had been fine.
+            step_images = run.config.batch_size * run.config.accumulate
+            raise Diverged("validation", validation.loss, -(-len(run.inputs["train"]) // step_images))
+        found = scores(validation.confusion)
+        if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
+            run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou
+            checkpoint.save_best(run.folder, run.model)
     return {
         records.VAL_LOSS: validation.loss,
         records.VAL_MEAN_IOU: found.mean_iou,

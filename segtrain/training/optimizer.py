@@ -1,15 +1,22 @@
-"""The optimiser recipe of the reports: AdamW with amsgrad, the learning rate decaying exponentially by epoch."""
+"""The optimiser and its learning rate, which has a closed form in the epoch: having no state, it cannot be resumed
+wrongly."""
 
 import inspect
-from typing import TypeVar
+import math
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 
 from segtrain.config import TrialConfig
+from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.own_code import CodeError, describe_error, import_object, is_own_name
+from segtrain.recipe import RecipeError
 
 Kind = TypeVar("Kind", bound=Optimizer)
+LR_FACTOR = "lr_factor"
+"""Of a group of parameters: how many times the learning rate it learns at; absent where there is one group."""
 
 
 def without_compiler(kind: type[Kind]) -> type[Kind]:
@@ -21,15 +28,84 @@ def without_compiler(kind: type[Kind]) -> type[Kind]:
 
 
 UncompiledAdamW = without_compiler(AdamW)
+UncompiledSGD = without_compiler(SGD)
 
 
-def build_optimizer(config: TrialConfig, model: nn.Module) -> AdamW:
-    """Over the parameters that require a gradient, so freeze the model first."""
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return UncompiledAdamW(trainable, lr=config.lr, weight_decay=config.weight_decay, amsgrad=True, fused=True)
+def build_optimizer(config: TrialConfig, model: nn.Module) -> Optimizer:
+    """Over the parameters that require a gradient, so freeze the model first. Raises RecipeError and CodeError."""
+    groups = _groups(config, model)
+    if is_own_name(config.optimizer):
+        return _own_optimizer(config, groups)
+    if config.optimizer == "sgd":
+        return UncompiledSGD(
+            groups,
+            lr=config.lr,
+            momentum=config.momentum,
+            nesterov=config.nesterov,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+    return UncompiledAdamW(groups, lr=config.lr, weight_decay=config.weight_decay, amsgrad=True, fused=True)
+
+
+def _groups(config: TrialConfig, model: nn.Module) -> list[Any]:
+    """The parameters; with a factor for the encoder, two groups of them."""
+    if config.encoder_lr_factor == 1:
+        return [parameter for parameter in model.parameters() if parameter.requires_grad]
+    assert isinstance(model, EncoderDecoder)
+    encoder = [*model.encoder.parameters()]
+    if not encoder:
+        raise RecipeError(
+            f"encoder_lr_factor is {config.encoder_lr_factor:g} and arch is {config.arch!r}, whose encoder is not "
+            "known; call it `encoder` in the module, or set encoder_lr_factor=1"
+        )
+    inside = {id(parameter) for parameter in encoder}
+    decoder = [parameter for parameter in model.parameters() if id(parameter) not in inside]
+    return [{"params": encoder, LR_FACTOR: config.encoder_lr_factor}, {"params": decoder, LR_FACTOR: 1.0}]
+
+
+def _own_optimizer(config: TrialConfig, groups: list[Any]) -> Optimizer:
+    name = config.optimizer
+    function = import_object(name, "optimizer")
+    if not callable(function):
+        raise CodeError(f"optimizer is {name!r}, which is a {type(function).__name__}; it has to be a function")
+    try:
+        found = function(groups, lr=config.lr, weight_decay=config.weight_decay)
+    except (Exception, SystemExit) as error:
+        raise CodeError(
+            f"optimizer is {name!r}, and calling it with (parameters, lr=..., weight_decay=...) failed: "
+            f"{describe_error(error)}"
+        ) from error
+    if not isinstance(found, Optimizer):
+        raise CodeError(
+            f"optimizer is {name!r} and gave a {type(found).__name__}; it has to give a torch.optim.Optimizer"
+        )
+    return found
+
+
+def set_learning_rate(optimizer: Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group.get(LR_FACTOR, 1.0)
 
 
 def learning_rate(config: TrialConfig, epoch: int) -> float:
-    """torch's ExponentialLR in closed form: epoch 1 trains at `lr`, every later one at `lr_gamma` times the rate
-    before it. Having no state, it cannot be resumed wrongly."""
-    return config.lr * config.lr_gamma ** (epoch - 1)
+    """Of epoch 1 and on. It rises evenly over the epochs of the warm-up, below `lr` in each of them; in the T epochs
+    behind it, of which t are over, it is `lr` times
+
+    exponential   lr_gamma^t, torch's ExponentialLR
+    poly          (1 - t/T)^poly_power, torch's PolynomialLR
+    cosine        (1 + cos(pi t/T)) / 2, torch's CosineAnnealingLR
+    constant      1
+    """
+    if epoch <= config.warmup_epochs:
+        return config.lr * epoch / (config.warmup_epochs + 1)
+    over, whole = epoch - 1 - config.warmup_epochs, config.epochs - config.warmup_epochs
+    match config.schedule:
+        case "exponential":
+            return float(config.lr * config.lr_gamma**over)
+        case "poly":
+            return float(config.lr * (1 - over / whole) ** config.poly_power)
+        case "cosine":
+            return config.lr * (1 + math.cos(math.pi * over / whole)) / 2
+        case "constant":
+            return config.lr

@@ -1,6 +1,7 @@
 """A trial in memory, as it is at its beginning or was when its last checkpoint was written."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
@@ -27,10 +28,12 @@ from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
+from segtrain.training.average import AveragedWeights
 from segtrain.training.batches import Inputs
 from segtrain.training.checkpoint import EpochPart, Progress
 from segtrain.training.evaluation import Evaluation, autocast, evaluate
 from segtrain.training.features import Features, open_features
+from segtrain.training.losses import Loss, build_loss
 from segtrain.training.model_file import write_model_file
 from segtrain.training.operation_counts import flops_per_image
 from segtrain.training.optimizer import build_optimizer
@@ -45,11 +48,22 @@ class Run:
     data: DataCache
     hardware: Hardware
     model: EncoderDecoder
-    optimizer: AdamW
+    optimizer: Optimizer
     progress: Progress
     attempts: int
     inputs: Mapping[Split, Inputs]
+    loss: Loss | None  # None: the plain cross-entropy, which is recorded in any case
+    average: AveragedWeights | None
     part: EpochPart | None = None  # of the next epoch, when it was under way
+
+    def save(self, part: EpochPart | None = None) -> None:
+        """Writes `last.pt`, from which the trial goes on after an epoch, or within one after `part` of it."""
+        average = None if self.average is None else self.average.state
+        checkpoint.save_last(self.folder, self.progress, self.model, self.optimizer, average, part)
+
+    def judged_weights(self) -> AbstractContextManager[None]:
+        """The model has the weights that validation judges, until the end of the block."""
+        return nullcontext() if self.average is None else self.average.in_place_of(self.model)
 
     def evaluate(self, split: Split) -> Evaluation:
         num_classes = len(find_dataset(self.config.dataset).classes)
@@ -112,12 +126,18 @@ def start_or_resume(
         progress = kept
         model.load_state_dict(last["model"])
         optimizer.load_state_dict(last["optimizer"])
+    average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
+    if average is not None and last is not None:
+        average.load(last["average"])
     records.truncate_metrics(folder, progress.epoch)
     before = records.read_status(folder)
     attempts = 1 + (before.attempts if before else 0)
     inputs = prepare_inputs(config, model, data, hardware)
+    loss = None
+    if (config.loss, config.class_weights, config.label_smoothing) != ("cross_entropy", "none", 0):
+        loss = build_loss(config, data.splits["train"].masks, len(dataset.classes), hardware.device)
     part = EpochPart(**last["part"]) if last is not None and "part" in last else None
-    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs, part)
+    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs, loss, average, part)
     _, flops = flops_per_image(config, len(dataset.classes))
     described = environment.describe(hardware, data.fingerprint, model, flops)
     records.write_json(
@@ -129,9 +149,8 @@ def start_or_resume(
 
 
 def keep_code(config: TrialConfig, num_classes: int, folder: Path, resumed: bool) -> dict[str, Any]:
-    """Copies the code that makes the model into the trial's folder; gives what env.json says of it. Nothing for a model
-    of the program."""
-    files, note = code_of(config.arch), head_note(config, num_classes)
+    """Copies code of the user's own into the trial's folder; gives what env.json says of it."""
+    files, note = code_of(config), head_note(config, num_classes)
     kept: dict[str, Any] = {"head": note} if note else {}
     if files:
         before = records.read_code(folder) if resumed else None

@@ -106,14 +106,15 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
             return
         if config.test_every and (epoch % config.test_every == 0 or last_epoch):
             # Drawn as a curve, never used to choose weights.
-            test = run.evaluate("test")
+            with run.judged_weights():
+                test = run.evaluate("test")
             record |= {records.TEST_LOSS: test.loss, records.TEST_MEAN_IOU: scores(test.confusion).mean_iou}
         record[records.PEAK_MEMORY_BYTES] = peak_memory_bytes(run.hardware.device)
         record[records.EPOCH_S] = time.perf_counter() - started
         progress.epoch = epoch
         progress.runtime_s += record[records.EPOCH_S]
         records.append_metrics(run.folder, record)
-        checkpoint.save_last(run.folder, progress, run.model, run.optimizer)
+        run.save()
         run.write_status("running")
         yield record
     started = time.perf_counter()

@@ -27,6 +27,11 @@ from segtrain.records import FREEZE_LABELS
 
 ARCHS = ", ".join([*get_args(Arch), *FOREIGN_ARCHS.values()])
 DATASET_NAMES, INITS = ", ".join(get_args(Dataset)), ", ".join(get_args(Init))
+LOSS_NAMES = (
+    "cross_entropy, focal, dice, lovasz, ohem_cross_entropy, a sum of these, each once, such as cross_entropy+dice, "
+    "package.module:function"
+)
+WEIGHTS = "none, inverse, median, numbers up to 1e+06, one for each class, such as 1:2.5:0.5"
 FIELDS = [field.name for field in dataclasses.fields(TrialConfig)]
 # A value other than the base's for every field; `parent` and `init` have to go together.
 EDITS: dict[str, dict[str, Any]] = {
@@ -49,6 +54,19 @@ EDITS: dict[str, dict[str, Any]] = {
     "test_every": {"test_every": 2},
     "precision": {"precision": "float32"},
     "seed": {"seed": 1},
+    "loss": {"loss": "cross_entropy+dice"},
+    "class_weights": {"class_weights": "median"},
+    "label_smoothing": {"label_smoothing": 0.1},
+    "optimizer": {"optimizer": "sgd"},
+    "momentum": {"momentum": 0.5, "optimizer": "sgd"},
+    "nesterov": {"nesterov": True, "optimizer": "sgd"},
+    "encoder_lr_factor": {"encoder_lr_factor": 0.1},
+    "schedule": {"schedule": "cosine"},
+    "poly_power": {"poly_power": 2.0, "schedule": "poly"},
+    "warmup_epochs": {"warmup_epochs": 3},
+    "clip_norm": {"clip_norm": 1.0},
+    "accumulate": {"accumulate": 4},
+    "ema_decay": {"ema_decay": 0.999},
 }
 
 
@@ -114,11 +132,11 @@ def test_the_order_of_the_keys_does_not_change_the_trial_id() -> None:
 def test_a_field_added_later_leaves_old_trial_ids_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Later(TrialConfig):
-        label_smoothing: float = 0.0
+        later: float = 0.0
 
-    monkeypatch.setitem(config_module._HINTS, "label_smoothing", float)
+    monkeypatch.setitem(config_module._HINTS, "later", float)
     assert Later(arch="fcn8s", dataset="roads").trial_id == base().trial_id
-    assert Later(arch="fcn8s", dataset="roads", label_smoothing=0.1).trial_id != base().trial_id
+    assert Later(arch="fcn8s", dataset="roads", later=0.1).trial_id != base().trial_id
 
 
 def test_run_names() -> None:
@@ -214,6 +232,46 @@ def test_edit_leaves_the_original_alone() -> None:
             "gate is 'upsampled' and arch is 'fcn8s', which has no attention gates; leave gate out, or set "
             "arch=unet_attention_residual",
         ),
+        ({"loss": "dise"}, f"loss is 'dise'; did you mean dice? allowed: {LOSS_NAMES}"),
+        ({"loss": "dice+dice"}, f"loss is 'dice+dice'; did you mean dice? allowed: {LOSS_NAMES}"),
+        ({"loss": "mine:f+dice"}, f"loss is 'mine:f+dice'; did you mean dice? allowed: {LOSS_NAMES}"),
+        ({"class_weights": "1:x"}, f"class_weights is '1:x'; allowed: {WEIGHTS}"),
+        ({"class_weights": "0:0"}, f"class_weights is '0:0'; allowed: {WEIGHTS}"),
+        ({"class_weights": "1:2000000"}, f"class_weights is '1:2000000'; allowed: {WEIGHTS}"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0; allowed: a number from 0 to less than 1"),
+        ({"label_smoothing": math.nan}, "label_smoothing is nan; allowed: a number from 0 to less than 1"),
+        ({"optimizer": "adam"}, "optimizer is 'adam'; did you mean adamw? allowed: adamw, sgd, "
+                                "package.module:function"),
+        ({"momentum": 1, "optimizer": "sgd"}, "momentum is 1.0; allowed: a number from 0 to less than 1"),
+        ({"encoder_lr_factor": 0}, "encoder_lr_factor is 0.0; allowed: a number from 1e-30 to 1000000"),
+        ({"schedule": "linear"}, "schedule is 'linear'; did you mean cosine? "
+                                 "allowed: exponential, poly, cosine, constant"),
+        ({"poly_power": 0, "schedule": "poly"}, "poly_power is 0.0; allowed: a number above 0, up to 10"),
+        ({"warmup_epochs": -1}, "warmup_epochs is -1; allowed: an integer from 0 to 1000000"),
+        ({"clip_norm": math.inf}, "clip_norm is inf; allowed: a number from 0 to 1e+30"),
+        ({"accumulate": 0}, "accumulate is 0; allowed: an integer from 1 to 10000"),
+        ({"ema_decay": 1}, "ema_decay is 1.0; allowed: a number from 0 to less than 1"),
+        ({"loss": "focal+dice", "label_smoothing": 0.1},
+         "label_smoothing is 0.1 and loss is 'focal+dice', which has no use for it; set label_smoothing=0, or a loss "
+         "with cross_entropy or ohem_cross_entropy"),
+        ({"loss": "dice", "class_weights": "inverse"},
+         "class_weights is 'inverse' and loss is 'dice', which has no use for them; set class_weights=none, or a loss "
+         "with cross_entropy or ohem_cross_entropy or focal"),
+        ({"nesterov": True},
+         "momentum is 0.9, nesterov is true and optimizer is 'adamw'; both are of optimizer=sgd: set it, or leave "
+         "them out"),
+        ({"nesterov": True, "momentum": 0, "optimizer": "sgd"},
+         "nesterov is true and momentum is 0; set a momentum above 0, or nesterov=false"),
+        ({"encoder_lr_factor": 0.1, "freeze": "encoder"},
+         "encoder_lr_factor is 0.1 and freeze is 'encoder', so the encoder does not learn; set encoder_lr_factor=1, or "
+         "freeze=none"),
+        ({"schedule": "poly", "lr_gamma": 0.9},
+         "lr_gamma is 0.9 and schedule is 'poly'; lr_gamma is of schedule=exponential: set it, or leave lr_gamma out"),
+        ({"poly_power": 1.0},
+         "poly_power is 1 and schedule is 'exponential'; poly_power is of schedule=poly: set it, or leave poly_power "
+         "out"),
+        ({"warmup_epochs": 30},
+         "warmup_epochs is 30 and epochs is 30; set fewer warmup_epochs than there are epochs"),
     ],
 )  # fmt: skip
 def test_what_no_trial_can_have(values: dict[str, Any], sentence: str) -> None:
@@ -232,6 +290,10 @@ def test_what_no_trial_can_have(values: dict[str, Any], sentence: str) -> None:
         {"lr_gamma": 1, "weight_decay": 0},
         {"seed": 2**32 - 1},
         {"freeze": "all_but_score", "init": "parent", "parent": "x"},
+        {"loss": "lovasz+ohem_cross_entropy", "class_weights": "1:0:2.25", "label_smoothing": 0},
+        {"loss": "my.losses:mine", "optimizer": "my.optimizers:lion"},
+        {"optimizer": "sgd", "momentum": 0, "clip_norm": 0, "accumulate": 10**4, "ema_decay": 0},
+        {"schedule": "poly", "poly_power": 10, "epochs": 2, "warmup_epochs": 1},
     ],
 )
 def test_the_ends_of_what_is_allowed(values: dict[str, Any]) -> None:

@@ -17,25 +17,27 @@ REPLACED_DIR = "replaced"
 
 
 def find_changed(configs: Iterable[TrialConfig], out: Path) -> dict[str, list[str]]:
-    """Architecture -> ids of the trials that were trained with other code than is there now. One that failed before its
-    first checkpoint has nothing that could stand. Raises CodeError."""
+    """What own code they use -> ids of the trials that were trained with other code than is there now. One that failed
+    before its first checkpoint has nothing that could stand. Raises CodeError."""
     changed: dict[str, list[str]] = {}
     digests: dict[str, str | None] = {}
     for config in configs:
-        if library_of(config.arch) not in ("own", "hf"):
+        uses = [*([config.arch] if library_of(config.arch) == "hf" else []), *config.own_code]
+        if not uses:
             continue
+        named = " and ".join(uses)
         folder = records.trial_dir(out, config.trial_id)
         kept, status = records.read_code(folder), records.read_status(folder)
         ended = status is not None and status.state in records.FINAL_STATES
         if kept is None or not (ended or (folder / records.LAST_FILE).exists()):
             continue
-        if config.arch not in digests:
+        if named not in digests:
             from segtrain.models.resolve import code_of  # torch, which takes seconds
 
-            files = code_of(config.arch)
-            digests[config.arch] = own_code.digest(files) if files else None
-        if digests[config.arch] not in (None, kept["sha256"]):
-            changed.setdefault(config.arch, []).append(config.trial_id)
+            files = code_of(config)
+            digests[named] = own_code.digest(files) if files else None
+        if digests[named] not in (None, kept["sha256"]):
+            changed.setdefault(named, []).append(config.trial_id)
     return changed
 
 
@@ -46,10 +48,10 @@ def choose_again(trials: Sequence[Trial], out: Path, choice: CodeChoice | None) 
     if changed and choice is None:
         raise PlanError(
             *(
-                f"the code of {arch} has changed since {len(ids)} of the trials were trained ({', '.join(ids[:3])}"
+                f"the code of {named} has changed since {len(ids)} of the trials were trained ({', '.join(ids[:3])}"
                 f"{' and so on' * (len(ids) > 3)}); type --code changed=rerun to train them again, or "
                 "--code changed=keep to let them stand"
-                for arch, ids in changed.items()
+                for named, ids in changed.items()
             )
         )
     if choice != "changed=rerun":

@@ -14,6 +14,8 @@ from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import list_pairs, open_cache, read_fingerprint
 from segtrain.data.spec import SPLITS, DataError
 from segtrain.errors import UserError
+from segtrain.own_code import is_own_name
+from segtrain.recipe import RecipeError, given_weights
 from segtrain.training.operation_counts import flops_per_image
 from sweeps.engine.ask.options import Options
 from sweeps.engine.plan.cost import epoch_flops
@@ -78,14 +80,37 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
+def check_recipes(configs: Iterable[TrialConfig]) -> None:
+    """Holds weights against the classes that they are for, and tries losses and optimisers of the user's own. Raises
+    RecipeError and CodeError."""
+    chosen = {(c.loss, c.optimizer, c.class_weights, c.dataset, c.arch, c.encoder_lr_factor): c for c in configs}
+    for config in chosen.values():
+        num_classes = len(find_dataset(config.dataset).classes)
+        given = given_weights(config.class_weights)
+        if given is not None and len(given) != num_classes:
+            raise RecipeError(
+                f"class_weights is {config.class_weights!r}, {len(given)} numbers, and {config.dataset} has "
+                f"{num_classes} classes; give one for each: {', '.join(find_dataset(config.dataset).classes)}"
+            )
+        if is_own_name(config.loss):
+            from segtrain.training.losses import try_own_loss  # torch, which takes seconds
+
+            try_own_loss(config.loss, num_classes)
+        if is_own_name(config.optimizer) or (config.encoder_lr_factor != 1 and library_of(config.arch) is not None):
+            from segtrain.models import build_model
+            from segtrain.training.optimizer import build_optimizer
+
+            build_optimizer(config, build_model(config, num_classes))
+
+
 def keep_code(configs: Iterable[TrialConfig], folder: Path) -> None:
     """Copies own code into the folder of the study, where the workers of other machines find it."""
-    own = sorted({config.arch for config in configs if library_of(config.arch) == "own"})
+    own = [config for config in configs if config.own_code]
     if not own:
         return
     from segtrain.models.resolve import code_of  # torch, which takes seconds
 
-    files = {name: content for arch in own for name, content in code_of(arch).items()}
+    files = {name: content for config in own for name, content in code_of(config).items()}
     own_code.keep(files, folder / records.CODE_DIR)
 
 

@@ -20,7 +20,7 @@ from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, make_plan
 from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import duration, epoch_flops, makespan
-from sweeps.engine.plan.preflight import check_models, current_data
+from sweeps.engine.plan.preflight import check_models, check_recipes, current_data
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
@@ -49,7 +49,9 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     trials = replication.trials if replication else points
     again = choose_again(trials, options.out, options.code)
     plan = make_plan(trials, options.out, current, options.changed_data, again)
-    check_models((p.trial.config for p in plan if p.action != "skip"), console)
+    configs = [planned.trial.config for planned in plan if planned.action != "skip"]
+    check_models(configs, console)
+    check_recipes(configs)
     resources = pick_resources(nodes, *options.resources)
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)

@@ -40,6 +40,7 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
     preflight.check_machine(options)
     trials = search.study.expand()
     preflight.check_models((trial.config for trial in trials), console)
+    preflight.check_recipes(trial.config for trial in trials)
     epoch_flops = preflight.check_data([trial.config for trial in trials], options.data_root)
     folder = records.study_dir(options.out, search.study.name)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,15 +1,20 @@
 """The optimiser recipe against torch's own schedule, and what it lets alone."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import ExponentialLR
+from torch.optim import SGD, Adagrad, AdamW, Optimizer
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, ExponentialLR, LRScheduler, PolynomialLR
 
+from segtrain import own_code
 from segtrain.config import TrialConfig
 from segtrain.models import build_model, set_trainable
-from segtrain.training.optimizer import build_optimizer, learning_rate
+from segtrain.own_code import CodeError
+from segtrain.training.optimizer import build_optimizer, learning_rate, set_learning_rate
 
 
 def linear() -> torch.nn.Linear:
@@ -46,6 +51,112 @@ def test_the_steps_are_adamws_with_amsgrad(tiny: Callable[..., TrialConfig]) -> 
             optimizer.step()
     torch.testing.assert_close(ours.weight, reference.weight)
     torch.testing.assert_close(ours.bias, reference.bias)
+
+
+@pytest.mark.parametrize(
+    ("edits", "schedule"),
+    [
+        ({"schedule": "poly", "poly_power": 0.5}, lambda o: PolynomialLR(o, total_iters=8, power=0.5)),
+        ({"schedule": "cosine"}, lambda o: CosineAnnealingLR(o, T_max=8)),
+        ({"schedule": "constant"}, lambda o: ConstantLR(o, factor=1)),
+    ],
+)
+def test_the_other_schedules_are_torchs_too(
+    tiny: Callable[..., TrialConfig], edits: dict[str, Any], schedule: Callable[[Optimizer], LRScheduler]
+) -> None:
+    optimizer = SGD(linear().parameters(), lr=0.3)
+    theirs, expected = schedule(optimizer), []
+    for _ in range(8):
+        expected.append(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
+    config = tiny(lr=0.3, epochs=8, **edits)
+    assert [learning_rate(config, epoch) for epoch in range(1, 9)] == pytest.approx(expected)
+
+
+def test_the_warm_up_rises_evenly_to_where_the_schedule_begins(tiny: Callable[..., TrialConfig]) -> None:
+    config = tiny(lr=0.4, lr_gamma=0.5, warmup_epochs=3, epochs=6)
+    assert [learning_rate(config, epoch) for epoch in range(1, 7)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.2, 0.1])
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_the_steps_of_sgd_are_torchs(tiny: Callable[..., TrialConfig], nesterov: bool) -> None:
+    ours, reference = linear(), linear()
+    config = tiny(optimizer="sgd", momentum=0.8, nesterov=nesterov, lr=0.1, weight_decay=0.3)
+    optimizers = (
+        build_optimizer(config, ours),
+        SGD(reference.parameters(), lr=0.1, momentum=0.8, nesterov=nesterov, weight_decay=0.3, fused=False),
+    )
+    x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    for _ in range(4):
+        for model, optimizer in zip((ours, reference), optimizers, strict=True):
+            optimizer.zero_grad()
+            model(x).square().sum().backward()
+            optimizer.step()
+    torch.testing.assert_close(ours.weight, reference.weight)
+    torch.testing.assert_close(ours.bias, reference.bias)
+
+
+def test_the_encoder_learns_at_its_share_of_the_rate(tiny: Callable[..., TrialConfig]) -> None:
+    config = tiny(encoder_lr_factor=0.25)
+    model = build_model(config, 13)
+    optimizer = build_optimizer(config, model)
+    set_learning_rate(optimizer, 0.8)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert {rates[id(parameter)] for parameter in model.encoder.parameters()} == {0.2}
+    assert {rates[id(parameter)] for parameter in model.decoder.parameters()} == {0.8}
+    assert len(rates) == len([*model.parameters()])
+
+
+OWN = """
+from torch.optim import Adagrad
+
+
+def mine(parameters, lr, weight_decay):
+    return Adagrad(parameters, lr=lr, weight_decay=weight_decay)
+
+
+def nothing(parameters, **_):
+    pass
+
+
+def rateless(parameters):
+    pass
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    path = tmp_path / "my_optimizers.py"
+    path.write_text(OWN)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    yield path
+    sys.modules.pop("my_optimizers", None)
+    own_code.sources.cache_clear()
+
+
+@pytest.mark.usefixtures("own")
+def test_an_optimizer_of_ones_own(tiny: Callable[..., TrialConfig]) -> None:
+    optimizer = build_optimizer(tiny(optimizer="my_optimizers:mine", lr=0.25, weight_decay=0.5), linear())
+    assert isinstance(optimizer, Adagrad)
+    assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (0.25, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        ("nothing", "optimizer is 'my_optimizers:nothing' and gave a NoneType; it has to give a torch.optim.Optimizer"),
+        ("rateless", "and calling it with (parameters, lr=..., weight_decay=...) failed: TypeError: rateless() got an"),
+        ("OWN", "has no OWN; correct the name"),
+    ],
+)
+@pytest.mark.usefixtures("own")
+def test_what_is_wrong_with_an_optimizer_of_ones_own_is_said(
+    tiny: Callable[..., TrialConfig], function: str, sentence: str
+) -> None:
+    with pytest.raises(CodeError) as raised:
+        build_optimizer(tiny(optimizer=f"my_optimizers:{function}"), linear())
+    assert sentence in str(raised.value)
 
 
 def test_frozen_parameters_have_no_state(tiny: Callable[..., TrialConfig]) -> None:

@@ -137,6 +137,38 @@ def test_a_trial_killed_anywhere_ends_the_same(
     assert outcome(folder) == uninterrupted
 
 
+def test_a_recipe_with_every_state_there_is_ends_the_same(
+    tiny: Tiny, tmp_path: Path, roads_root: Path, run_trial: RunTrial, outcome: Outcome
+) -> None:
+    """Momentum, the average of the weights, and a last step of fewer batches."""
+    config = tiny(
+        epochs=3,
+        val_every=3,
+        optimizer="sgd",
+        nesterov=True,
+        lr=0.01,
+        encoder_lr_factor=0.5,
+        schedule="cosine",
+        warmup_epochs=1,
+        loss="cross_entropy+lovasz",
+        class_weights="median",
+        label_smoothing=0.1,
+        clip_norm=0.01,
+        accumulate=3,
+        ema_decay=0.9,
+    )
+    run_trial(config, tmp_path / "whole", roads_root)
+    for _ in range(3):
+        trial = train(config, tmp_path / "stopped", roads_root, 1)
+        next(trial)
+        trial.close()
+    run_trial(config, tmp_path / "stopped", roads_root)
+    assert outcome(tmp_path / "stopped") == outcome(tmp_path / "whole")
+    for name, edits in (("weights", {"ema_decay": 0.0}), ("steps", {"accumulate": 1}), ("norm", {"clip_norm": 0.0})):
+        run_trial(config.edit(**edits), tmp_path / name, roads_root)
+        assert outcome(tmp_path / name)["best.safetensors"] != outcome(tmp_path / "whole")["best.safetensors"]
+
+
 def test_a_torn_line_of_metrics_is_made_again(
     tiny: Tiny, folder: Path, roads_root: Path, uninterrupted: dict[str, Any], run_trial: RunTrial, outcome: Outcome
 ) -> None:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.errors import UserError
 from segtrain.models.weights import WeightsError
-from sweeps.engine.plan.preflight import check_models, check_weights, keep_code
+from sweeps.engine.plan.preflight import check_models, check_recipes, check_weights, keep_code
 
 CONSOLE = Console(file=io.StringIO())
 SOURCE = """
@@ -36,7 +37,7 @@ def fewer(classes):
     return nn.Conv2d(3, classes - 1, 1)
 
 
-def nothing(classes):
+def nothing(*_):
     pass
 
 
@@ -46,6 +47,10 @@ def two(classes, width):
 
 def raising(classes):
     raise OSError("no such file")
+
+
+def mean(logits, target):
+    return logits.mean()
 
 
 class Forward(nn.Module):
@@ -94,7 +99,7 @@ def test_a_model_that_does_what_it_should_passes(check: Callable[..., None]) -> 
         ("raising", "arch is 'checked:raising', and calling it failed: {file}, line 24: OSError: no such file"),
         ("fewer", "arch is 'checked:fewer' and gives logits of shape (1, 12, 64, 256) for an image; the data needs "
          "(1, 13, 64, 256): give as many outputs as the function is asked for"),
-        ("Forward", "arch is 'checked:Forward', and sending one image of 64x256 through it failed: {file}, line 33: "
+        ("Forward", "arch is 'checked:Forward', and sending one image of 64x256 through it failed: {file}, line 37: "
          "RuntimeError: Given groups=1, weight of size [13, 4, 1, 1], expected input[1, 3, 64, 256] to have 4 "
          "channels, but got 3 channels instead"),
     ],
@@ -109,12 +114,35 @@ def test_a_freeze_without_an_encoder_is_refused(check: Callable[..., None]) -> N
         check("good", freeze="encoder")
 
 
+@pytest.mark.parametrize(
+    ("edits", "sentence"),
+    [
+        ({"class_weights": "1:2"}, "class_weights is '1:2', 2 numbers, and scenes has 13 classes; give one for each: "),
+        ({"loss": "checked:nothing"}, "loss is 'checked:nothing' and gave NoneType; it has to give a tensor of one"),
+        ({"optimizer": "checked:two"}, "optimizer is 'checked:two', and calling it with (parameters, lr=..., "),
+        ({"arch": "checked:good", "encoder_lr_factor": 0.1}, "encoder_lr_factor is 0.1 and arch is 'checked:good', "
+         "whose encoder is not known; call it `encoder` in the module, or set encoder_lr_factor=1"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("module")
+def test_a_recipe_that_does_not_go_with_the_data_or_the_model(edits: dict[str, Any], sentence: str) -> None:
+    config = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", width_mult=0.0625)
+    check_recipes([config])
+    if "arch" in edits:
+        config = config.edit(width_mult=1)
+    with pytest.raises(UserError) as raised:
+        check_recipes([config.edit(**edits)])
+    assert str(raised.value).startswith(sentence)
+
+
 def test_own_code_is_copied_for_the_workers(module: Path, tmp_path: Path) -> None:
     config = TrialConfig(arch="checked:good", dataset="scenes", init="scratch")
     keep_code([config, config.edit(arch="fcn8s")], tmp_path / "study")
     assert (tmp_path / "study" / records.CODE_DIR / "checked.py").read_text() == SOURCE
     keep_code([config.edit(arch="fcn8s")], tmp_path / "other")
     assert not (tmp_path / "other").exists()
+    keep_code([config.edit(arch="fcn8s", loss="checked:mean")], tmp_path / "other")
+    assert (tmp_path / "other" / records.CODE_DIR / "checked.py").read_text() == SOURCE
 
 
 def test_weights_of_another_network_are_refused_before_the_first_trial(tmp_path: Path) -> None:
