@@ -28,6 +28,13 @@ def test_what_the_file_says(tmp_path: Path, write_description: WriteDescription)
     assert told.parts == {"train": 0.5, "val": 0.25, "test": 0.25}
 
 
+def test_the_file_in_the_documentation_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[4] / "docs" / "own-data.md").read_text()
+    (tmp_path / "dataset.toml").write_text(text.split("```toml\n")[1].split("```")[0])
+    told = read_description(tmp_path / "dataset.toml")
+    assert (told.name, told.group, told.ignore, len(told.classes)) == ("mydata", "{group}_*", (255,), 2)
+
+
 def test_classes_without_a_colour_are_given_different_ones(tmp_path: Path, write_description: WriteDescription) -> None:
     path = write_description(tmp_path)
     path.write_text(re.sub("colour = .*", "", path.read_text()) + "".join(
