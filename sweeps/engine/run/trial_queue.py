@@ -175,7 +175,7 @@ class TrialQueue(Searcher):
             self._ran_out_of_memory(entry, KILLED_FOR_MEMORY)
             return
         entry.deaths += 1
-        entry.why_again = why
+        entry.why_again = why or entry.why_again
         if entry.deaths < MAX_DEATHS:
             self._wait_again(entry)
         else:
