@@ -12,11 +12,13 @@ from ray.tune.search import Searcher
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.machine.device import is_out_of_memory
+from segtrain.training import trial as trial_module
 from segtrain.training.trial import reason_of
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import make_plan
 from sweeps.engine.run import lost_workers
 from sweeps.engine.run.lost_workers import GAP_S, LEAST_S, SURROUNDINGS_S, HungWorkers
+from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import KILLED_FOR_MEMORY, MAX_DEATHS, TrialQueue
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=3)
@@ -166,6 +168,22 @@ def test_errors_of_memory_are_known_as_such() -> None:
         assert is_out_of_memory(error), error
     assert not is_out_of_memory(RuntimeError("another"))
     assert reason_of(torch.OutOfMemoryError("none left.\nmore")) == "out of memory: OutOfMemoryError: none left."
+
+
+def test_a_worker_tells_of_memory_and_leaves_its_process(
+    tmp_path: Path, tiny: Callable[..., TrialConfig], roads_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny()
+    monkeypatch.setattr(trial_module, "train_one_epoch", lambda run, epoch: torch.empty(2**60, dtype=torch.uint8))
+    asked = {"trial": config.to_dict(), "run_name": "big", "study": "study", "out": str(tmp_path), "cpus": 1, "gpus": 0}
+    worker = TrialTrainable({**asked, "data_root": str(roads_root), "wandb": "disabled"})
+    result = worker.step()
+    worker.cleanup()
+    assert (result["done"], result["outcome"], worker.broken) == (True, "out of memory", True)
+    assert result["reason"].startswith("out of memory: RuntimeError: ")
+    status = records.read_status(records.trial_dir(tmp_path, config.trial_id))
+    assert status is not None
+    assert (status.state, status.reason) == ("failed", result["reason"])
 
 
 Call = Callable[..., tuple[int, str]]

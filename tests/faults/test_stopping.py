@@ -9,7 +9,7 @@ import pytest
 
 from segtrain import records
 from sweeps.engine import cli
-from sweeps.engine.run.schedule import RAY_DIR
+from sweeps.engine.run.schedule import RAY_PREFIX
 from tests.sweeps.conftest import start
 from tests.sweeps.harness import TINY, Sweep
 
@@ -45,7 +45,7 @@ def test_sigterm_ends_a_sweep_without_a_dump_of_the_stack(start: Callable[..., S
     assert sweep.text().endswith("interrupted; the same command again goes on from here\n")
     assert "***" not in sweep.text()
     assert "Traceback" not in sweep.text()
-    assert not (out / RAY_DIR).exists()
+    assert list(out.glob(f"{RAY_PREFIX}*")) == []
     assert [process for process in family if process.is_running() and process.status() != "zombie"] == []
     (status,) = (records.read_status(folder) for folder in (out / "trials").iterdir())
     assert status is not None

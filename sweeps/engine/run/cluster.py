@@ -26,9 +26,13 @@ ENVIRONMENT = {
     "RAY_prestart_worker_first_driver": "false",
 }
 """Read by Ray when it is imported or started."""
-LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Despite its name this is what Ray looks at on every system: with 0 it gives itself the address 127.0.0.1, and all of
-its processes listen there alone."""
+OWN_ENVIRONMENT = {
+    # Despite its name looked at on every system: with 0 Ray has the address 127.0.0.1, and listens there alone.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # When memory runs out Ray would end the worker that began last; the kernel ends the one that takes most.
+    "RAY_memory_monitor_refresh_ms": "0",
+}
+"""Likewise, of a Ray of our own."""
 CONNECT_S, PROBE_S = 4.0, 10.0
 PROBE = """
 import sys
@@ -85,7 +89,7 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
     # Tune prints a traceback for every worker that dies; the table says it in a line, and the queue tries again.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     if options.address is None:
-        os.environ.update(LOOPBACK_ONLY)
+        os.environ.update(OWN_ENVIRONMENT)
         node = local_node()
         own = pick_resources([node], *options.resources)
         start = partial(_start, math.ceil(own.slots([node]) * own.cpus), own.num_gpus)

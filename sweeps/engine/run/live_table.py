@@ -128,13 +128,12 @@ class SweepTable(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         row = self._row(trial)
-        status = self._status(row.planned.trial.trial_id)
-        again = status is None or status.state != "failed" or status == row.planned.status
-        if again:
+        trial_id = row.planned.trial.trial_id
+        status, why = self._status(trial_id), self.why_again(trial_id)
+        if why is not None or status is None or status.state != "failed" or status == row.planned.status:
             self._reopen(row)
         else:
             self.totals.change(row, state="failed")
-        why = self.why_again(row.planned.trial.trial_id)
         died = "its process died" + (f" ({why})" if why else "")
         self._line(row, died + ("; it has been tried often enough" if row.state == "failed" else "; trying again"))
 

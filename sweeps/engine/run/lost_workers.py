@@ -32,6 +32,14 @@ def memory_kills() -> int:
     return 0
 
 
+def memory_advice(config: TrialConfig) -> str:
+    """For a trial that ran out of memory by itself. What a step keeps grows with batch size and image area."""
+    height, width = config.image_height, config.image_width
+    smaller = [f"batch_size={config.batch_size // 2}"] if config.batch_size > 1 else []
+    smaller.append(f"images of {height // 2} x {width // 2} (now {height} x {width})")
+    return f"no other trial of this sweep ran beside it; try {' or '.join(smaller)}"
+
+
 @dataclass
 class Watched:
     trial: TuneTrial

@@ -5,7 +5,6 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from sweeps.engine.run.lost_workers import HungWorkers
 from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQueue
 
-RAY_DIR = ".ray"
-"""Tune's scratch files, under `out` because every node of a cluster must see them; removed at the end."""
+RAY_PREFIX = ".ray-"
+"""Of the folder of Tune's scratch files: under `out` because every node of a cluster must see it; removed at the end."""
 MORE_THAN_ANY_CLUSTER_HOLDS = 10_000
 
 
@@ -90,9 +89,7 @@ def run_trials(
     costs = {p.trial.trial_id: p.epochs_left * epoch_flops(p.trial.config) if p.epochs_left else 0.0 for p in plan}
     queue = TrialQueue(plan, costs, options.out, slots, worker_config, source)
     hung = HungWorkers(options.hung_after, epoch_flops, queue.ended_for.__setitem__)
-    scratch = options.out / RAY_DIR
-    scratch.mkdir(exist_ok=True)
-    session = Path(tempfile.mkdtemp(dir=scratch))
+    session = Path(tempfile.mkdtemp(prefix=RAY_PREFIX, dir=options.out))
     try:
         with SweepTable(console, plan, epoch_flops, slots, read_status, source, queue.why_again) as table:
             tune.Tuner(
@@ -115,8 +112,6 @@ def run_trials(
             ).fit()
     finally:
         shutil.rmtree(session, ignore_errors=True)
-        with suppress(OSError):  # another command's are there too
-            scratch.rmdir()
         for trial_id, reason in queue.unwritten.items():
             console.print(f"{trial_id}: {reason}", markup=False, highlight=False, soft_wrap=True)
     return queue.complete

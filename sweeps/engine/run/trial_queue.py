@@ -14,11 +14,10 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from segtrain import records
-from segtrain.config import TrialConfig
 from segtrain.machine.disk import DiskError, locked
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
-from sweeps.engine.run.lost_workers import memory_kills
+from sweeps.engine.run.lost_workers import memory_advice, memory_kills
 from sweeps.engine.run.trainable import OUTCOME, REASON
 
 MAX_DEATHS = 3
@@ -175,7 +174,7 @@ class TrialQueue(Searcher):
             self._ran_out_of_memory(entry, KILLED_FOR_MEMORY)
             return
         entry.deaths += 1
-        entry.why_again = why
+        entry.why_again = why or entry.why_again
         if entry.deaths < MAX_DEATHS:
             self._wait_again(entry)
         else:
@@ -265,14 +264,6 @@ class TrialQueue(Searcher):
         except OSError:  # the outcome in memory is what the sweep goes by
             self.unwritten[entry.trial.trial_id] = reason
         self._end(entry, outcome)
-
-
-def memory_advice(config: TrialConfig) -> str:
-    """For a trial that ran out of memory by itself. What a step keeps grows with batch size and image area."""
-    height, width = config.image_height, config.image_width
-    smaller = [f"batch_size={config.batch_size // 2}"] if config.batch_size > 1 else []
-    smaller.append(f"images of {height // 2} x {width // 2} (now {height} x {width})")
-    return f"no other trial of this sweep ran beside it; try {' or '.join(smaller)}"
 
 
 class NewestFirst(FIFOScheduler):

@@ -100,6 +100,24 @@ def test_a_dead_process_is_said_and_the_trial_is_open_again() -> None:
     assert sweep.table.rows[FIRST.trial.trial_id].open
 
 
+def test_a_trial_that_is_tried_again_says_why_whatever_its_folder_says() -> None:
+    sweep = Sweep(FIRST)
+    trial_id, trial = FIRST.trial.trial_id, sweep.tune(FIRST)
+    sweep.statuses[trial_id] = records.Status(state="failed", epoch=1, epochs=4, runtime_s=1.0, reason="no memory")
+    sweep.again[trial_id] = "no memory; runs again"
+    trial.last_result["outcome"] = "out of memory"
+    sweep.table.on_trial_complete(0, [], trial)
+    sweep.table.on_trial_error(0, [], trial)
+    assert sweep.table.rows[trial_id].open
+    del sweep.again[trial_id]
+    sweep.table.on_trial_complete(0, [], trial)
+    assert sweep.output.getvalue().splitlines() == [
+        "[0/1] first  no memory; runs again",
+        "[0/1] first  its process died (no memory; runs again); trying again",
+        "[1/1] first  failed: no memory",
+    ]
+
+
 def test_a_failure_of_an_earlier_command_is_no_news() -> None:
     status = records.Status(state="failed", epoch=1, epochs=4, runtime_s=1.0)
     sweep = Sweep(PlannedTrial(FIRST.trial, "resume", 1, status))
