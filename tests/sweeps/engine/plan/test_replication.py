@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from analysis.inference.spending import Look
+from analysis.statistics.claims import MOST_SEEDS
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
+from sweeps.engine.ask.command_line import USUAL_MOST
 from sweeps.engine.ask.options import Options, Replicates
 from sweeps.engine.ask.study import Claim, Study, Trial
 from sweeps.engine.plan.replication import Replication, counted
@@ -206,3 +208,7 @@ def test_a_look_with_more_seeds_lends_its_share_to_no_earlier_one(tmp_path: Path
     # Of what was seen at ten seeds nothing says what was seen at three, so nothing is decided before.
     assert found.looks == []
     assert {seed for arch, *_, seed in of_stage(found, "trial") if arch == "fcn32s"} == {0, 1, 2, 3, 4}
+
+
+def test_what_a_claim_lacks_is_reckoned_up_to_the_seeds_that_a_study_trains_by_default() -> None:
+    assert USUAL_MOST == MOST_SEEDS
