@@ -14,8 +14,9 @@ from sweeps.engine.ask.study import Study, Trial
 
 
 def read_looks(study: Study, trials: Sequence[Trial], options: Options) -> list[Look]:
-    """The looks taken at these settings before. None where study.json is absent, torn, or of other settings alone: an
-    edited study is another question. A file that counts no looks is of a program that did not yet: one was taken."""
+    """The looks taken at these settings before: an empty list where study.json is absent, torn, or of other settings
+    alone, since an edited study is another question. A file without the key was written when looks were not counted
+    yet: one was taken."""
     try:
         before = records.read_json(records.study_dir(options.out, study.name) / records.STUDY_FILE)
         entries = [entry for entry in before["trials"] if entry["stage"] == "trial"]

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from analysis.inference.spending import Look
+from analysis.statistics.claims import MOST_SEEDS
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
+from sweeps.engine.ask.command_line import USUAL_MOST
 from sweeps.engine.ask.options import Options, Replicates
 from sweeps.engine.ask.study import Claim, Study, Trial
 from sweeps.engine.plan.replication import Replication, counted
@@ -197,3 +199,16 @@ def test_looks_taken_by_hand_leave_less_for_those_that_are_planned(tmp_path: Pat
     write_study(study, trials, counted([], 3), by_hand)
     found = run(study, options(tmp_path, Replicates(8, until_decided=True)))
     assert found.looks == [Look(3, 0.8), *[Look(5, pytest.approx(0.2))] * (len(found.looks) > 1)]
+
+
+def test_a_look_with_more_seeds_lends_its_share_to_no_earlier_one(tmp_path: Path) -> None:
+    study = STUDY.edit({"lr": (1e-3,)})
+    write_study(study, study.expand(), [Look(10, 0.8)], options(tmp_path, None))
+    found = run(study, options(tmp_path, Replicates(5, until_decided=True)))
+    # Of what was seen at ten seeds nothing says what was seen at three, so nothing is decided before.
+    assert found.looks == []
+    assert {seed for arch, *_, seed in of_stage(found, "trial") if arch == "fcn32s"} == {0, 1, 2, 3, 4}
+
+
+def test_what_a_claim_lacks_is_reckoned_up_to_the_seeds_that_a_study_trains_by_default() -> None:
+    assert USUAL_MOST == MOST_SEEDS
