@@ -1,12 +1,13 @@
 # make demo: set up, then run the FCN grid on the embedded scenes and print its tables.
 # make test: set up, then lint, types and tests.
 # make fuzz: damaged files and odd command lines through everything that reads them, 10,000 cases.
+# make soak: sweeps that are killed, stopped and run twice at once at random moments, 200 times; hours.
 # make readme: the demo with three seeds, its report, and its tables and pictures into the README.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test fuzz lint lock readme clean
+.PHONY: setup demo test fuzz soak lint lock readme clean
 
 setup: .venv/ready
 
@@ -36,6 +37,9 @@ test: lint
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --cases 10000
+
+soak: setup
+	$(BIN)/python -m tests.faults.soak --disturbances 200
 
 # Exact versions for every platform, without addresses.
 lock: setup

@@ -2,7 +2,8 @@
 
     report <out>/studies/<name> ...   writes each study's report/: index.html, tables, figures (--figures png pdf svg);
                                       works during the sweep
-    best <out>                        prints the best models over all studies of an output folder
+    best <out>                        prints the best models over all studies of an output folder, and the command
+                                      that predicts with the best of each dataset
     data ...                          draws and checks a dataset; see `data --help`
 
 Exit code 2 when there is nothing to read.
@@ -73,6 +74,7 @@ def report(folder: Path, kinds: Sequence[str]) -> int:
 
 def print_best(out: Path) -> int:
     from analysis.report.best_models import best_over, load_all
+    from analysis.statistics.ranking import best_lines
 
     try:
         studies, problems = load_all(out)
@@ -80,6 +82,7 @@ def print_best(out: Path) -> int:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         return 2
     print(best_over(studies).markdown())
+    print(*map(printable, best_lines(studies)), sep="\n")
     problems = [*problems, *(f"{study.name}: {problem}" for study in studies for problem in study.problems)]
     if problems:
         print(f"{len(problems)} could not be read:", *(f"  {problem}" for problem in problems), sep="\n")

@@ -1,7 +1,7 @@
 """The names and the formats of everything that a trial or a study leaves on disk. Standard library only.
 
-    <out>/trials/<trial_id>/   config.json env.json status.json metrics.jsonl last.pt best.safetensors
-                               test.json confusion.npy confusion.csv confusion_normalised.csv
+    <out>/trials/<trial_id>/   config.json env.json model.json status.json metrics.jsonl last.pt
+                               best.safetensors test.json confusion.npy confusion.csv confusion_normalised.csv
                                image_confusion.npz roc.npz panels/*.png
     <out>/studies/<name>/      study.json report/
 
@@ -30,6 +30,7 @@ STUDIES_DIR = "studies"
 
 CONFIG_FILE = "config.json"
 ENV_FILE = "env.json"
+MODEL_FILE = "model.json"  # classes, palette and normalisation; absent in folders of versions before it
 STATUS_FILE = "status.json"
 METRICS_FILE = "metrics.jsonl"
 LAST_FILE = "last.pt"

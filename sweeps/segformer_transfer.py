@@ -44,6 +44,20 @@ STUDY = Study(
         Claim("Fine-tuned is better than from scratch", {"variant": "fine-tuned"}, {"variant": "scratch"}, BERALDI),
         Claim("From scratch is better than a frozen encoder", {"variant": "scratch"}, {"variant": "frozen"}, BERALDI),
         Claim(
+            "From scratch is slower at first than fine-tuned",
+            {"variant": "fine-tuned"},
+            {"variant": "scratch"},
+            BERALDI,
+            metric="early_val_mean_iou",
+        ),
+        Claim(
+            "A frozen encoder is the slowest at first, slower than from scratch",
+            {"variant": "scratch"},
+            {"variant": "frozen"},
+            BERALDI,
+            metric="early_val_mean_iou",
+        ),
+        Claim(
             "Halving the learning rate changes little: less than two points",
             {"variant": "fine-tuned"},
             {"variant": "fine-tuned-half-lr"},

@@ -40,9 +40,23 @@ STUDY = Study(
             metric="mean_boundary_iou",
         ),
         Claim(
+            "Skip connections help with small objects",
+            {"variant": "standard"},
+            {"variant": "no-skips"},
+            REPORT,
+            metric="iou_small",
+        ),
+        Claim(
             "Attention gates bring no gain: less than one point",
             {"variant": "attention-residual"},
             {"variant": "residual"},
+            REPORT,
+            margin=0.01,
+        ),
+        Claim(
+            "With residual blocks and attention gates it is no other than the standard U-Net: less than one point",
+            {"variant": "attention-residual"},
+            {"variant": "standard"},
             REPORT,
             margin=0.01,
         ),

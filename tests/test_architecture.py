@@ -32,7 +32,19 @@ ROOMS = {
     "segtrain/data": {"config", "errors", "machine", "records", "synthetic"},
     "segtrain/metrics": {"records"},
     "segtrain/models": {"config", "errors", "own_code"},
-    "segtrain/training": {"config", "data", "errors", "machine", "metrics", "models", "own_code", "recipe", "records"},
+    "segtrain/training": {
+        "config",
+        "data",
+        "errors",
+        "fields",
+        "machine",
+        "metrics",
+        "models",
+        "own_code",
+        "recipe",
+        "records",
+    },
+    "segtrain/use": {"config", "data", "errors", "fields", "machine", "models", "own_code", "records", "training"},
     "sweeps/engine/ask": set(),
     "sweeps/engine/plan": {"ask"},
     "sweeps/engine/run": {"ask", "plan"},
@@ -86,6 +98,16 @@ def test_only_what_runs_sweeps_imports_ray_and_optuna() -> None:
 def test_statistics_draw_nothing() -> None:
     for path in [*sources("analysis/read"), *sources("analysis/statistics")]:
         assert not roots(path) & {"matplotlib", "plotly", "jinja2"}, path
+
+
+def test_the_engine_asks_statistics_and_statistics_know_no_engine() -> None:
+    """The claims say what is trained next; what is drawn and shown of them is no matter of the engine's."""
+    allowed = ("analysis.inference", "analysis.statistics", "analysis.read")
+    for path in sources("sweeps"):
+        ours = {name for name in imports(path) if name.startswith("analysis")}
+        assert all(name.startswith(allowed) for name in ours), path
+        assert not ours or path.parts[-2] in ("plan", "run"), path
+    assert [path for path in sources("analysis") if "sweeps" in roots(path)] == []
 
 
 def test_segtrain_knows_neither_the_sweeps_nor_the_analysis() -> None:
@@ -183,9 +205,10 @@ def test_every_flag_in_the_readme_is_one() -> None:
     # The command line is small on purpose: a new flag is a decision, and this line is where it is taken.
     shared = {
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
-        "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--wandb", "--code", "--strict",
+        "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--wandb", "--code",
+        "--strict",
     }  # fmt: skip
-    assert study == shared | {"--lr-from"}
+    assert study == shared | {"--lr-from", "--replicates", "--until-decided"}
     assert search == shared | {
         "--arch", "--freeze", "--trials", "--try", "--search", "--pruner", "--sampler-seed", "--storage",
     }  # fmt: skip

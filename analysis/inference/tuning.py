@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 from analysis.inference.estimates import Floats
 
+TUNED = ("lr", "weight_decay", "batch_size")
+"""Fields that are no part of a comparison: each side takes the values that validate best for it."""
+
 
 def choose(
     validation: Sequence[float] | Floats,

@@ -33,7 +33,9 @@ from segtrain.fields import NAME, OBJECT, PLAIN, TEXT, Kind, list_of, or_none
 from segtrain.records import RecordError
 
 COMPARED_STAGE = "trial"
-"""The stage whose trials are compared; those of other stages (`pretrain`) only give them weights."""
+"""The stage whose trials are compared; those of other stages (`pretrain`, `tune`) only give them weights, or
+say which settings to compare."""
+TUNING_STAGE = "tune"
 
 SCORES = (records.TEST_LOSS, records.TEST_MEAN_IOU, *TEST_NUMBERS, *SIZE_NUMBERS)
 """Columns of `trials` that the test set gave."""
@@ -135,7 +137,12 @@ def load(path: Path | str) -> Study:
     folder = Path(os.path.abspath(path))
     out = folder.parent.parent
     require_inside(folder, out)
-    description = _read_description(folder)
+    return assemble(folder, _read_description(folder))
+
+
+def assemble(folder: Path, description: Row) -> Study:
+    """The study that a study.json in `folder` would describe, with what its trials left on disk so far."""
+    out = folder.parent.parent
     axes = [axis for axis, values in description["axes"].items() if len(values) > 1]
     trials = [read_trial(out, entry, axes) for entry in description["trials"]]
     _part_from_parents(trials)

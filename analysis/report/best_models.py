@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from analysis.read.frames import Study, load
 from analysis.report.result_tables import INTERVAL
 from analysis.report.table import Table, numbers, spread, words
-from analysis.statistics import selection
+from analysis.statistics.ranking import ranked_models
 from segtrain import records
 from segtrain.records import TEST_MEAN_IOU, VAL_MEAN_IOU, RecordError
 
@@ -33,18 +31,10 @@ def load_all(out: Path) -> tuple[list[Study], list[str]]:
 
 
 def best_over(studies: list[Study]) -> Table:
-    """One row per dataset and model of each study, best validated first within a dataset. A trial that several studies
-    share stands in each of them."""
-    frames = []
-    for study in studies:
-        models = selection.best_models(study)
-        datasets = study.trials.drop_duplicates("setting").set_index("setting")["dataset"]
-        frames.append(models.assign(study=study.name, dataset=models["setting"].map(datasets)))
-    rows = [frame for frame in frames if len(frame)]
-    if not rows:
+    """One row per dataset and model of each study, as `ranked_models`."""
+    found = ranked_models(studies)
+    if found.empty:
         return Table("best_models", "Best models", "No trial of any study has finished with scores.")
-    found = pd.concat(rows, ignore_index=True)
-    found = found.sort_values(["dataset", VAL_MEAN_IOU], ascending=[True, False], kind="stable", ignore_index=True)
     columns = [
         words("dataset", "dataset", found["dataset"]),
         numbers("rank", "rank", found.groupby("dataset").cumcount() + 1, "d"),
@@ -57,6 +47,7 @@ def best_over(studies: list[Study]) -> Table:
         words("trial", "folder", found["folder"]),
     ]
     note = (
-        f"Ranked by validation mean IoU within each dataset, since scores of different data do not compare; {INTERVAL}."
+        "Ranked by validation mean IoU within each dataset, since scores of different data do not compare; settings "
+        f"whose seeds are complete, and none of them diverged, come first; {INTERVAL}."
     )
     return Table("best_models", "Best models", note, columns)

@@ -55,6 +55,12 @@ def claims_table(judgements: Sequence[Judgement]) -> Table:
         words("left: seeds", "left", [side_text(j.left) for j in judgements]),
         words("right: seeds", "right", [side_text(j.right) for j in judgements]),
         numbers("p alone", "p", [j.p_single for j in judgements], ".2g"),
+        Column(
+            "flattered by",
+            [effect_text(j.metric, j.flattery, float("nan"), float("nan")) for j in judgements],
+            {"flattery": [j.flattery for j in judgements]},
+            numeric=True,
+        ),
         words("lacks", "lacks", [j.lacks for j in judgements]),
         words("note", "note", [j.reason for j in judgements]),
     ]
@@ -62,7 +68,8 @@ def claims_table(judgements: Sequence[Judgement]) -> Table:
         "Effects are left minus right; scores in percentage points, all else in the metric's own unit. The interval "
         "adds what further seeds and, where the models kept what it takes, other test images would change, and is of "
         "this claim alone; that of 90 % is what lies within a margin. p is after the looks taken and Holm's adjustment "
-        f"over all claims of the study, and decides below {ALPHA}. One seed decides nothing."
+        f"over all claims of the study, and decides below {ALPHA}. One seed decides nothing. Flattered by: how far the "
+        "effect is moved by choosing rates on the seeds that it is measured on; --replicates chooses on another."
     )
     return Table("claims", "Claims", note, columns)
 

@@ -27,7 +27,7 @@ import numpy as np
 from analysis.inference import decision, estimates, tuning
 from analysis.inference.decision import FEWEST_SEEDS, Effects
 from analysis.inference.estimates import ALPHA, LEVEL, Estimate
-from analysis.inference.outlook import Standing, lack_text, lacks
+from analysis.inference.outlook import Lack, Standing, lack_text, lacks
 from analysis.inference.spending import FIRST_SHARE, Look, next_share, over_looks, read_looks
 from analysis.read.frames import Study
 from analysis.statistics import claim_metrics, contrasts
@@ -57,7 +57,8 @@ class Judgement:
     interval over test images alone, None where there is none; `image_share` of the variance. `p_single` is this
     claim's p-value at the last look, `p_value` after looks and Holm. `left` and `right` say how many seeds of each side
     finished, diverged and failed, and among how many settings it was chosen. `reason` says in words why a claim is
-    undecided, or what its test is short of; `lacks` what would decide an undecided one.
+    undecided, or what its test is short of; `lacks` what would decide an undecided one, and `outlook` that in numbers.
+    `flattery`: by how much the choice of settings on the seeds that are compared moves the effect.
     """
 
     text: str
@@ -78,6 +79,8 @@ class Judgement:
     left: Side = NO_TRIALS
     right: Side = NO_TRIALS
     lacks: str = ""
+    outlook: Lack | None = None
+    flattery: float = float("nan")
 
     @property
     def metric(self) -> str:
@@ -128,6 +131,7 @@ def _open(study: Study, images: TestImages, value: Any) -> Judgement | _Case:
     judgement = replace(
         nothing, claim=claim, cells=found, images=chance.interval, left=found.left, right=found.right,
         effect=estimates.estimate(found.by_seed), reason=lack,
+        flattery=contrasts.flattered(study, found, metric.values),
     )  # fmt: skip
     return _Case(judgement, claim, metric, found, chance)
 
@@ -149,7 +153,10 @@ def _judge(study: Study, images: TestImages, cases: Sequence[_Case]) -> list[Jud
         judgement = _decide(replace(_measured(case, found, images), p_value=float(p)), evidence)
         if judgement.verdict == "undecided":
             level = partial(_level, taken=taken, undecided=undecided or 1)
-            judgement = replace(judgement, lacks=_lacks(case, found, images, level))
+            outlook = _outlook(case, found, images, level)
+            n = len(case.found.by_seed)
+            words = lack_text(outlook, n, MOST_SEEDS) if outlook else "further seeds" if n else ""
+            judgement = replace(judgement, lacks=words, outlook=outlook)
         judgements.append(judgement)
     return judgements
 
@@ -230,15 +237,16 @@ def _level(seeds: int, taken: Sequence[Look], undecided: int) -> float:
     return ALPHA / undecided * next_share(taken, seeds, MOST_SEEDS if planned else None)
 
 
-def _lacks(case: _Case, found: Effects, images: TestImages, level: Callable[[int], float]) -> str:
+def _outlook(case: _Case, found: Effects, images: TestImages, level: Callable[[int], float]) -> Lack | None:
+    """None where there is no spread to reckon with."""
     n = len(case.found.by_seed)
     if n < FEWEST_SEEDS or np.isnan(found.seed_variance[0]):
-        return "further seeds" if n else ""
+        return None
     numbers = (found.mean, found.seed_variance, found.seed_df, found.image_variance, found.image_df)
     mean, *variances = (float(number[0]) for number in numbers)
     resampled = images.count if case.chance.interval else 0
     standing = Standing(mean, *variances, n=n, margin=case.claim.margin, images=resampled)
-    return lack_text(lacks(standing, level, MOST_SEEDS), n, MOST_SEEDS)
+    return lacks(standing, level, MOST_SEEDS)
 
 
 def _and(*reasons: str) -> str:

@@ -11,12 +11,11 @@ import pandas as pd
 
 from analysis.inference import tuning
 from analysis.inference.estimates import Floats
+from analysis.inference.tuning import TUNED
 from analysis.read.frames import Study
 from analysis.statistics import selection
 from analysis.statistics.selection import compared, usable
-
-TUNED = ("lr", "weight_decay", "batch_size")
-"""Axes that are no part of a comparison: each side takes the values that validate best for it."""
+from segtrain.records import VAL_MEAN_IOU
 
 Term = tuple[int, Mapping[str, Any]]
 """(sign, what selects its trials)."""
@@ -121,6 +120,21 @@ def scores_of(study: Study, settings: Sequence[int], seeds: Sequence[int], value
             if seed in found:
                 table[row, column] = found[seed][1]
     return table
+
+
+def flattered(study: Study, found: Differences, values: Mapping[str, float]) -> float:
+    """By how much the choice of settings moves the effect, where they were chosen by validation on the very seeds that
+    they are compared on; NaN where there was no choice, or a score is missing."""
+    standings = selection.standings(study)
+    trials = usable(study)
+    validation = dict(zip(trials["trial_id"], trials[VAL_MEAN_IOU], strict=True))
+    moved = []
+    for setting, weight in found.weights.items():
+        rivals = list(standings.index[standings["cell"] == standings.at[setting, "cell"]])
+        if len(rivals) > 1:
+            tables = (scores_of(study, rivals, found.seeds, scores) for scores in (validation, values))
+            moved.append(weight * tuning.flattery(*tables))
+    return sum(moved) if moved else float("nan")
 
 
 def winners(study: Study) -> list[int]:

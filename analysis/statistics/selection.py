@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.inference.estimates import estimate
 from analysis.read import dynamics
-from analysis.read.frames import COMPARED_STAGE, SCORES, Study
+from analysis.read.frames import COMPARED_STAGE, SCORES, TUNING_STAGE, Study
 from analysis.read.trial_folder import CLASS_NUMBERS, COST_NUMBERS, freeze_label
 from segtrain.records import EPOCH, FINAL_STATES, IMAGES_PER_S, PEAK_MEMORY_BYTES, TEST_MEAN_IOU, VAL_MEAN_IOU
 
@@ -53,14 +53,14 @@ def cell_name(study: Study, model: str, freeze: str) -> str:
 def standings(study: Study) -> pd.DataFrame:
     """What became of the compared trials of each setting, by number: `planned` trials; `n` usable ones, `diverged` and
     `failed` ones, `unfinished` ones that may still get a score; `diverged_share`; the mean `validation` of the usable;
-    and `tries`: how many settings of its model and freeze it was chosen among."""
+    and `tries`: how many settings of its model and freeze, its `cell`, it was chosen among, here or on a seed apart."""
     trials = compared(study)
     counted = trials.dropna(subset=["setting"]).assign(
         usable=trials["trial_id"].isin(usable(study)["trial_id"]),
         diverged=trials["state"] == "diverged",
         failed=trials["state"] == "failed",
         ended=trials["state"].isin((*FINAL_STATES, "pruned")),
-        cell=trials["model"].fillna("") + ", " + trials["freeze"].fillna(""),
+        cell=_cell(trials),
     )
     counted["validation"] = counted[VAL_MEAN_IOU].where(counted["usable"])
     found = counted.groupby("setting", sort=False).agg(
@@ -74,8 +74,14 @@ def standings(study: Study) -> pd.DataFrame:
     )
     found["unfinished"] = found["planned"] - found["ended"]
     found["diverged_share"] = found["diverged"] / found["planned"]
-    found["tries"] = found.groupby("cell")["validation"].transform("size")
-    return found.drop(columns=["ended", "cell"])
+    tuned = study.trials[study.trials["stage"] == TUNING_STAGE]
+    elsewhere = found["cell"].map(tuned.groupby(_cell(tuned))["setting"].nunique()).fillna(0).astype(int)
+    found["tries"] = found.groupby("cell")["validation"].transform("size").clip(lower=elsewhere)
+    return found.drop(columns=["ended"])
+
+
+def _cell(trials: pd.DataFrame) -> "pd.Series[str]":
+    return trials["model"].fillna("") + ", " + trials["freeze"].fillna("")
 
 
 @lru_cache(maxsize=1)  # most tables and figures of a report start from it; none may write into it
@@ -108,15 +114,16 @@ def settings(study: Study) -> pd.DataFrame:
 
 
 def best_settings(study: Study, by: Sequence[str]) -> pd.DataFrame:
-    """The rows of `settings` with the best val/mean_iou in each group, best first; the earlier one wins a tie. Complete
-    settings come first, and of those the ones at which the fewest seeds diverged."""
-    ranked = settings(study).assign(
-        waiting=lambda found: found["unfinished"] > 0, share=lambda found: found["diverged"] / found["planned"]
-    )
-    ranked = ranked.sort_values(["waiting", "share", VAL_MEAN_IOU], ascending=[True, True, False], kind="stable").drop(
-        columns=["waiting", "share"]
-    )
-    return ranked.groupby(list(by), sort=False).head(1).reset_index(drop=True)
+    """The rows of `settings` that rank first in each group, best first; the earlier one wins a tie."""
+    return ranked(settings(study)).groupby(list(by), sort=False).head(1).reset_index(drop=True)
+
+
+def ranked(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `settings`, of one study or of several, by val/mean_iou, best first. Complete settings come first, and of
+    those the ones at which the fewest seeds diverged."""
+    keyed = found.assign(waiting=found["unfinished"] > 0, share=found["diverged"] / found["planned"])
+    keyed = keyed.sort_values(["waiting", "share", VAL_MEAN_IOU], ascending=[True, True, False], kind="stable")
+    return keyed.drop(columns=["waiting", "share"])
 
 
 def best_cells(study: Study) -> pd.DataFrame:

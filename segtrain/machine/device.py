@@ -1,5 +1,7 @@
 """What a trial runs on: the device, the precision that its hardware has, and how memory is read off it."""
 
+import ctypes
+import gc
 import os
 import platform
 import resource
@@ -10,6 +12,8 @@ import torch
 
 from segtrain.config import Precision
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+KEPT_BYTES = 2**30
 RESET_PEAK = "5"  # written to clear_refs, resets the peak resident set; see proc(5)
 
 
@@ -59,6 +63,32 @@ def make_deterministic(hardware: Hardware) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False  # "float32" means float32
+
+
+def keep_freed_memory() -> None:
+    """Has the C library keep what a step frees for the next step. By default it gives large blocks back to the kernel,
+    which then zeroes their pages anew in every step: up to a sixth of it (docs/speed.md)."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # glibc's
+        for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            libc.mallopt(parameter, KEPT_BYTES)
+
+
+def release_memory(device: torch.device) -> None:
+    """Gives back what an earlier trial in this process has left, so that a trial's peak is its own, and a neighbour may
+    have the rest."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Of a GPU or of this machine; torch raises a plain RuntimeError for the latter."""
+    plain = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return plain or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 def device_name(device: torch.device) -> str:

@@ -35,15 +35,39 @@ def confusion_matrix(prediction: Tensor, target: Tensor, num_classes: int, ignor
 
 def confusion_matrices(prediction: Tensor, target: Tensor, num_classes: int, ignore: int) -> Tensor:
     """As `confusion_matrix`, one for each image: (N, ...) -> (N, K, K)."""
-    valid = target != ignore
-    image = torch.arange(len(target), device=target.device).view(-1, *[1] * (target.ndim - 1)).expand_as(target)[valid]
-    target, prediction = target[valid].long(), prediction[valid].long()
-    if target.numel() and not (int(target.min()) >= 0 and int(target.max()) < num_classes):
-        stray = sorted(int(label) for label in target.unique() if not 0 <= label < num_classes)
+    counts, seen = _count(prediction, target, num_classes, ignore)
+    _check(seen, num_classes, ignore)
+    return counts
+
+
+def _count(prediction: Tensor, target: Tensor, num_classes: int, ignore: int) -> tuple[Tensor, Tensor]:
+    """(N, K, K) counts; and (2,) the lowest and the highest stray label, which are left out of them; where there is
+    none the highest is below the lowest. Nothing here makes a GPU wait."""
+    image = torch.arange(len(target), device=target.device).view(-1, *[1] * (target.ndim - 1))
+    target = target.long()
+    inside = (target >= 0) & (target < num_classes) & (target != ignore)
+    shape = (len(target), num_classes, num_classes)
+    outside = math.prod(shape)  # one bin more
+    cells = torch.where(inside, (image * num_classes + target) * num_classes + prediction.long(), outside)
+    stray = ~inside & (target != ignore)
+    most = torch.iinfo(target.dtype).max
+    ends = [torch.where(stray, target, most).amin(), torch.where(stray, target, -most).amax()] if target.numel() else []
+    seen = torch.stack(ends) if ends else torch.tensor([most, -most])
+    return _histogram(cells.flatten(), outside + 1)[:-1].view(shape), seen
+
+
+def _histogram(cells: Tensor, bins: int) -> Tensor:
+    if cells.device.type == "cpu":
+        return torch.bincount(cells, minlength=bins)
+    # bincount asks a GPU for the largest cell first.
+    return torch.zeros(bins, dtype=torch.int64, device=cells.device).index_add_(0, cells, torch.ones_like(cells))
+
+
+def _check(seen: Tensor, num_classes: int, ignore: int) -> None:
+    lowest, highest = seen.tolist()
+    if lowest <= highest:
+        stray = sorted({lowest, highest})
         raise ValueError(f"target has label {stray}; allowed: 0 to {num_classes - 1}, and {ignore} for ignored pixels")
-    shape = (len(valid), num_classes, num_classes)
-    cells = (image * num_classes + target) * num_classes + prediction
-    return torch.bincount(cells, minlength=math.prod(shape)).view(shape)
 
 
 def scores(confusion: Tensor) -> Scores:
@@ -78,12 +102,21 @@ class SegMetric:
         self.reset()
 
     def reset(self) -> None:
-        self.confusion = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64)
+        self._counts = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64)
+        self._seen: list[Tensor] = []
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """prediction, target: (N, H, W) integer class ids. Raises ValueError on a stray label."""
-        batch = confusion_matrix(prediction, target, self.num_classes, self.ignore)
-        self.confusion = self.confusion.to(batch.device) + batch
+        """prediction, target: (N, H, W) integer class ids."""
+        counts, seen = _count(prediction, target, self.num_classes, self.ignore)
+        self._counts = self._counts.to(counts.device) + counts.sum(0)
+        self._seen.append(seen)
+
+    @property
+    def confusion(self) -> Tensor:
+        """(K, K) int64. Raises ValueError on a stray label in what it was updated with."""
+        for seen in self._seen:
+            _check(seen, self.num_classes, self.ignore)
+        return self._counts
 
     def mean_iou(self) -> float:
         return scores(self.confusion).mean_iou

@@ -15,8 +15,8 @@ from segtrain.config import Precision
 
 @dataclass(kw_only=True)
 class Progress:
-    """How far a trial has come. With the weights and the optimiser's state this is all that `last.pt` holds: data
-    order, augmentation and dropout derive from (seed, epoch), so no generator has to be saved."""
+    """How far a trial has come. With the weights and the optimiser's state this is all that `last.pt` holds after an
+    epoch: data order, augmentation and dropout derive from (seed, epoch), so no generator has to be saved."""
 
     epoch: int = 0  # epochs finished
     best_epoch: int = 0  # 0 before the first validation
@@ -27,16 +27,33 @@ class Progress:
     channels_last: bool = True  # likewise
 
 
+@dataclass(kw_only=True)
+class EpochPart:
+    """How far the epoch after `Progress.epoch` has come: what its batches gave, and the generators of dropout."""
+
+    loss_sums: list[Tensor]  # () each
+    pixels: list[Tensor]  # likewise
+    cpu_generator: Tensor
+    gpu_generator: Tensor | None  # of the trial's GPU
+
+
 def save_last(
-    folder: Path, progress: Progress, model: nn.Module, optimizer: Optimizer, average: dict[str, Tensor] | None = None
+    folder: Path,
+    progress: Progress,
+    model: nn.Module,
+    optimizer: Optimizer,
+    average: dict[str, Tensor] | None = None,
+    part: EpochPart | None = None,
 ) -> None:
     state = {"progress": asdict(progress), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    extra = {"average": average, "part": None if part is None else vars(part)}
     with records.atomic_file(folder / records.LAST_FILE) as file:
-        torch.save(state | ({} if average is None else {"average": average}), file)
+        torch.save(state | {name: value for name, value in extra.items() if value is not None}, file)
 
 
 def load_last(folder: Path) -> dict[str, Any] | None:
-    """{"progress", "model", "optimizer"}, "average" where there is one, or None before the first is saved."""
+    """{"progress", "model", "optimizer"}, "average" where the weights are averaged, and "part" when it was saved within
+    an epoch; None when the trial has saved nothing yet."""
     path = folder / records.LAST_FILE
     if not path.exists():
         return None

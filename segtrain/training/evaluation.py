@@ -46,14 +46,18 @@ class LossMean:
     """The cross-entropy of a split, a mean over pixels and not over images or batches."""
 
     def __init__(self) -> None:
-        self.sum, self.pixels = 0.0, 0
+        self.sums: list[Tensor] = []
+        self.pixels: list[Tensor] = []
 
     def update(self, logits: Tensor, target: Tensor) -> None:
         loss, pixels = cross_entropy_sum(logits, target)
-        self.sum, self.pixels = self.sum + loss.item(), self.pixels + int(pixels)
+        self.sums.append(loss)
+        self.pixels.append(pixels)
 
     def mean(self) -> float:
-        return self.sum / self.pixels if self.pixels else float("nan")
+        """Read once a split: asking for a number at every batch would make a GPU wait."""
+        pixels = int(torch.stack(self.pixels).sum())
+        return sum(torch.stack(self.sums).tolist()) / pixels if pixels else float("nan")
 
 
 def cross_entropy_sum(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,8 +193,8 @@ def save_panels(
     for panel, (index, prediction) in enumerate(zip(chosen, predictions, strict=True)):
         pictures = {
             "image": Image.fromarray(arrays.images[index]),
-            "truth": _palette_image(arrays.masks[index], dataset),
-            "prediction": _palette_image(prediction, dataset),
+            "truth": palette_image(arrays.masks[index], dataset.palette),
+            "prediction": palette_image(prediction, dataset.palette),
         }
         for kind, picture in pictures.items():
             buffer = io.BytesIO()
@@ -198,10 +202,11 @@ def save_panels(
             records.write_atomic(panels / records.panel_file(panel, kind), buffer.getvalue())
 
 
-def _palette_image(labels: np.ndarray, dataset: Dataset) -> Image.Image:
+def palette_image(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> Image.Image:
+    """labels (H, W) uint8 -> a picture that holds them, shown in the colours of `palette` and ignored pixels white."""
     picture = Image.fromarray(labels).convert("P")
     colours = np.zeros((256, 3), dtype=np.uint8)
-    colours[: len(dataset.palette)] = dataset.palette
+    colours[: len(palette)] = palette
     colours[IGNORE] = 255
     picture.putpalette(colours.tobytes())
     return picture

@@ -17,19 +17,25 @@ from segtrain.data import DATASETS
 from segtrain.data.cache import DataCache, open_cache
 from segtrain.data.spec import SPLITS, DataError, Split
 from segtrain.machine import environment
-from segtrain.machine.device import Hardware, make_deterministic, pick_hardware
+from segtrain.machine.device import (
+    Hardware,
+    keep_freed_memory,
+    make_deterministic,
+    pick_hardware,
+    release_memory,
+)
 from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
-from segtrain.training.average import AveragedWeights
 from segtrain.training.batches import Inputs
-from segtrain.training.checkpoint import Progress
+from segtrain.training.checkpoint import EpochPart, Progress
 from segtrain.training.evaluation import Evaluation, autocast, evaluate
 from segtrain.training.features import Features, open_features
 from segtrain.training.losses import Loss, build_loss
+from segtrain.training.model_file import write_model_file
 from segtrain.training.operation_counts import flops_per_image
-from segtrain.training.optimizer import build_optimizer
+from segtrain.training.optimizer import AveragedWeights, build_optimizer
 
 
 @dataclass
@@ -47,10 +53,15 @@ class Run:
     inputs: Mapping[Split, Inputs]
     loss: Loss | None  # None: the plain cross-entropy, which is recorded in any case
     average: AveragedWeights | None
+    part: EpochPart | None = None  # of the next epoch, when it was under way
 
     def judged_weights(self) -> AbstractContextManager[None]:
         """The model has the weights that validation judges, until the end of the block."""
         return nullcontext() if self.average is None else self.average.in_place_of(self.model)
+
+    def save_last(self, part: EpochPart | None = None) -> None:
+        average = None if self.average is None else self.average.state
+        checkpoint.save_last(self.folder, self.progress, self.model, self.optimizer, average, part)
 
     def evaluate(self, split: Split) -> Evaluation:
         num_classes = len(DATASETS[self.config.dataset].classes)
@@ -82,8 +93,8 @@ def start_or_resume(
         kept = Progress(**last["progress"])
         hardware = Hardware(hardware.device, kept.precision, kept.threads, kept.channels_last)
     make_deterministic(hardware)
-    if hardware.device.type == "cuda":
-        torch.cuda.empty_cache()  # of the trial before, in a process that runs several; a neighbour may need it
+    keep_freed_memory()
+    release_memory(hardware.device)
 
     dataset = DATASETS[config.dataset]
     data = open_cache(dataset, data_root, config.image_height, config.image_width)
@@ -123,12 +134,14 @@ def start_or_resume(
     loss = None
     if (config.loss, config.class_weights, config.label_smoothing) != ("cross_entropy", "none", 0):
         loss = build_loss(config, data.splits["train"].masks, len(dataset.classes), hardware.device)
-    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs, loss, average)
+    part = EpochPart(**last["part"]) if last is not None and "part" in last else None
+    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs, loss, average, part)
     _, flops = flops_per_image(config, len(dataset.classes))
     described = environment.describe(hardware, data.fingerprint, model, flops)
     records.write_json(
         folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
     )
+    write_model_file(folder, dataset)
     run.write_status("running")
     return run
 

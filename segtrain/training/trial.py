@@ -14,7 +14,7 @@ from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.errors import UserError
-from segtrain.machine.device import peak_memory_bytes, reset_peak_memory
+from segtrain.machine.device import is_out_of_memory, peak_memory_bytes, reset_peak_memory
 from segtrain.machine.disk import NO_SPACE_LEFT, DiskError, is_full, locked
 from segtrain.metrics.confusion import scores
 from segtrain.training import checkpoint
@@ -76,6 +76,8 @@ def train(
 
 def reason_of(error: Exception) -> str:
     """As a status says it."""
+    if is_out_of_memory(error):
+        return f"out of memory: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
     return str(error) if isinstance(error, DiskError) else own_code.describe_error(error)
 
 
@@ -112,8 +114,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         progress.epoch = epoch
         progress.runtime_s += record[records.EPOCH_S]
         records.append_metrics(run.folder, record)
-        average = None if run.average is None else run.average.state
-        checkpoint.save_last(run.folder, progress, run.model, run.optimizer, average)
+        run.save_last()
         run.write_status("running")
         yield record
     started = time.perf_counter()

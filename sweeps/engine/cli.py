@@ -2,8 +2,11 @@
 
 import os
 import secrets
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +22,7 @@ from sweeps.engine.ask.command_line import (
     build_search_parser,
     chosen_freezes,
     chosen_options,
+    chosen_replicates,
     chosen_settings,
 )
 from sweeps.engine.ask.found import read_found
@@ -27,18 +31,22 @@ from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Study
 
 MAX_PROBLEMS = 50
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""What `kill`, service managers, Slurm and clouds send before they end a process; the exit code is 128 + the number."""
 
 
-def main(study: Study, demo: Study, argv: list[str] | None = None) -> int:
-    """Runs `study`, or `demo` when asked for, as the command line says. Returns the exit code; 2 for a user's error."""
-    arguments = build_parser(study).parse_args(argv)
+def main(study: Study, demo: Study | None = None, argv: list[str] | None = None) -> int:
+    """Runs `study`, or `demo`, where there is one, when asked for, as the command line says. Returns the exit code; 2
+    for a user's error."""
+    arguments = build_parser(study, with_demo=demo is not None).parse_args(argv)
 
     def run() -> int:
         settings = chosen_settings(arguments)
-        chosen = (demo if arguments.demo else study).edit(settings)
+        replicates = chosen_replicates(arguments)
+        chosen = (demo if demo is not None and arguments.demo else study).edit(settings)
         if arguments.lr_from is not None:
             chosen = chosen.at_found(read_found(arguments.lr_from), but_not=settings)
-        options = chosen_options(arguments)
+        options = replace(chosen_options(arguments), replicates=replicates)
         _prepare(chosen, options, arguments.download)
         # Imported here so that a mistake on the command line is told at once, not after loading torch and ray.
         from sweeps.engine.plan.preview import show_plan
@@ -93,6 +101,12 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
 def _report_errors(run: Callable[[], int]) -> int:
     """The exit code of `run`; what a user did wrong is printed, a line for each problem."""
     speak_any_name()
+    with _stopped_like_ctrl_c() as received:
+        code = _say_errors(run)
+    return 128 + received[0] if code == INTERRUPTED and received else code
+
+
+def _say_errors(run: Callable[[], int]) -> int:
     try:
         return run()
     except (UserError, OSError) as error:
@@ -105,6 +119,25 @@ def _report_errors(run: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("interrupted before any trial was started", file=sys.stderr)
         return INTERRUPTED
+
+
+@contextmanager
+def _stopped_like_ctrl_c() -> Iterator[list[int]]:
+    """Inside, STOP_SIGNALS do what Ctrl-C does; gives the list that the one that came is put into."""
+    received: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        for signal_number in STOP_SIGNALS:  # one is enough: another would disturb the tidying up
+            signal.signal(signal_number, signal.SIG_IGN)
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _prepare(study: Study, options: Options, download: bool) -> None:

@@ -117,7 +117,7 @@ def run_without_ray(
         return {"trial_id": trial.trial_id, "cpus": 1.0, "gpus": 0.0}
 
     queue = TrialQueue(plan, costs, options.out, lambda: 2, worker_config, source)
-    with SweepTable(console, plan, epoch_flops, lambda: 2, read_status, source) as table:
+    with SweepTable(console, plan, epoch_flops, lambda: 2, read_status, source, queue.why_again) as table:
         for turn in range(100):
             config = queue.suggest(str(turn))
             if not isinstance(config, dict):

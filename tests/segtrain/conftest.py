@@ -115,20 +115,21 @@ def status() -> Callable[[Path], records.Status]:
     return read
 
 
+def read_outcome(folder: Path) -> dict[str, Any]:
+    """Everything about a finished trial that a rerun has to give again, to the bit."""
+    names = (
+        records.CONFIG_FILE, records.BEST_FILE, records.TEST_FILE, records.CONFUSION_FILE,
+        records.IMAGE_CONFUSION_FILE, records.ROC_FILE,
+    )  # fmt: skip
+    found: dict[str, Any] = {name: (folder / name).read_bytes() for name in names}
+    for path in (folder / records.PANELS_DIR).iterdir():
+        found[path.name] = path.read_bytes()
+    lines = records.read_metrics(folder)
+    found["lines"] = [{key: value for key, value in line.items() if key not in MEASURED} for line in lines]
+    return found
+
+
 @pytest.fixture(scope="session")
 def outcome() -> Callable[[Path], dict[str, Any]]:
-    """outcome(folder) -> everything about a finished trial that a rerun has to give again, to the bit."""
-
-    def read(folder: Path) -> dict[str, Any]:
-        names = (
-            records.CONFIG_FILE, records.BEST_FILE, records.TEST_FILE, records.CONFUSION_FILE,
-            records.IMAGE_CONFUSION_FILE, records.ROC_FILE,
-        )  # fmt: skip
-        found: dict[str, Any] = {name: (folder / name).read_bytes() for name in names}
-        for path in (folder / records.PANELS_DIR).iterdir():
-            found[path.name] = path.read_bytes()
-        lines = records.read_metrics(folder)
-        found["lines"] = [{key: value for key, value in line.items() if key not in MEASURED} for line in lines]
-        return found
-
-    return read
+    """outcome(folder) -> what `read_outcome` gives."""
+    return read_outcome

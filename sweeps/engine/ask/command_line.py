@@ -1,6 +1,9 @@
 """A command line -> what it asks for: the fields that it sets, and how to run them."""
 
 import argparse
+import math
+import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -9,17 +12,26 @@ from typing import Any, get_args
 from segtrain.config import ConfigError
 from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
-from sweeps.engine.ask.options import ChangedData, CodeChoice, Options, WandbMode
+from sweeps.engine.ask.options import HUNG_AFTER, ChangedData, CodeChoice, Options, Replicates, WandbMode
 from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
 
 MOST_SEEDS = 10_000
+REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # s3://bucket, as Path leaves it
+MOST_UNTIL_DECIDED, FEWEST_UNTIL_DECIDED = 200, 2
+USUAL_MOST = 20
 
 
-def build_parser(study: Study) -> argparse.ArgumentParser:
-    parser = _shared_parser(study.title)
-    parser.add_argument("--lr-from", type=Path, metavar="DIR", help="take the rates that a search found: its folder")
+def build_parser(study: Study, with_demo: bool = True) -> argparse.ArgumentParser:
+    parser = _shared_parser(study.title, with_demo)
+    add = parser.add_argument
+    add("--lr-from", type=Path, metavar="DIR", help="take the rates that a search found: its folder")
+    add("--replicates", type=int, metavar="N", help="tune on one seed, and compare the best on N others")
+    add(
+        "--until-decided", type=int, nargs="?", const=USUAL_MOST, metavar="MAX",
+        help="tune on one seed, and give the best others until the claims are decided: at most MAX (%(const)s)",
+    )  # fmt: skip
     return parser
 
 
@@ -39,7 +51,7 @@ def build_search_parser(search: Search, demo: Search) -> argparse.ArgumentParser
     return parser
 
 
-def _shared_parser(title: str) -> argparse.ArgumentParser:
+def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=f"{title}. The same command again goes on where it was ended.")
     add = parser.add_argument
     add("--num-gpus", type=int, metavar="N", help="GPUs to use (all there are; without any, the CPUs)")
@@ -50,12 +62,18 @@ def _shared_parser(title: str) -> argparse.ArgumentParser:
     add("--download", action="store_true", help="fetch the datasets into the data root first, where that is allowed")
     decisions = [f"changed={decision}" for decision in get_args(ChangedData)]
     add("--data", choices=decisions, help="train again what was trained on other data, or keep what has ended")
-    add("--out", type=Path, metavar="DIR", help="folder of the results (runs; with --demo, runs/demo)")
+    demo_out = "; with --demo, runs/demo" if with_demo else ""
+    add("--out", type=Path, metavar="DIR", help=f"folder of the results (runs{demo_out})")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field; FIELD=VALUE,VALUE is an axis")
     add("--seeds", type=int, default=1, metavar="N", help="train every trial with seeds 0 to N-1 (%(default)s)")
     add("--plan", action="store_true", help="show what would run and what it would cost, and start nothing")
-    add("--demo", action="store_true", help="a small version on embedded scenes, minutes on two cores")
-    add("--address", metavar="HOST:PORT", help="a running Ray cluster; without it, this machine")
+    if with_demo:
+        add("--demo", action="store_true", help="a small version on embedded scenes, minutes on two cores")
+    else:
+        parser.set_defaults(demo=False)
+    add("--address", metavar="HOST:PORT", help="a running Ray cluster, or auto (RAY_ADDRESS, else this machine)")
+    hung = "end and retry a trial that gives no epoch in X times the expected time (%(default)g; 0: never)"
+    add("--hung-after", type=float, default=HUNG_AFTER, metavar="X", help=hung)
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
     add("--code", choices=get_args(CodeChoice), help="what to do with trials whose own code has changed since")
     add("--strict", action="store_true", help="exit with 1 unless every trial finished")
@@ -75,16 +93,48 @@ def chosen_settings(arguments: argparse.Namespace) -> dict[str, tuple[Any, ...]]
     return settings
 
 
+def chosen_replicates(arguments: argparse.Namespace) -> Replicates | None:
+    """Raises ConfigError."""
+    asked = {
+        "--seeds": arguments.seeds if arguments.seeds != 1 else None,
+        "--replicates": arguments.replicates,
+        "--until-decided": arguments.until_decided,
+    }
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise ConfigError(
+            f"{' and '.join(given)} each say how many seeds there are; allowed: one of {', '.join(asked)}; leave the "
+            "others out"
+        )
+    replicates, most = arguments.replicates, arguments.until_decided
+    if replicates is not None and not 1 <= replicates <= MOST_SEEDS:
+        raise ConfigError(f"--replicates is {shown(replicates)}; allowed: an integer from 1 to {MOST_SEEDS}")
+    if most is not None and not FEWEST_UNTIL_DECIDED <= most <= MOST_UNTIL_DECIDED:
+        raise ConfigError(
+            f"--until-decided is {shown(most)}; allowed: an integer from {FEWEST_UNTIL_DECIDED} to {MOST_UNTIL_DECIDED}"
+        )
+    if most is not None:
+        return Replicates(most, until_decided=True)
+    return None if replicates is None else Replicates(replicates)
+
+
 def chosen_options(arguments: argparse.Namespace) -> Options:
+    out = arguments.out or Path("runs/demo" if arguments.demo else "runs")
+    if REMOTE.match(str(out)):
+        raise ConfigError(f"--out is {str(out)!r}; allowed: a folder, and every machine of a cluster must see it")
+    if not (arguments.hung_after == 0 or 1 <= arguments.hung_after < math.inf):
+        raise ConfigError(f"--hung-after is {arguments.hung_after:g}; allowed: a number from 1, or 0 for never")
+    address = arguments.address or os.environ.get("RAY_ADDRESS")
     return Options(
-        out=(arguments.out or Path("runs/demo" if arguments.demo else "runs")).absolute(),
+        out=out.absolute(),
         data_root=arguments.data_root.absolute(),
         num_gpus=arguments.num_gpus,
         gpus_per_trial=arguments.gpus_per_trial,
         cpus_per_trial=arguments.cpus_per_trial,
-        address=arguments.address,
+        address=None if address in ("", "local") else address,
         wandb=arguments.wandb,
         strict=arguments.strict,
+        hung_after=arguments.hung_after,
         changed_data=arguments.data and arguments.data.removeprefix("changed="),
         code=arguments.code,
         command=shlex.join(["python", *map(hide_passwords, sys.argv)]),

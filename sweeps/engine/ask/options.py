@@ -7,6 +7,8 @@ from typing import Literal
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
+HUNG_AFTER = 10.0
+
 ChangedData = Literal["rerun", "keep"]
 """What becomes of trials whose data have changed: all are trained again, or those that ended stay as they are."""
 
@@ -15,9 +17,18 @@ CodeChoice = Literal["changed=rerun", "changed=keep"]
 """What becomes of trials whose own code has changed since they were trained."""
 
 
+@dataclass(frozen=True)
+class Replicates:
+    """The grid is trained on one seed, and of each setting what validates best there on fresh ones: on `most`, or with
+    `until_decided` on as many of these as its claims need."""
+
+    most: int
+    until_decided: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a study is run: everything that changes no number. `out` and `data_root` are absolute."""
+    """How a study is run: everything that changes no trial. `out` and `data_root` are absolute."""
 
     out: Path
     data_root: Path
@@ -30,6 +41,8 @@ class Options:
     command: str
     changed_data: ChangedData | None = None  # None: asked for when it comes to that
     code: CodeChoice | None = None  # likewise
+    hung_after: float = HUNG_AFTER  # times the expected time without an epoch; 0: never
+    replicates: Replicates | None = None  # None: every trial of the study is compared
 
     @property
     def resources(self) -> tuple[int | None, float | None, float]:

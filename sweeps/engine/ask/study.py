@@ -11,7 +11,9 @@ from typing import Any, Literal
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig, check_field, parse_value
 
-Stage = Literal["pretrain", "trial"]
+Stage = Literal["pretrain", "tune", "trial"]
+"""Only those of stage `trial` are compared: the first give weights, and the second say which settings to compare."""
+
 NAMED_AXES = ("arch", "freeze", "lr", "seed")  # a run's name carries these; any further axis is appended to it
 
 MOST_TRIALS = 200_000  # what is planned in about a minute
@@ -31,6 +33,12 @@ class Trial:
     @property
     def trial_id(self) -> str:
         return self.config.trial_id
+
+    def at_seed(self, seed: int) -> "Trial":
+        name = self.run_name
+        if seed != self.config.seed:
+            name = name.removesuffix(f"-s{self.config.seed}") + f"-s{seed}"
+        return dataclasses.replace(self, config=self.config.edit(seed=seed), run_name=name)
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,12 @@ def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: P
     return PlannedTrial(trial, "run", 0, status)
 
 
+def best_validation(trial: Trial, out: Path) -> float | None:
+    """The highest validation mean IoU that the trial has reached so far."""
+    lines = records.read_metrics(records.trial_dir(out, trial.trial_id))
+    return max((iou for line in lines if (iou := line.get(records.VAL_MEAN_IOU)) is not None), default=None)
+
+
 def find_missing_parents(trials: Sequence[Trial], out: Path) -> list[str]:
     """Parents that are neither in the study nor finished in `out`: nothing would ever train them."""
     listed = {trial.trial_id for trial in trials}

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from segtrain import records
+from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.cache import list_pairs
 from segtrain.data.spec import SPLITS, DataError
@@ -34,9 +35,20 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
 
     Raises what `run_study` raises, except for what is wrong with the data: no image is decoded here.
     """
-    trials = study.expand()
+    current = current_data(options.data_root)
+    replication = None
+    if options.replicates:
+        # Statistics: seconds to import, which a plan of the whole study does without.
+        from sweeps.engine.plan.replication import Replication
+        from sweeps.engine.plan.study_file import read_looks
+
+        taken = read_looks(study, study.expand(), options)
+        replication = Replication(study, options.replicates, options, current, taken)
+        replication.advance()
+    points = study.expand()
+    trials = replication.trials if replication else points
     again = choose_again(trials, options.out, options.code)
-    plan = make_plan(trials, options.out, current_data(options.data_root), options.changed_data, again)
+    plan = make_plan(trials, options.out, current, options.changed_data, again)
     configs = [planned.trial.config for planned in plan if planned.action != "skip"]
     check_models(configs, console)
     check_recipes(configs)
@@ -49,7 +61,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     except PlanError as error:
         _print(console, f"{error}. Shown is what it would cost to train them again.")
     try:
-        flops = _epoch_flops(plan, options.data_root)
+        flops = _epoch_flops([trial.config for trial in [*points, *trials]], options.data_root)
     except DataError as error:
         console.print(_table(study, plan, {}, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
         _print(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
@@ -65,6 +77,10 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         f"at once.\nPredicted from {sum(left.values()) / 1e12:.1f} TFLOP that are left, and {rate / 1e9:.0f} GFLOP/s "
         f"of a trial {source}. Nothing was started.",
     )
+    if replication is not None and not replication.over:
+        from sweeps.engine.plan.look_costs import look_costs
+
+        _print(console, look_costs(replication, plan, flops, rate, f"{unit}-hours", share))
 
 
 def _print(console: Console, text: str) -> None:
@@ -91,7 +107,7 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     spent = count_trials(folder)
     points = make_plan(search.study.expand(), options.out)
     check_models((p.trial.config for p in points), console)
-    flops = _epoch_flops(points, options.data_root)
+    flops = _epoch_flops([planned.trial.config for planned in points], options.data_root)
     rate, source = _rate(search.study, points, flops, options.out, resources)
     table = Table(title=f"{search.study.title}: {', '.join(search.searched)}")
     for name in ("search", "trials spent", "left", "epochs each", f"{unit}-hours at most"):
@@ -108,13 +124,12 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     _print(console, total)
 
 
-def _epoch_flops(plan: Sequence[PlannedTrial], data_root: Path) -> dict[str, float]:
+def _epoch_flops(configs: Sequence[TrialConfig], data_root: Path) -> dict[str, float]:
     """By trial id: floating-point operations of an epoch."""
     images = {}
-    for name in {planned.trial.config.dataset for planned in plan}:
+    for name in {config.dataset for config in configs}:
         pairs = list_pairs(DATASETS[name], data_root)
         images[name] = {split: len(pairs[split]) for split in SPLITS}
-    configs = [planned.trial.config for planned in plan]
     return {config.trial_id: epoch_flops(config, images[config.dataset]) for config in configs}
 
 

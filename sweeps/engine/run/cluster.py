@@ -1,26 +1,43 @@
 """The machines: a Ray of our own, or one that runs already; and how many trials they hold at once."""
 
+import ctypes
 import logging
 import math
 import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 from sweeps.engine.ask.options import Options
-from sweeps.engine.plan.resources import Nodes, ResourceError, TrialResources, local_node, pick_resources
+from sweeps.engine.plan.resources import Nodes, ResourceError, local_node, pick_resources
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the trial folders have it all
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C may end it at once: nothing is lost
     "RAY_AIR_NEW_OUTPUT": "0",
-    # Imported by every worker as soon as it starts, before anybody asks it to train.
-    "RAY_preload_python_modules": "sweeps.engine.run.trainable,segtrain.training.trial",
+    # A process for each CPU, which Tune would not take: it gives its workers a variable that these do not have.
+    "RAY_prestart_worker_first_driver": "false",
 }
 """Read by Ray when it is imported or started."""
-QUIET = {"log_to_driver": False, "logging_level": "error"}
+LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Despite its name this is what Ray looks at on every system: with 0 it gives itself the address 127.0.0.1, and all of
+its processes listen there alone."""
+CONNECT_S, PROBE_S = 4.0, 10.0
+PROBE = """
+import sys
+from ray._private.services import canonicalize_bootstrap_address_or_die
+from ray._raylet import GcsClient
+address = canonicalize_bootstrap_address_or_die(sys.argv[1])
+GcsClient(address=address)
+print(address)
+"""
 
 
 def find_nodes(options: Options) -> Nodes:
@@ -31,17 +48,32 @@ def find_nodes(options: Options) -> Nodes:
         return ready()()
 
 
-def check_address(address: str) -> None:
-    """Raises ResourceError when nothing listens at HOST:PORT: Ray would try for more than a minute, then exit."""
-    host, _, port = address.rpartition(":")
+def find_cluster(address: str) -> str:
+    """HOST:PORT of the Ray cluster at `address`, which may be "auto". Raises ResourceError within 15 s when there is
+    none: Ray itself would try for more than a minute, then end this process."""
+    advice = "give the HOST:PORT that `ray start --head` printed"
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=CONNECT_S):
+                pass
+        except (OSError, ValueError, OverflowError) as error:
+            raise ResourceError(
+                f"--address is {address!r} and no Ray cluster answers there ({error}); {advice}"
+            ) from None
+    # In a process of its own, since Ray's client ends the one it is in.
+    command = [sys.executable, "-c", PROBE, address]
     try:
-        with socket.create_connection((host, int(port)), timeout=5):
-            pass
-    except (OSError, ValueError) as error:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_S)
+    except subprocess.TimeoutExpired:
         raise ResourceError(
-            f"--address is {address!r} and no Ray cluster answers there ({error}); give the HOST:PORT that "
-            "`ray start --head` printed"
+            f"--address is {address!r} and what listens there did not answer as a Ray cluster does within "
+            f"{PROBE_S:g} s; {advice}"
         ) from None
+    if found.returncode != 0:
+        where = "there is none on this machine" if address == "auto" else "what listens there is none"
+        raise ResourceError(f"--address is {address!r}, which is to be a Ray cluster, and {where}; {advice}")
+    return found.stdout.splitlines()[-1]
 
 
 @contextmanager
@@ -52,13 +84,15 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
     os.environ.update(ENVIRONMENT)
     # Tune prints a traceback for every worker that dies; the table says it in a line, and the queue tries again.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    node = local_node()
-    own = None if options.address else pick_resources([node], *options.resources)
+    if options.address is None:
+        os.environ.update(LOOPBACK_ONLY)
+        node = local_node()
+        own = pick_resources([node], *options.resources)
+        start = partial(_start, math.ceil(own.slots([node]) * own.cpus), own.num_gpus)
+    else:
+        start = partial(_connect, find_cluster(options.address))
     with ThreadPoolExecutor(1, thread_name_prefix="ray") as pool:
-        if own is None:
-            started = pool.submit(_connect, str(options.address))
-        else:
-            started = pool.submit(_start, own, own.slots([node]))
+        started = pool.submit(start)
         try:
             yield started.result
         finally:
@@ -68,28 +102,31 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
                 ray.shutdown()
 
 
-def _start(trial: TrialResources, slots: int) -> Callable[[], Nodes]:
-    """A Ray with the CPUs and GPUs of `slots` trials, no more: it starts a process for each CPU at once."""
-    os.environ.update(
-        {
-            # With more CPUs a trial there would be more processes than trials.
-            "RAY_prestart_worker_first_driver": str(trial.cpus <= 1).lower(),
-            # As many are kept while they wait for work; else Tune's reservation of the CPUs would end them all.
-            "RAY_num_workers_soft_limit": str(slots),
-        }
-    )
+def _init_ray(address: str, **how: Any) -> None:
+    """`ray.init`, after which SIGTERM does what it did before: Ray's own handler, in C++, would end this process with
+    a dump of its stack. Python lets only the main thread set handlers, and this is not called there."""
     import ray  # most of a second
 
-    cpus = math.ceil(slots * trial.cpus)
-    ray.init("local", num_cpus=cpus, num_gpus=trial.num_gpus, include_dashboard=False, **QUIET)
+    get, put = ctypes.pythonapi.PyOS_getsig, ctypes.pythonapi.PyOS_setsig
+    get.restype, put.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
+    handler = get(signal.SIGTERM)
+    try:
+        ray.init(address, log_to_driver=False, logging_level="error", **how)
+    finally:
+        put(signal.SIGTERM, handler)
+
+
+def _start(cpus: int, gpus: int) -> Callable[[], Nodes]:
+    _init_ray("local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False)
     return _alive_nodes
 
 
 def _connect(address: str) -> Callable[[], Nodes]:
-    check_address(address)
-    import ray
-
-    ray.init(address, **QUIET)
+    try:
+        _init_ray(address)
+    except (ConnectionError, RuntimeError) as error:  # such as another version of Ray or Python
+        reason = " ".join(str(error).split())
+        raise ResourceError(f"the Ray cluster at {address} cannot be used from here: {reason}") from None
     return _alive_nodes
 
 

@@ -33,7 +33,8 @@ FRAME_LINES = 8
 
 class SweepTable(Callback):
     """Follows a sweep through Tune's callbacks. `epoch_flops(config)` is what an epoch of a trial costs, `slots()` how
-    many trials run at once; `source` gives trials beyond the plan."""
+    many trials run at once; `source` gives trials beyond the plan. `why_again(trial_id)` is
+    why one that was lost is tried again."""
 
     def __init__(
         self,
@@ -43,9 +44,10 @@ class SweepTable(Callback):
         slots: Callable[[], int],
         read_status: Callable[[str], records.Status | None],
         source: Source | None,
+        why_again: Callable[[str], str | None],
     ) -> None:
         self.console, self.epoch_flops, self.slots, self.read_status = console, epoch_flops, slots, read_status
-        self.source = source
+        self.source, self.why_again = source, why_again
         self.rows: dict[str, Row] = {}
         self.totals = Totals()
         self.unseen: deque[str] = deque()  # trials that have not begun, the one looked at longest ago first
@@ -115,6 +117,11 @@ class SweepTable(Callback):
             self._reopen(row)
             self._line(row, "another process runs it")
             return
+        why = self.why_again(row.planned.trial.trial_id)
+        if trial.last_result.get(OUTCOME) == "out of memory" and why is not None:
+            self._reopen(row)
+            self._line(row, why)
+            return
         status = self._status(row.planned.trial.trial_id)
         self.totals.change(row, state=status.state if status else "pending")
         self._line(row, row.state + (f": {status.reason}" if status and status.reason else ""))
@@ -127,9 +134,9 @@ class SweepTable(Callback):
             self._reopen(row)
         else:
             self.totals.change(row, state="failed")
-        self._line(
-            row, "its process died; " + ("it has been tried often enough" if row.state == "failed" else "trying again")
-        )
+        why = self.why_again(row.planned.trial.trial_id)
+        died = "its process died" + (f" ({why})" if why else "")
+        self._line(row, died + ("; it has been tried often enough" if row.state == "failed" else "; trying again"))
 
     def _reopen(self, row: Row) -> None:
         self.totals.change(row, state="pending")

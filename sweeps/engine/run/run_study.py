@@ -1,8 +1,8 @@
-"""From a study to finished trials: check, plan, schedule, report."""
+"""From a study to finished trials and verdicts: check, plan, schedule, report."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -12,11 +12,14 @@ from segtrain.machine.disk import NO_SPACE_LEFT
 from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import check_decided, make_plan
+from sweeps.engine.plan.actions import CurrentData, best_validation, check_decided, make_plan
 from sweeps.engine.plan.code_changes import choose_again, move_away
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.run.cluster import starting_ray
+
+if TYPE_CHECKING:
+    from sweeps.engine.plan.replication import Replication
 
 
 def run_study(study: Study, options: Options, console: Console) -> int:
@@ -24,13 +27,15 @@ def run_study(study: Study, options: Options, console: Console) -> int:
 
     Returns the exit code: 1 when no trial of the study finished, or with `strict` when any did not, and INTERRUPTED
     after Ctrl-C. What can be wrong with options, data, weights or trial folders is raised before any trial starts:
-    ResourceError, DataError, WeightsError, PlanError, OSError.
+    ResourceError, ConfigError, DataError, WeightsError, PlanError, OSError.
     """
-    trials = study.expand()
-    _say(console, f"{study.title}: {len(trials)} trials, in {options.out}")
     preflight.check_machine(options)
+    current_data = preflight.current_data(options.data_root)
+    replication = _replication(study, options, current_data) if options.replicates else None
+    trials = replication.trials if replication else study.expand()
+    _say(console, f"{study.title}: {len(trials)} trials{' so far' if replication else ''}, in {options.out}")
     again = choose_again(trials, options.out, options.code)
-    plan = make_plan(trials, options.out, preflight.current_data(options.data_root), options.changed_data, again)
+    plan = make_plan(trials, options.out, current_data, options.changed_data, again)
     check_decided(plan, options.out)
     left = [planned for planned in plan if planned.action != "skip"]
     configs = [planned.trial.config for planned in left]
@@ -40,33 +45,73 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     preflight.check_weights(starting, options.data_root)
     preflight.find_data(configs, options.data_root)
 
-    folder = records.study_dir(options.out, study.name)
     if left:
         _say(console, f"{len(left)} to train; reading the data while Ray starts")
     with starting_ray(options) if left else nullcontext() as ready:
         epoch_flops = preflight.check_data(configs, options.data_root)
         move_away(again, options.out)
         clear_restarted(plan, options.out)
-        folder.mkdir(parents=True, exist_ok=True)
-        preflight.keep_code(configs, folder)
-        records.write_json(folder / records.STUDY_FILE, study.describe(trials, options.command))
-        from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
+        preflight.keep_code(configs, records.study_dir(options.out, study.name))
+
+        # Statistics, torch and Tune: seconds, which go by while Ray starts.
+        from sweeps.engine.plan.study_file import write_study
+        from sweeps.engine.run.replicate_source import ReplicateSource
+        from sweeps.engine.run.schedule import run_trials
+
+        def write() -> None:
+            write_study(study, trials, replication.looks if replication else [], options)
+
+        write()
+        source = ReplicateSource(replication, options, write, epoch_flops) if replication else None
 
         try:
-            complete = ready is None or run_trials(study.name, plan, epoch_flops, options, console, ready)
+            complete = ready is None or run_trials(study.name, plan, epoch_flops, options, console, ready, source)
         except KeyboardInterrupt:
             complete = False
     code = _summarise(study, trials, options, console)
-    if complete:
-        return code
-    console.print("interrupted; the same command again goes on from here")
-    return INTERRUPTED
+    if not complete:
+        console.print("interrupted; the same command again goes on from here")
+        return INTERRUPTED
+    if study.claims:
+        _show_verdicts(study, trials, options, console)
+    return code
+
+
+def _replication(study: Study, options: Options, current_data: CurrentData) -> "Replication":
+    """The trials that follow from those that have ended so far."""
+    from sweeps.engine.plan.replication import Replication
+    from sweeps.engine.plan.study_file import read_looks
+
+    assert options.replicates is not None
+    taken = read_looks(study, study.expand(), options)
+    replication = Replication(study, options.replicates, options, current_data, taken)
+    replication.advance()
+    return replication
+
+
+def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> None:
+    """Whoever reads them has looked at the claims, so the look is counted before; one of replicates has been."""
+    from sweeps.engine.plan.replication import counted
+    from sweeps.engine.plan.study_file import read_looks, write_study
+    from sweeps.engine.plan.verdicts import judge
+
+    taken = read_looks(study, trials, options)
+    if options.replicates is None:
+        taken = counted(taken, len({trial.config.seed for trial in trials if trial.stage == "trial"}))
+        write_study(study, trials, taken, options)
+    verdicts = judge(study, trials, taken, options)
+    decided = sum(judgement.verdict != "undecided" for judgement in verdicts.judgements)
+    lines = [f"{decided} of {len(verdicts.judgements)} claims are decided:", *verdicts.lines()]
+    _say(console, "\n".join(lines))
 
 
 def _summarise(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> int:
+    from analysis.read.frames import load  # with scipy, when the trials have ended
+    from analysis.statistics.ranking import best_lines
+
     statuses = {t.trial_id: records.read_status(records.trial_dir(options.out, t.trial_id)) for t in trials}
     states = {trial_id: status.state if status else "not started" for trial_id, status in statuses.items()}
-    reached = {t.trial_id: _val_mean_iou(t, options.out) for t in trials}
+    reached = {t.trial_id: best_validation(t, options.out) for t in trials}
     unfinished = [t for t in trials if states[t.trial_id] != "finished"]
     finished = [t for t in trials if states[t.trial_id] == "finished"]
     tested = {t.trial_id: records.read_test_scores(records.trial_dir(options.out, t.trial_id)) for t in finished}
@@ -85,23 +130,13 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
         status = statuses[trial.trial_id]
         parts = [status.state, status.reason] if status else ["not started"]
         lines.append(f"  {trial.run_name}: " + ", ".join(part for part in parts if part))
-    compared = [t for t in finished if t.stage == "trial"]
-    best = max(compared, key=lambda t: reached[t.trial_id] or 0.0, default=None)
-    if best is not None:
-        lines.append(f"best model by {records.VAL_MEAN_IOU}: {best.run_name}")
-        lines.append(f"  in {records.trial_dir(options.out, best.trial_id)}")
     folder = records.study_dir(options.out, study.name)
+    lines += best_lines([load(folder)])
     lines.append(f"study: {folder}; its report: python -m analysis report {folder}")
     full = {status.reason for t in unfinished if (status := statuses[t.trial_id]) is not None and status.reason}
     lines += sorted(reason for reason in full if reason.startswith(NO_SPACE_LEFT))
     _say(console, "\n".join(lines))
     return 1 if len(unfinished) == len(trials) or (options.strict and unfinished) else 0
-
-
-def _val_mean_iou(trial: Trial, out: Path) -> float | None:
-    """The best that the trial has reached so far."""
-    lines = records.read_metrics(records.trial_dir(out, trial.trial_id))
-    return max((iou for line in lines if (iou := line.get(records.VAL_MEAN_IOU)) is not None), default=None)
 
 
 def _say(console: Console, text: str) -> None:

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,26 @@ from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.resources import Nodes, pick_resources
 from sweeps.engine.run.live_table import SweepTable
+from sweeps.engine.run.lost_workers import HungWorkers
 from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQueue
 
 RAY_DIR = ".ray"
 """Tune's scratch files, under `out` because every node of a cluster must see them; removed at the end."""
 MORE_THAN_ANY_CLUSTER_HOLDS = 10_000
+
+
+class KeptSignal(tune.Callback):
+    """Gives SIGUSR1 back to whoever had it when this was made: Tune takes it, to end the sweep in its own way."""
+
+    def __init__(self) -> None:
+        self.handler = signal.getsignal(signal.SIGUSR1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles this into a snapshot that nobody restores
+
+    def setup(self, **info: Any) -> None:
+        signal.signal(signal.SIGUSR1, self.handler)
 
 
 def run_trials(
@@ -69,11 +85,12 @@ def run_trials(
 
     costs = {p.trial.trial_id: p.epochs_left * epoch_flops(p.trial.config) if p.epochs_left else 0.0 for p in plan}
     queue = TrialQueue(plan, costs, options.out, slots, worker_config, source)
+    hung = HungWorkers(options.hung_after, epoch_flops, queue.ended_for.__setitem__)
     scratch = options.out / RAY_DIR
     scratch.mkdir(exist_ok=True)
     session = Path(tempfile.mkdtemp(dir=scratch))
     try:
-        with SweepTable(console, plan, epoch_flops, slots, read_status, source) as table:
+        with SweepTable(console, plan, epoch_flops, slots, read_status, source, queue.why_again) as table:
             tune.Tuner(
                 trainable,
                 tune_config=tune.TuneConfig(
@@ -87,13 +104,15 @@ def run_trials(
                 run_config=tune.RunConfig(
                     name=study,
                     storage_path=str(session),
-                    callbacks=[table],
+                    callbacks=[table, hung, KeptSignal()],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
                     verbose=0,
                 ),
             ).fit()
     finally:
         shutil.rmtree(session, ignore_errors=True)
+        with suppress(OSError):  # another command's are there too
+            scratch.rmdir()
         for trial_id, reason in queue.unwritten.items():
             console.print(f"{trial_id}: {reason}", markup=False, highlight=False, soft_wrap=True)
     return queue.complete

@@ -10,14 +10,16 @@ from ray import tune
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
+from segtrain.machine.device import is_out_of_memory
 from segtrain.training.trial import TrialLocked, reason_of, train
 from sweeps.engine.run.tracking import Tracker
 
 OUTCOME = "outcome"
 REASON = "reason"  # of an error
 TRACKING_PROBLEM = "tracking_problem"
-Outcome = Literal["ended", "locked"]
-"""Of a trial that is done: its status on disk says how it ended, unless another process has it locked."""
+Outcome = Literal["ended", "locked", "out of memory"]
+"""Of a trial that is done: its status on disk says how it ended, unless another process has it locked, or it ran out of
+memory and may run again."""
 
 
 class TrialTrainable(tune.Trainable):
@@ -76,9 +78,11 @@ class TrialTrainable(tune.Trainable):
             return self._done("locked")
         except Exception as error:
             # Whatever it was, the sweep goes on and reports it. An error of CUDA stays with its process, though.
-            self.broken = self.config["gpus"] > 0
+            # And memory that was hard to get is given back by the end of the process alone.
+            out_of_memory = is_out_of_memory(error)
+            self.broken = self.config["gpus"] > 0 or out_of_memory
             self.tracker.stop()
-            return self._done("ended", reason_of(error))
+            return self._done("out of memory" if out_of_memory else "ended", reason_of(error))
         self.tracker.log(record)
         return record
 

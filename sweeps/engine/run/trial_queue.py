@@ -14,13 +14,16 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from segtrain import records
+from segtrain.config import TrialConfig
 from segtrain.machine.disk import DiskError, locked
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
+from sweeps.engine.run.lost_workers import memory_kills
 from sweeps.engine.run.trainable import OUTCOME, REASON
 
 MAX_DEATHS = 3
-"""How often a trial's process may die (killed, out of memory, node lost) before the trial counts as failed."""
+"""How often a trial's process may die (killed, hung, node lost) before the trial counts as failed."""
+KILLED_FOR_MEMORY = "killed by the kernel: out of memory"
 ELSEWHERE_POLL_S = 2.0
 PAST_TENSE = {"failed": "failed", "pruned": "was stopped", "diverged": "diverged", "skipped": "was skipped"}
 
@@ -54,6 +57,8 @@ class Entry:
     state: TrialState
     outcome: records.State | None = None  # of a trial that ended
     deaths: int = 0
+    alone: bool = False  # ran out of memory beside others; runs when no other does
+    why_again: str | None = None  # of a trial whose process died
     not_before: float = 0.0  # time.monotonic(); another process had the trial, look again then
 
 
@@ -91,6 +96,8 @@ class TrialQueue(Searcher):
             self.children[entry.trial.config.parent or ""].append(entry)
         self.pending = sorted((e for e in self.entries.values() if e.state == "pending"), key=self._path_cost)
         self.running: dict[str, Entry] = {}  # by the id that Tune gives them
+        self.ended_for: dict[str, str] = {}  # id of Tune -> why its worker is being ended
+        self.memory_kills = memory_kills()
         self.unwritten: dict[str, str] = {}  # trial id -> reason of an end that its folder could not take
         for entry, outcome in [(e, e.outcome) for e in self.entries.values()]:
             if outcome is not None:
@@ -109,7 +116,9 @@ class TrialQueue(Searcher):
         return True  # Tune asks; there is no search space to take over
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        entry = self._next() if len(self.running) < self.slots() else None
+        entry = None
+        if len(self.running) < self.slots() and not any(running.alone for running in self.running.values()):
+            entry = self._next() or (None if self.running else self._first(alone=True))
         if entry is not None:
             self.pending.remove(entry)
             entry.state = "running"
@@ -119,9 +128,9 @@ class TrialQueue(Searcher):
 
     def _next(self) -> Entry | None:
         """The first trial that may start now. Those found to have ended elsewhere end here on the way."""
-        for entry in list(self.pending):
-            if entry.state == "pending" and self._parent_outcome(entry) == "finished" and self._is_free(entry):
-                return entry
+        entry = self._first(alone=False)
+        if entry is not None:
+            return entry
         while self.source is not None and (trial := self.source.next_trial()) is not None:
             entry = self.entries[trial.trial_id] = Entry(trial, 0.0, "pending")
             self.pending.append(entry)
@@ -131,16 +140,19 @@ class TrialQueue(Searcher):
                 break
         return None
 
+    def _first(self, alone: bool) -> Entry | None:
+        for entry in list(self.pending):
+            may_start = entry.state == "pending" and entry.alone == alone and self._parent_outcome(entry) == "finished"
+            if may_start and self._is_free(entry):
+                return entry
+        return None
+
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         entry = self.running.pop(trial_id)
         if error:
-            entry.deaths += 1
-            if entry.deaths < MAX_DEATHS:
-                self._wait_again(entry)
-            else:
-                self._close(
-                    entry, "failed", f"its process died {MAX_DEATHS} times: killed, out of memory, or node lost"
-                )
+            self._died(entry, self.ended_for.pop(trial_id, None))
+        elif result and result.get(OUTCOME) == "out of memory":
+            self._ran_out_of_memory(entry, str(result.get(REASON)))
         elif result and result.get(OUTCOME) == "locked":
             entry.not_before = time.monotonic() + ELSEWHERE_POLL_S
             self._wait_again(entry)
@@ -150,6 +162,32 @@ class TrialQueue(Searcher):
                 self._close(entry, "failed", str((result or {}).get(REASON) or "it left no status"))
             else:
                 self._end(entry, status.state)
+
+    def why_again(self, trial_id: str) -> str | None:
+        """Of a trial whose process died or ran out of memory, and that will be tried again."""
+        entry = self.entries[trial_id]
+        return entry.why_again if entry.state == "pending" else None
+
+    def _died(self, entry: Entry, why: str | None) -> None:
+        kills, before = memory_kills(), self.memory_kills
+        self.memory_kills = kills
+        if why is None and kills > before:
+            self._ran_out_of_memory(entry, KILLED_FOR_MEMORY)
+            return
+        entry.deaths += 1
+        entry.why_again = why
+        if entry.deaths < MAX_DEATHS:
+            self._wait_again(entry)
+        else:
+            why = why or "killed, out of memory, or node lost"
+            self._close(entry, "failed", f"its process died {MAX_DEATHS} times: {why}")
+
+    def _ran_out_of_memory(self, entry: Entry, reason: str) -> None:
+        if entry.alone:
+            self._close(entry, "failed", f"{reason}; {memory_advice(entry.trial.config)}")
+        else:
+            entry.alone, entry.why_again = True, f"{reason}; runs again when no other trial does"
+            self._wait_again(entry)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the trial folders are the truth."""
@@ -227,6 +265,14 @@ class TrialQueue(Searcher):
         except OSError:  # the outcome in memory is what the sweep goes by
             self.unwritten[entry.trial.trial_id] = reason
         self._end(entry, outcome)
+
+
+def memory_advice(config: TrialConfig) -> str:
+    """For a trial that ran out of memory by itself. What a step keeps grows with batch size and image area."""
+    height, width = config.image_height, config.image_width
+    smaller = [f"batch_size={config.batch_size // 2}"] if config.batch_size > 1 else []
+    smaller.append(f"images of {height // 2} x {width // 2} (now {height} x {width})")
+    return f"no other trial of this sweep ran beside it; try {' or '.join(smaller)}"
 
 
 class NewestFirst(FIFOScheduler):

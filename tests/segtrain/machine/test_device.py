@@ -1,7 +1,10 @@
 """What a trial runs on. The tests of CUDA are skipped where there is none."""
 
+import ctypes
 import mmap
 import os
+import subprocess
+import sys
 from typing import get_args
 
 import pytest
@@ -100,3 +103,21 @@ def test_the_peak_of_memory_on_cuda_is_what_was_allocated() -> None:
     before = peak_memory_bytes(cuda)
     block = torch.ones(64 * MIB, dtype=torch.uint8, device=cuda)
     assert peak_memory_bytes(cuda) >= before + block.numel()
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="another C library than glibc")
+def test_freed_memory_is_kept_for_the_next_step_and_given_back_before_the_next_trial() -> None:
+    # In a process of its own: the allocator's settings last.
+    code = (
+        "import torch; from segtrain.machine.device import keep_freed_memory, peak_memory_bytes, release_memory, "
+        "reset_peak_memory\n"
+        "cpu = torch.device('cpu')\n"
+        "def now(): reset_peak_memory(cpu); return peak_memory_bytes(cpu)\n"
+        "keep_freed_memory(); before = now()\n"
+        "blocks = [torch.ones(2**22) for _ in range(8)]; del blocks; kept = now()\n"
+        "release_memory(cpu); print(kept - before, now() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kept, left = map(int, done.stdout.split())
+    assert kept > 100 * MIB
+    assert left < 20 * MIB

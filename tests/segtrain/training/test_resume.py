@@ -12,6 +12,7 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.machine import device as device_module
 from segtrain.training import checkpoint
+from segtrain.training import epoch as epoch_module
 from segtrain.training import evaluation as evaluate_module
 from segtrain.training import trial as trial_module
 from segtrain.training.epoch import train_one_epoch
@@ -137,9 +138,15 @@ def test_a_trial_killed_anywhere_ends_the_same(
 
 
 def test_a_recipe_with_every_state_there_is_ends_the_same(
-    tiny: Tiny, tmp_path: Path, roads_root: Path, run_trial: RunTrial, outcome: Outcome
+    tiny: Tiny,
+    tmp_path: Path,
+    roads_root: Path,
+    run_trial: RunTrial,
+    outcome: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Momentum, the average of the weights, and a last step of fewer batches."""
+    """Momentum, the average of the weights, and a last step of one batch in place of three. Killed at every checkpoint,
+    of which one is behind each of the two steps of an epoch."""
     config = tiny(
         epochs=3,
         val_every=3,
@@ -157,10 +164,18 @@ def test_a_recipe_with_every_state_there_is_ends_the_same(
         ema_decay=0.9,
     )
     run_trial(config, tmp_path / "whole", roads_root)
-    for _ in range(3):
-        trial = train(config, tmp_path / "stopped", roads_root, 1)
-        next(trial)
-        trial.close()
+    save = checkpoint.save_last
+
+    def save_and_die(*state: Any) -> None:
+        save(*state)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(epoch_module, "SAVE_EVERY_S", 0.0)
+        patch.setattr(checkpoint, "save_last", save_and_die)
+        for _ in range(3 * 3):
+            with pytest.raises(Killed):
+                run_trial(config, tmp_path / "stopped", roads_root)
     run_trial(config, tmp_path / "stopped", roads_root)
     assert outcome(tmp_path / "stopped") == outcome(tmp_path / "whole")
     for name, edits in (("weights", {"ema_decay": 0.0}), ("steps", {"accumulate": 1}), ("norm", {"clip_norm": 0.0})):
@@ -262,3 +277,37 @@ def test_a_trial_stopped_on_cuda_ends_the_same(
     run_trial(config, tmp_path / "stopped", roads_root)
     assert records.read_json(tmp_path / "whole" / "env.json")["device"].startswith("cuda")
     assert outcome(tmp_path / "stopped") == outcome(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_trial_stopped_within_its_epochs_ends_the_same(
+    tiny: Tiny,
+    folder: Path,
+    roads_root: Path,
+    uninterrupted: dict[str, Any],
+    run_trial: RunTrial,
+    outcome: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+) -> None:
+    """Killed right after each checkpoint that is written after so many steps of one of the four of an epoch."""
+    save, written = checkpoint.save_last, []
+
+    def save_and_die(*state: Any) -> None:
+        save(*state)
+        part = state[5]
+        if part is not None and len(part.loss_sums) % 4 == steps and (state[1].epoch, steps) not in written:
+            written.append((state[1].epoch, steps))
+            raise Killed
+
+    monkeypatch.setattr(epoch_module, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(checkpoint, "save_last", save_and_die)
+    for epoch in range(5):
+        with pytest.raises(Killed):
+            run_trial(tiny(**RESUMED), folder, roads_root)
+        torch.manual_seed(99)  # whatever the next process holds
+        last = checkpoint.load_last(folder)
+        assert last is not None
+        assert (last["progress"]["epoch"], len(last["part"]["pixels"])) == (epoch, steps)
+    run_trial(tiny(**RESUMED), folder, roads_root)
+    assert outcome(folder) == uninterrupted

@@ -32,8 +32,11 @@ class Sweep:
     def __init__(self, *plan: PlannedTrial, slots: int = 1, source: Any = None) -> None:
         self.output = io.StringIO()
         self.statuses: dict[str, records.Status] = {}
+        self.again: dict[str, str] = {}
         console = Console(file=self.output, width=200)
-        self.table = SweepTable(console, plan, lambda _: FLOPS, lambda: slots, self.statuses.get, source)
+        self.table = SweepTable(
+            console, plan, lambda _: FLOPS, lambda: slots, self.statuses.get, source, self.again.get
+        )
 
     def epoch(self, trial: PlannedTrial, epoch: int, epoch_s: float, val: float | None = None) -> None:
         result = {records.EPOCH: epoch, records.EPOCH_S: epoch_s, records.IMAGES_PER_S: 9.0, records.VAL_MEAN_IOU: val}

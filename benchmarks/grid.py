@@ -1,0 +1,85 @@
+"""A whole sweep, from Enter to the last score: this program beside the plainest Ray Tune and DataLoader.
+
+    python benchmarks/grid.py [--dataset camvid --data-root data]
+
+FCN-16s and FCN-8s at a quarter of the width, frozen and fine-tuned, 96x128, batch 4, six epochs. Both are commands of
+their own, run one after the other with nothing cached: start-up, checks, decoding and training count on both sides. The
+plain one trains in float32; this program in bfloat16 where the processor has it. Prints the seconds of both, their
+ratio, the test mean IoU of every trial on both sides, and the seconds with one part of this program switched off at a
+time.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from segtrain import records
+from segtrain.config import TrialConfig
+
+ROOT = Path(__file__).parents[1]
+ARCHS, FREEZES = ("fcn16s", "fcn8s"), ("encoder", "none")
+
+
+def configs(dataset: str, epochs: int, precision: str = "auto") -> list[TrialConfig]:
+    base = TrialConfig(
+        arch="fcn8s", dataset=dataset, init="scratch", image_height=96, image_width=128, width_mult=0.25,
+        batch_size=4, epochs=epochs, precision=precision,
+    )  # fmt: skip
+    return [base.edit(arch=arch, freeze=freeze) for arch in ARCHS for freeze in FREEZES]
+
+
+def run_engine(trials: list[TrialConfig], data_root: Path, out: Path) -> tuple[float, list[float]]:
+    """(seconds, test mean IoU of each trial)."""
+    settings = {"arch": ",".join(ARCHS), "freeze": ",".join(FREEZES), "lr": "0.001"}
+    same = ("init", "image_height", "image_width", "width_mult", "batch_size", "epochs", "precision", "dataset")
+    settings |= {name: str(getattr(trials[0], name)) for name in same}
+    command = [sys.executable, "sweeps/fcn_grid.py", "--data-root", str(data_root), "--out", str(out), "--strict"]
+    for name, value in settings.items():
+        command += ["--set", f"{name}={value}"]
+    environment = {**os.environ, "SEGTRAIN_CACHE": str(out / "cache")}
+    started = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+    elapsed_s = time.perf_counter() - started
+    scores = [records.read_test_scores(records.trial_dir(out, trial.trial_id)).mean_iou for trial in trials]
+    return elapsed_s, [score for score in scores if score is not None]
+
+
+def run_plain(trials: list[TrialConfig], data_root: Path, out: Path) -> tuple[float, list[float]]:
+    given = {"configs": [trial.to_dict() for trial in trials], "data_root": str(data_root), "out": str(out)}
+    command = [sys.executable, "benchmarks/plain_ray.py", json.dumps(given)]
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    elapsed_s = time.perf_counter() - started
+    return elapsed_s, [row["test_mean_iou"] for row in json.loads(done.stdout.splitlines()[-1])]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataset", default="scenes", help="(%(default)s)")
+    parser.add_argument("--data-root", type=Path, default=Path("data"), help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=6, help="(%(default)s)")
+    parser.add_argument("--parts", action="store_true", help="also this program in float32")
+    given = parser.parse_args()
+    data_root = given.data_root.absolute()
+    trials = configs(given.dataset, given.epochs)
+    runs = {"plain": (run_plain, trials), "engine": (run_engine, trials)}
+    if given.parts:
+        runs["engine in float32"] = (run_engine, configs(given.dataset, given.epochs, "float32"))
+    seconds: dict[str, float] = {}
+    for name, (run, asked) in runs.items():
+        with tempfile.TemporaryDirectory() as out:
+            seconds[name], scores = run(asked, data_root, Path(out))
+        listed = ", ".join(f"{100 * score:.2f}" for score in scores)
+        print(f"{name:20} {seconds[name]:7.1f} s   test mean IoU {listed} %", flush=True)
+    print("trials:", ", ".join(trial.run_name for trial in trials))
+    for name in seconds.keys() - {"plain"}:
+        print(f"plain / {name} = {seconds['plain'] / seconds[name]:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a trained model is good for: predicting images, and leaving for other programs."""

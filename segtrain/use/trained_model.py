@@ -1,0 +1,149 @@
+"""A trial's folder -> its model, and what that makes of an image."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from torch import Tensor
+
+from segtrain import records
+from segtrain.config import ConfigError, TrialConfig
+from segtrain.data.cache import IMAGE_RESAMPLING
+from segtrain.machine.device import Hardware, pick_hardware
+from segtrain.models import build_model
+from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.records import RecordError
+from segtrain.training import checkpoint
+from segtrain.training.evaluation import autocast
+from segtrain.training.model_file import ModelFile, read_model_file
+from segtrain.use.image_input import ImageInput, read_image
+from segtrain.use.windows import resized, through_windows
+
+MOST_SQUEEZED = 2.0
+"""How much more a picture may be shrunk along one side than along the other before it is looked at in windows."""
+OVERLAY_SHARE = 0.55
+"""Of the colour of a class in an overlay."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """`facts`: the classes, in the order of the probabilities, their colours, and the normalisation."""
+
+    folder: Path
+    config: TrialConfig
+    facts: ModelFile
+    network: EncoderDecoder
+    hardware: Hardware
+
+    @overload
+    def predict(
+        self, image: ImageInput, output: Literal["mask"] = "mask", own_resolution: bool = False
+    ) -> npt.NDArray[np.uint8]: ...
+
+    @overload
+    def predict(
+        self, image: ImageInput, output: Literal["probabilities"], own_resolution: bool = False
+    ) -> npt.NDArray[np.float32]: ...
+
+    @overload
+    def predict(self, image: ImageInput, output: Literal["overlay"], own_resolution: bool = False) -> Image.Image: ...
+
+    def predict(self, image: ImageInput, output: str = "mask", own_resolution: bool = False) -> Any:
+        """`image`, H x W: a file, a PIL image, an (H, W, 3) uint8 array, or a (3, H, W) tensor of uint8 or of floats in
+        [0, 1]. -> at its resolution: "mask" (H, W) uint8 places in `facts.classes`; "probabilities" (K, H, W) float32;
+        "overlay" the image under the colours of its classes.
+
+        The image is resized to what the network was trained on, as in training. One of other proportions, which would
+        be squeezed, is looked at in windows, and with `own_resolution` every one is, in its own pixels: for pictures
+        that show more than those of the training did. Raises ImageError on what is no such image.
+        """
+        if output not in OUTPUTS:
+            raise ValueError(f"output is {output!r}; allowed: {', '.join(OUTPUTS)}")
+        picture = read_image(image)
+        if output == "probabilities":
+            return torch.cat(list(self._probability_rows(picture, own_resolution)), dim=1).cpu().numpy()
+        rows = [rows.argmax(0).byte().cpu() for rows in self._probability_rows(picture, own_resolution)]
+        mask = torch.cat(rows).numpy()
+        return mask if output == "mask" else overlay(picture, mask, self.facts.palette)
+
+    def _probability_rows(self, picture: Image.Image, own_resolution: bool) -> Iterator[Tensor]:
+        """Probabilities (K, rows, W) of `picture`, top first."""
+        height, width = self._seen_size(picture.height, picture.width, own_resolution)
+        seen = picture
+        if (height, width) != (picture.height, picture.width):
+            seen = picture.resize((width, height), IMAGE_RESAMPLING)
+        rows = through_windows(self.probabilities, np.array(seen), self.config.image_height, self.config.image_width)
+        if seen is picture:
+            return rows
+        return resized(torch.cat(list(rows), dim=1), picture.height, picture.width)
+
+    def _seen_size(self, height: int, width: int, own_resolution: bool) -> tuple[int, int]:
+        """Height and width at which an image is looked at: those of the training, or more, in windows of them."""
+        trained = self.config.image_height, self.config.image_width
+        along_height, along_width = trained[0] / height, trained[1] / width
+        factor = max(along_height, along_width)
+        if own_resolution:
+            factor = max(1.0, factor)
+        elif factor <= MOST_SQUEEZED * min(along_height, along_width):
+            return trained
+        return max(trained[0], round(factor * height)), max(trained[1], round(factor * width))
+
+    @torch.inference_mode()
+    def probabilities(self, images: npt.NDArray[np.uint8]) -> Tensor:
+        """(N, h, w, 3) RGB, of the size of the training -> (N, K, h, w), on the model's device."""
+        device = self.hardware.device
+        mean, std = (255 * torch.tensor(v, device=device).view(3, 1, 1) for v in (self.facts.mean, self.facts.std))
+        pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().sub_(mean).div_(std)
+        with autocast(self.hardware):
+            logits = self.network(pixels.contiguous(memory_format=self.hardware.memory_format))
+        return logits.float().softmax(1)  # type: ignore[no-any-return]
+
+
+OUTPUTS = ("mask", "probabilities", "overlay")
+
+
+def overlay(picture: Image.Image, mask: npt.NDArray[np.uint8], palette: Sequence[Sequence[int]]) -> Image.Image:
+    """`picture` (H x W) under the colours of `mask` (H, W)."""
+    colours = Image.fromarray(np.array(palette, dtype=np.uint8)[mask])
+    return Image.blend(picture, colours, OVERLAY_SHARE)
+
+
+def load_model(folder: Path, hardware: Hardware | None = None) -> TrainedModel:
+    """The model with its best weights. Raises RecordError when the folder holds none that is whole."""
+    config = _read_config(folder)
+    facts = read_model_file(folder, config)
+    network = build_model(config, len(facts.classes))
+    path = folder / records.BEST_FILE
+    try:
+        network.load_state_dict(checkpoint.load_best(folder))
+    except FileNotFoundError:
+        raise RecordError(
+            f"{path} is missing: the trial has not been validated yet, or has diverged; give the folder of one that "
+            "has finished"
+        ) from None
+    except (SafetensorError, RuntimeError) as error:
+        problem = str(error).partition("\n")[0]
+        raise RecordError(f"{path} does not hold the weights of this trial ({problem}); {records.REMEDY}") from None
+    if hardware is None:
+        hardware = pick_hardware(config.precision)
+    network.eval().requires_grad_(False).to(hardware.device).to(memory_format=hardware.memory_format)
+    return TrainedModel(folder, config, facts, network, hardware)
+
+
+def _read_config(folder: Path) -> TrialConfig:
+    path = folder / records.CONFIG_FILE
+    try:
+        return TrialConfig.from_dict(records.read_json(path))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecordError(
+            f"{folder} is not the folder of a trial: it has no {records.CONFIG_FILE}; give <out>/{records.TRIALS_DIR}/"
+            "<trial id>, as the last lines of a sweep and python -m analysis best print it"
+        ) from None
+    except ConfigError as error:
+        raise RecordError(f"{path}: {error}") from None

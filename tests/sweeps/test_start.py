@@ -1,0 +1,61 @@
+"""What is imported before a mistake is told and before a worker trains: seconds that nobody should wait."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sweeps.harness import REPOSITORY
+
+SLOW = ("torch", "torchvision", "transformers", "ray", "pandas", "scipy", "wandb", "optuna")
+
+COMMANDS = {
+    "a value that cannot be": (["--set", "lr=fast"], "lr is 'fast'"),
+    "more GPUs than there are": (["--demo", "--num-gpus", "99"], "--num-gpus is 99 but 0 GPUs were found"),
+    "data that are not there": (["--dataset", "camvid", "--set", "init=scratch", "--set", "freeze=none"], "camvid"),
+}
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="torch is asked for the GPUs that there are")
+@pytest.mark.parametrize("what", COMMANDS)
+def test_a_mistake_is_told_before_anything_slow_is_imported(what: str, tmp_path: Path) -> None:
+    arguments, message = COMMANDS[what]
+    code = (
+        "import sys; sys.argv = ['fcn_grid.py', *sys.argv[1:]]\n"
+        "from sweeps.fcn_grid import *\n"
+        "code = main(STUDY, DEMO)\n"
+        f"print('imported', [name for name in {SLOW} if name in sys.modules]); sys.exit(code)"
+    )
+    given = [*arguments, "--out", str(tmp_path / "out"), "--data-root", str(tmp_path / "data")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *given], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "imported []" in done.stdout
+    assert not (tmp_path / "out" / "studies").exists()
+
+
+def test_a_worker_imports_no_compiler_and_no_library_of_another_model(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from segtrain.config import TrialConfig\n"
+        "from segtrain.training.trial import train\n"
+        "config = TrialConfig(arch='fcn8s', dataset='scenes', init='scratch', image_height=32, image_width=32, "
+        "width_mult=0.0625, epochs=1, seed=int(sys.argv[2]))\n"
+        "epochs = train(config, Path(sys.argv[1]) / sys.argv[2], Path(sys.argv[1]), threads=1); next(epochs)\n"
+        "print([name for name in ('torch._dynamo', 'torchvision', 'transformers', 'wandb') if name in sys.modules])"
+    )
+    from segtrain.synthetic import write_scenes
+
+    write_scenes(tmp_path / "scenes", "target", {"dataA": 12}, 32, 32, seed=1)
+    # Twice: the operations of a model are counted, with the compiler's help, once per machine.
+    for seed in ("0", "1"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), seed],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert done.stdout.strip() == "[]"
