@@ -28,7 +28,6 @@ from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
-from segtrain.training.average import AveragedWeights
 from segtrain.training.batches import Inputs
 from segtrain.training.checkpoint import EpochPart, Progress
 from segtrain.training.evaluation import Evaluation, autocast, evaluate
@@ -36,7 +35,7 @@ from segtrain.training.features import Features, open_features
 from segtrain.training.losses import Loss, build_loss
 from segtrain.training.model_file import write_model_file
 from segtrain.training.operation_counts import flops_per_image
-from segtrain.training.optimizer import build_optimizer
+from segtrain.training.optimizer import AveragedWeights, build_optimizer
 
 
 @dataclass
@@ -56,14 +55,13 @@ class Run:
     average: AveragedWeights | None
     part: EpochPart | None = None  # of the next epoch, when it was under way
 
-    def save(self, part: EpochPart | None = None) -> None:
-        """Writes `last.pt`, from which the trial goes on after an epoch, or within one after `part` of it."""
-        average = None if self.average is None else self.average.state
-        checkpoint.save_last(self.folder, self.progress, self.model, self.optimizer, average, part)
-
     def judged_weights(self) -> AbstractContextManager[None]:
         """The model has the weights that validation judges, until the end of the block."""
         return nullcontext() if self.average is None else self.average.in_place_of(self.model)
+
+    def save_last(self, part: EpochPart | None = None) -> None:
+        average = None if self.average is None else self.average.state
+        checkpoint.save_last(self.folder, self.progress, self.model, self.optimizer, average, part)
 
     def evaluate(self, split: Split) -> Evaluation:
         num_classes = len(find_dataset(self.config.dataset).classes)

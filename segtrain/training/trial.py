@@ -114,7 +114,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         progress.epoch = epoch
         progress.runtime_s += record[records.EPOCH_S]
         records.append_metrics(run.folder, record)
-        run.save()
+        run.save_last()
         run.write_status("running")
         yield record
     started = time.perf_counter()

@@ -107,6 +107,7 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     spent = count_trials(folder)
     points = make_plan(search.study.expand(), options.out)
     check_models((p.trial.config for p in points), console)
+    check_recipes(p.trial.config for p in points)
     flops = _epoch_flops([planned.trial.config for planned in points], options.data_root)
     rate, source = _rate(search.study, points, flops, options.out, resources)
     table = Table(title=f"{search.study.title}: {', '.join(search.searched)}")

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from segtrain.training.average import AveragedWeights
+from segtrain.training.optimizer import AveragedWeights
 
 
 def model_of(value: float) -> nn.Module:

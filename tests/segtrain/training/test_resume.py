@@ -138,9 +138,15 @@ def test_a_trial_killed_anywhere_ends_the_same(
 
 
 def test_a_recipe_with_every_state_there_is_ends_the_same(
-    tiny: Tiny, tmp_path: Path, roads_root: Path, run_trial: RunTrial, outcome: Outcome
+    tiny: Tiny,
+    tmp_path: Path,
+    roads_root: Path,
+    run_trial: RunTrial,
+    outcome: Outcome,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Momentum, the average of the weights, and a last step of fewer batches."""
+    """Momentum, the average of the weights, and a last step of one batch in place of three. Killed at every checkpoint,
+    of which one is behind each of the two steps of an epoch."""
     config = tiny(
         epochs=3,
         val_every=3,
@@ -158,10 +164,18 @@ def test_a_recipe_with_every_state_there_is_ends_the_same(
         ema_decay=0.9,
     )
     run_trial(config, tmp_path / "whole", roads_root)
-    for _ in range(3):
-        trial = train(config, tmp_path / "stopped", roads_root, 1)
-        next(trial)
-        trial.close()
+    save = checkpoint.save_last
+
+    def save_and_die(*state: Any) -> None:
+        save(*state)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(epoch_module, "SAVE_EVERY_S", 0.0)
+        patch.setattr(checkpoint, "save_last", save_and_die)
+        for _ in range(3 * 3):
+            with pytest.raises(Killed):
+                run_trial(config, tmp_path / "stopped", roads_root)
     run_trial(config, tmp_path / "stopped", roads_root)
     assert outcome(tmp_path / "stopped") == outcome(tmp_path / "whole")
     for name, edits in (("weights", {"ema_decay": 0.0}), ("steps", {"accumulate": 1}), ("norm", {"clip_norm": 0.0})):
@@ -281,9 +295,9 @@ def test_a_trial_stopped_within_its_epochs_ends_the_same(
 
     def save_and_die(*state: Any) -> None:
         save(*state)
-        progress, part = state[1], state[5]
-        if part is not None and len(part.loss_sums) % 4 == steps and (progress.epoch, steps) not in written:
-            written.append((progress.epoch, steps))
+        part = state[5]
+        if part is not None and len(part.loss_sums) % 4 == steps and (state[1].epoch, steps) not in written:
+            written.append((state[1].epoch, steps))
             raise Killed
 
     monkeypatch.setattr(epoch_module, "SAVE_EVERY_S", 0.0)
