@@ -184,7 +184,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_path_target_and_link_of_a_page_exists(page: Path) -> None:
     text = page.read_text()
-    for path in re.findall(r"(?<![\w./])(?:sweeps|segtrain|analysis|tests|benchmarks|docs)/[\w/.]*\w", text):
+    for path in re.findall(r"(?<![\w./])(?:sweeps|segtrain|analysis|tests|benchmarks|docs)/[\w/.-]*\w", text):
         assert (ROOT / path).exists(), path
     targets = re.findall(r"(?:^|`)make (\w+)(?:$|`)", text, re.MULTILINE)
     assert page.name != "README.md" or {"demo", "test"} <= set(targets)
