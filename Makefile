@@ -1,4 +1,4 @@
-# make demo: set up, then run the FCN grid on the embedded scenes and print its tables.
+# make demo: set up, then run the FCN grid with three seeds on the embedded scenes and print its tables and verdicts.
 # make test: set up, then lint, types and tests.
 # make fuzz: damaged files and odd command lines through everything that reads them, 10,000 cases.
 # make soak: sweeps that are killed, stopped and run twice at once at random moments, 200 times; hours.
@@ -19,7 +19,7 @@ setup: .venv/ready
 	touch $@
 
 demo: setup
-	$(BIN)/python sweeps/fcn_grid.py --demo
+	$(BIN)/python sweeps/fcn_grid.py --demo --seeds 3
 	$(BIN)/python -m analysis report runs/demo/studies/fcn_grid
 
 readme: setup

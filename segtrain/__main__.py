@@ -1,4 +1,5 @@
-"""`python -m segtrain CONFIG.json`: one trial, without Ray. `predict` and `export` use what it left."""
+"""`python -m segtrain CONFIG.json`: one trial, without Ray. `predict` and `export` use what it left; `data init`
+describes data of one's own."""
 
 import argparse
 import json
@@ -9,9 +10,10 @@ from typing import Any
 
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
+from segtrain.data.by_name import register
+from segtrain.data.own.describe_folder import write_description
 from segtrain.errors import UserError, speak_any_name
 from segtrain.fields import printable
-from segtrain.training.trial import train
 
 INTERRUPTED = 130
 
@@ -31,6 +33,15 @@ def main() -> int:
         return INTERRUPTED
 
 
+def data(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m segtrain data", description="Describes own data.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    init = commands.add_parser("init", help="look at a folder of images and masks and write its dataset.toml")
+    init.add_argument("folder", type=Path, help="what holds the images and the masks")
+    print("\n".join(write_description(parser.parse_args(arguments).folder)))
+    return 0
+
+
 def train_one(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m segtrain", description="Trains one trial, without Ray.", epilog=EPILOG
@@ -38,8 +49,13 @@ def train_one(arguments: list[str]) -> int:
     parser.add_argument("config", type=Path, help="JSON object with the fields of a TrialConfig")
     parser.add_argument("--data-root", type=Path, default=Path("data"), help="folder of the datasets (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where the trial folder goes (%(default)s)")
+    parser.add_argument("--dataset", metavar="PATH", help="the dataset.toml that the config, or its name, stands for")
     options = parser.parse_args(arguments)
-    config = TrialConfig.from_dict(read_config(options.config))
+    from segtrain.training.trial import train  # torch, which takes seconds
+
+    values = read_config(options.config)
+    config = TrialConfig.from_dict(values | ({"dataset": options.dataset} if options.dataset else {}))
+    config = config.edit(dataset=register([config.dataset])[config.dataset])
     folder = records.trial_dir(options.out, config.trial_id)
     for record in train(config, folder, options.data_root):
         print(json.dumps(records.nan_to_none(record)), flush=True)
@@ -61,7 +77,7 @@ def export(arguments: list[str]) -> int:
     return export_command.main(arguments)
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"predict": predict, "export": export}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"data": data, "predict": predict, "export": export}
 EPILOG = f"Commands with a --help of their own: {', '.join(COMMANDS)}."
 
 

@@ -35,6 +35,12 @@ _FOREIGN_ARCH = re.compile(
     rf"|(?P<own>(?!(?:smp|torchvision|hf):){NAME})"
 )
 Dataset = Literal["roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets"]
+"""The datasets that come with the program; TrialConfig.dataset may also be of the form of one of OWN_DATASETS."""
+OWN_DATASETS = ("PATH/dataset.toml", "package.module:NAME")
+OWN_PREFIX = "own:"
+"""Of the name of a dataset.toml, which stands for its path once a command has read it: segtrain/data/by_name.py."""
+OWN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_OWN_DATASET = re.compile(rf"[^\0]*\.toml|{OWN_PREFIX}{OWN_NAME}|(?!{OWN_PREFIX})[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 Init = Literal["imagenet", "scratch", "parent", "pretrained"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Gate = Literal["strided", "upsampled"]
@@ -64,7 +70,7 @@ class TrialConfig:
     """
 
     arch: str  # an Arch, or of the form of one of FOREIGN_ARCHS
-    dataset: Dataset
+    dataset: str  # a Dataset, or own data
     image_height: int = 192
     image_width: int = 256
     width_mult: float = 1.0  # scales every channel count of the encoder and of the head; 1 is the paper's network
@@ -198,7 +204,8 @@ class TrialConfig:
             if getattr(self, field.name) != field.default
         }
         digest = hashlib.sha256(json.dumps(edits, sort_keys=True).encode()).hexdigest()[:8]
-        return f"{slug(self.arch)}-{self.dataset}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}-s{self.seed}-{digest}"
+        data = _dataset_slug(self.dataset)
+        return f"{slug(self.arch)}-{data}-{FREEZE_LABELS[self.freeze]}-lr{self.lr:g}-s{self.seed}-{digest}"
 
     @property
     def own_code(self) -> list[str]:
@@ -248,6 +255,11 @@ def slug(arch: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", arch)[:MAX_SLUG]
 
 
+def _dataset_slug(dataset: str) -> str:
+    """Fit for the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.removeprefix(OWN_PREFIX))[-64:]
+
+
 def check_field(name: str) -> None:
     """Raises ConfigError when TrialConfig has no such field, naming the near matches."""
     if name not in _HINTS:
@@ -277,6 +289,11 @@ def _coerce(name: str, value: Any) -> Any:
         got = value[:100] if isinstance(value, str) else shown(value)
         near = did_you_mean(got, [*get_args(Arch), *FOREIGN_ARCHS.values()])
         raise ConfigError(f"arch is {shown(value)}; {near}")
+    if name == "dataset" and value not in get_args(Dataset):
+        if not (isinstance(value, str) and _OWN_DATASET.fullmatch(value)):
+            got = value[:100] if isinstance(value, str) else shown(value)
+            raise ConfigError(f"dataset is {shown(value)}; {did_you_mean(got, [*get_args(Dataset), *OWN_DATASETS])}")
+        return value
     if name in _CHOICES:
         if value not in _CHOICES[name]:
             got = value[:100] if isinstance(value, str) else shown(value)

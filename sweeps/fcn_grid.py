@@ -123,7 +123,7 @@ DEMO = Study(
         image_height=96,
         image_width=128,
         width_mult=0.25,
-        epochs=7,
+        epochs=5,
         batch_size=4,
         val_every=2,
     ),

@@ -29,7 +29,7 @@ ROOMS = {
     "segtrain/config": {"errors", "fields", "own_code", "recipe", "records"},
     "segtrain/machine": {"config", "errors", "records"},
     "segtrain/synthetic": {"machine"},
-    "segtrain/data": {"config", "errors", "machine", "records", "synthetic"},
+    "segtrain/data": {"config", "errors", "fields", "machine", "own_code", "records", "synthetic"},
     "segtrain/metrics": {"records"},
     "segtrain/models": {"config", "errors", "own_code"},
     "segtrain/training": {
@@ -178,28 +178,32 @@ def test_no_file_names_a_registry_or_a_path_of_somebodys_machine() -> None:
             assert not re.search(hosts, path.read_text()), name
 
 
-def test_every_path_and_command_in_the_readme_exists() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for path in re.findall(r"(?:sweeps|segtrain|analysis|tests|benchmarks|docs)/[\w/.]*\w", readme):
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_target_and_link_of_a_page_exists(page: Path) -> None:
+    text = page.read_text()
+    for path in re.findall(r"(?<![\w./])(?:sweeps|segtrain|analysis|tests|benchmarks|docs)/[\w/.]*\w", text):
         assert (ROOT / path).exists(), path
-    targets = re.findall(r"(?:^|`)make (\w+)(?:$|`)", readme, re.MULTILINE)
-    assert {"demo", "test"} <= set(targets)
+    targets = re.findall(r"(?:^|`)make (\w+)(?:$|`)", text, re.MULTILINE)
+    assert page.name != "README.md" or {"demo", "test"} <= set(targets)
     for target in targets:
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
-    for link in re.findall(r"\]\(([^)#]+)\)", readme):
-        assert link.startswith("https://") or (ROOT / link).exists(), link
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        assert link.startswith("https://") or (page.parent / link).exists(), link
 
 
-def test_every_flag_in_the_readme_is_one() -> None:
+def test_every_flag_on_a_page_is_one() -> None:
     from sweeps import fcn_grid, lr_search
     from sweeps.engine.cli import build_parser, build_search_parser
 
     study = set(build_parser(fcn_grid.STUDY)._option_string_actions)
     search = set(build_search_parser(lr_search.SEARCH, lr_search.DEMO)._option_string_actions)
-    lines = (ROOT / "README.md").read_text().splitlines()
+    lines = [line for page in PAGES for line in page.read_text().splitlines()]
     for script in sorted(path.name for path in (ROOT / "sweeps").glob("[a-z]*.py")):
         commands = [line for line in lines if f"sweeps/{script}" in line]
-        assert commands, f"the README does not show {script}"
+        assert commands, f"no page shows {script}"
         used = {flag for line in commands for flag in re.findall(r"(?<!\w)--[a-z-]+", line)}
         assert used <= (search if script == "lr_search.py" else study), (script, used)
     # The command line is small on purpose: a new flag is a decision, and this line is where it is taken.

@@ -16,7 +16,7 @@ from analysis.draw.backends import matplotlib_files
 from analysis.draw.dataset_samples import draw_classes, draw_samples
 from analysis.read.dataset_survey import Survey, read_survey
 from analysis.report.table import Table, numbers, words
-from segtrain.data import DATASETS
+from segtrain.data.by_name import find_dataset, register
 from segtrain.data.cache import download
 from segtrain.data.spec import SPLITS
 from segtrain.errors import UserError
@@ -28,15 +28,16 @@ BAD_FILES = "bad_files.txt"
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m analysis data", description="Samples, shares and bad files.")
-    parser.add_argument("--dataset", required=True, choices=DATASETS, help="the dataset to look at")
+    parser.add_argument("--dataset", required=True, metavar="NAME", help="the dataset to look at, or its dataset.toml")
     parser.add_argument(
         "--data-root", type=Path, default=Path("data"), metavar="DIR", help="folder of the datasets (%(default)s)"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the report (runs/data/<dataset>)")
     parser.add_argument("--download", action="store_true", help="fetch the dataset into the data root first")
     options = parser.parse_args(arguments)
-    dataset, out = DATASETS[options.dataset], options.out or Path("runs/data") / options.dataset
     try:
+        dataset = find_dataset(register([options.dataset])[options.dataset])
+        out = options.out or Path("runs/data") / dataset.name
         if options.download:
             download(dataset, options.data_root)
         survey = read_survey(dataset, options.data_root)

@@ -26,7 +26,7 @@ import numpy as np
 
 from analysis.inference import decision, estimates, tuning
 from analysis.inference.decision import FEWEST_SEEDS, Effects
-from analysis.inference.estimates import ALPHA, LEVEL, Estimate
+from analysis.inference.estimates import ALPHA, LEVEL, RESOLUTION, Estimate
 from analysis.inference.outlook import Lack, Standing, lack_text, lacks
 from analysis.inference.spending import FIRST_SHARE, Look, next_share, over_looks, read_looks
 from analysis.read.frames import Study
@@ -154,9 +154,7 @@ def _judge(study: Study, images: TestImages, cases: Sequence[_Case]) -> list[Jud
         if judgement.verdict == "undecided":
             level = partial(_level, taken=taken, undecided=undecided or 1)
             outlook = _outlook(case, found, images, level)
-            n = len(case.found.by_seed)
-            words = lack_text(outlook, n, MOST_SEEDS) if outlook else "further seeds" if n else ""
-            judgement = replace(judgement, lacks=words, outlook=outlook)
+            judgement = replace(judgement, lacks=_lack_words(case, outlook, taken), outlook=outlook)
         judgements.append(judgement)
     return judgements
 
@@ -247,6 +245,13 @@ def _outlook(case: _Case, found: Effects, images: TestImages, level: Callable[[i
     resampled = images.count if case.chance.interval else 0
     standing = Standing(mean, *variances, n=n, margin=case.claim.margin, images=resampled)
     return lacks(standing, level, MOST_SEEDS)
+
+
+def _lack_words(case: _Case, outlook: Lack | None, taken: Sequence[Look]) -> str:
+    n = len(case.found.by_seed)
+    if n and sum(look.share for look in taken) > 1 - RESOLUTION:
+        return "a study of its own: the looks taken have spent all of the error"
+    return lack_text(outlook, n, MOST_SEEDS) if outlook else "further seeds" if n else ""
 
 
 def _and(*reasons: str) -> str:

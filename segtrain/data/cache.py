@@ -2,23 +2,27 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from segtrain.data.fingerprint import fingerprint, stderr_progress
-from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset, Pair, Split
+from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset, Pair, Split, require_pairs, to_rgb
+from segtrain.errors import UserError
 from segtrain.machine.array_store import Array, Layout, StoredArrays, cache_root, machine_store
+from segtrain.own_code import CodeError, describe_error
 
 DECODING_VERSION = 1
 """Raise it when the code below makes other pixels of the same files: trials of before then count as of other data."""
+T = TypeVar("T")
 IMAGE_RESAMPLING, MASK_RESAMPLING = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
 
 
@@ -46,9 +50,26 @@ class DataCache:
 
 def list_pairs(dataset: Dataset, data_root: Path) -> Mapping[Split, list[Pair]]:
     """The pairs of every split, writing the embedded scenes first where `dataset` is made of them."""
-    if dataset.prepare is not None:
-        dataset.prepare(data_root)
-    return dataset.list_pairs(data_root)
+    with _telling_where(dataset):
+        if dataset.prepare is not None:
+            dataset.prepare(data_root)
+        pairs = dataset.list_pairs(data_root)
+        if dataset.code is not None:
+            require_pairs(pairs, data_root, dataset.name, "of its own code")
+        return pairs
+
+
+@contextmanager
+def _telling_where(dataset: Dataset) -> Iterator[None]:
+    """What own code of a dataset raises is told by file and line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if dataset.code is None:
+            raise
+        raise CodeError(f"dataset {dataset.name!r}: {describe_error(error)}") from error
 
 
 def download(dataset: Dataset, data_root: Path) -> None:
@@ -101,6 +122,11 @@ def _fingerprint(dataset: Dataset, data_root: Path, pairs: Mapping[Split, list[P
         "decode_mask": _describe(dataset.decode_mask),
         "resampling": [IMAGE_RESAMPLING.name, MASK_RESAMPLING.name],
     }
+    # Absent where they are as they always were, so that what was trained before counts as of the same data.
+    if dataset.decode_image is not to_rgb:
+        decoding["decode_image"] = _describe(dataset.decode_image)
+    if dataset.code is not None:
+        decoding["code"] = dataset.code
     place = hashlib.sha256(os.fsencode(data_root.absolute())).hexdigest()[:8]
     return fingerprint(pairs, decoding, cache_root() / f"files-{dataset.name}-{place}.json")
 
@@ -122,7 +148,8 @@ def _fill(
     def decode(place: tuple[Split, int]) -> tuple[str, ...]:
         split, index = place
         try:
-            image, labels = read_pair(dataset, pairs[split][index])
+            with _telling_where(dataset):
+                image, labels = read_pair(dataset, pairs[split][index])
         except DataError as error:
             return error.problems
         arrays[f"{split}_images"][index] = np.asarray(image.resize(size, IMAGE_RESAMPLING))
@@ -141,8 +168,8 @@ def _fill(
 def read_pair(dataset: Dataset, pair: Pair) -> tuple[Image.Image, npt.NDArray[np.uint8]]:
     """The image in RGB and its (H, W) train ids, at the size of the files.
 
-    Raises DataError naming every file of the two that cannot be used: unreadable, an image of 16 bits, a mask of
-    another size than its image, a label that the dataset does not have.
+    Raises DataError naming every file of the two that cannot be used: unreadable, an image of more bits than the
+    dataset reads, a mask of another size than its image, a label that the dataset does not have.
     """
     opened, problems = {}, []
     for path in (pair.image, pair.mask):
@@ -158,11 +185,7 @@ def read_pair(dataset: Dataset, pair: Pair) -> tuple[Image.Image, npt.NDArray[np
     if image.size != mask.size:
         size, wanted = f"{mask.width}x{mask.height}", f"{image.width}x{image.height}"
         raise DataError(f"{pair.mask}: is {size} but its image {pair.image} is {wanted}")
-    if image.mode.startswith(("I", "F")):  # Pillow would cut it off at 255, which is nearly white everywhere
-        raise DataError(
-            f"{pair.image}: has wider pixels than a byte (mode {image.mode}); save it with 8 bits a channel"
-        )
-    labels = dataset.decode_mask(mask)
+    rgb, labels = _decode(dataset.decode_image, image, pair.image), _decode(dataset.decode_mask, mask, pair.mask)
     if labels.ndim != 2:
         raise DataError(
             f"{pair.mask}: has {labels.shape[2]} channels; dataset {dataset.name!r} expects labels in a single one"
@@ -173,7 +196,14 @@ def read_pair(dataset: Dataset, pair: Pair) -> tuple[Image.Image, npt.NDArray[np
             f"{pair.mask}: has label {', '.join(map(str, stray))}; dataset {dataset.name!r} has labels "
             f"{', '.join(map(str, dataset.train_ids))}"
         )
-    table = np.full(256, IGNORE, dtype=np.uint8)
+    table = np.full(max(256, 1 + max(dataset.train_ids)), IGNORE, dtype=np.uint8)
     for label, train_id in dataset.train_ids.items():
         table[label] = train_id
-    return image.convert("RGB"), table[labels.astype(np.intp)]
+    return rgb, table[labels.astype(np.intp)]
+
+
+def _decode(function: Callable[[Image.Image], T], file: Image.Image, path: Path) -> T:
+    try:
+        return function(file)
+    except DataError as error:
+        raise DataError(*(f"{path}: {problem}" for problem in error.problems)) from None

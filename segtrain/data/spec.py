@@ -34,15 +34,26 @@ class Pair:
     group: str | None = None
 
 
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Grey is repeated, and transparency left out. Raises DataError on wider pixels, which Pillow would cut off at 255:
+    nearly white everywhere."""
+    if image.mode.startswith(("I", "F")):
+        raise DataError(f"has wider pixels than a byte (mode {image.mode}); save it with 8 bits a channel")
+    return image.convert("RGB")
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A dataset with its classes in train-id order and their colours.
 
     `list_pairs(data_root)` gives the pairs of every split in a stable order and raises DataError.
     `train_ids` is the train id, or IGNORE, of each label that a mask may hold; any other is an error.
-    `decode_mask(mask)` gives the labels, (H, W) integers as the file has them.
+    `decode_mask(mask)` gives the labels, (H, W) integers as the file has them, and `decode_image(image)` the image in
+    RGB with 8 bits; both raise DataError, without the name of the file, when they cannot. A fingerprint tells them by
+    their names and the arguments of a partial, so what else they close over must not matter.
     `prepare(data_root)`, where present, writes the data that the program itself makes; `download(data_root)` fetches
-    them from their publisher and raises DataError when it cannot.
+    them from their publisher and raises DataError when it cannot. `code` is a hash of the source of a dataset that is
+    not of this program.
     """
 
     name: str
@@ -51,8 +62,10 @@ class Dataset:
     list_pairs: Callable[[Path], Mapping[Split, list[Pair]]]
     train_ids: Mapping[int, int]
     decode_mask: Callable[[Image.Image], npt.NDArray[np.integer]] = np.asarray
+    decode_image: Callable[[Image.Image], Image.Image] = to_rgb
     prepare: Callable[[Path], None] | None = None
     download: Callable[[Path], None] | None = None
+    code: str | None = None
 
 
 def require_folder(folder: Path, name: str, layout: str, remedy: str = "") -> None:

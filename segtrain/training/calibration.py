@@ -5,7 +5,7 @@ import time
 import torch
 
 from segtrain.config import TrialConfig
-from segtrain.data import DATASETS
+from segtrain.data.by_name import find_dataset
 from segtrain.machine.device import Hardware
 from segtrain.models import build_model, set_trainable
 from segtrain.training.evaluation import autocast, cross_entropy_sum
@@ -20,7 +20,7 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
     in the precision and threads of a trial. On CPUs two images will do; a GPU is only busy with a whole batch."""
     threads_before = torch.get_num_threads()
     torch.set_num_threads(hardware.threads)
-    num_classes = len(DATASETS[config.dataset].classes)
+    num_classes = len(find_dataset(config.dataset).classes)
     model = build_model(config, num_classes)
     set_trainable(model, config.freeze)
     model.to(hardware.device).to(memory_format=torch.channels_last)

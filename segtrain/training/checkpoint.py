@@ -29,10 +29,12 @@ class Progress:
 
 @dataclass(kw_only=True)
 class EpochPart:
-    """How far the epoch after `Progress.epoch` has come: what its batches gave, and the generators of dropout."""
+    """How far the epoch after `Progress.epoch` has come, after one of its steps: what its batches gave, and the
+    generators of dropout."""
 
     loss_sums: list[Tensor]  # () each
     pixels: list[Tensor]  # likewise
+    objectives: list[Tensor]  # likewise
     cpu_generator: Tensor
     gpu_generator: Tensor | None  # of the trial's GPU
 
@@ -46,14 +48,15 @@ def save_last(
     part: EpochPart | None = None,
 ) -> None:
     state = {"progress": asdict(progress), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-    extra = {"average": average, "part": None if part is None else vars(part)}
+    state |= {} if average is None else {"average": average}
+    state |= {} if part is None else {"part": vars(part)}
     with records.atomic_file(folder / records.LAST_FILE) as file:
-        torch.save(state | {name: value for name, value in extra.items() if value is not None}, file)
+        torch.save(state, file)
 
 
 def load_last(folder: Path) -> dict[str, Any] | None:
-    """{"progress", "model", "optimizer"}, "average" where the weights are averaged, and "part" when it was saved within
-    an epoch; None when the trial has saved nothing yet."""
+    """{"progress", "model", "optimizer"}, "average" where there is one, and "part" when it was saved within an epoch;
+    None when the trial has saved nothing yet."""
     path = folder / records.LAST_FILE
     if not path.exists():
         return None

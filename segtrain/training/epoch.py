@@ -45,9 +45,9 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     set_learning_rate(run.optimizer, lr)
     set_train_mode(run.model, config.freeze)
     part, run.part = run.part, None
-    sums, counts = ([], []) if part is None else _go_on(run, part)
-    batches, begun, saved = -(-len(inputs) // config.batch_size), len(sums), time.monotonic()
-    for number, batch in enumerate(islice(inputs.training_batches(config, epoch), begun, None), begun):
+    sums, counts, objectives = ([], [], []) if part is None else _go_on(run, part)
+    batches, saved = -(-len(inputs) // config.batch_size), time.monotonic()
+    for number, batch in enumerate(islice(inputs.training_batches(config, epoch), len(sums), None), len(sums)):
         with autocast(run.hardware):
             logits, auxiliary = forward_with_auxiliary(run.model, batch)
         with torch.set_grad_enabled(run.loss is None):
@@ -59,27 +59,51 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
         if number == first:
             run.optimizer.zero_grad()
         (objective / min(config.accumulate, batches - first)).backward()
-        stepped = (number + 1) % config.accumulate == 0 or number + 1 == batches
-        if stepped:
+        if (number + 1) % config.accumulate == 0 or number + 1 == batches:
             _step(run)
-        # A loss that is not finite is seen in what is recorded, whatever it is.
-        recorded = loss_sum if run.loss is None else torch.where(objective.isfinite(), loss_sum, objective)
-        sums.append(recorded.detach())
+        sums.append(loss_sum.detach())
         counts.append(pixels)
-        if stepped and time.monotonic() - saved > SAVE_EVERY_S:
-            _save_part(run, sums, counts)
+        objectives.append(objective.detach())
+        # Only after a step: gradients that wait for one are not saved.
+        if (number + 1) % config.accumulate == 0 and time.monotonic() - saved > SAVE_EVERY_S:
+            _save_part(run, sums, counts, objectives)
             saved = time.monotonic()
     # Read once an epoch: asking for a number at every step would make a GPU wait.
     losses = torch.stack(sums)
-    finite = losses.isfinite()
+    finite = losses.isfinite() & torch.stack(objectives).isfinite()
     if not finite.all():
-        number = int((~finite).nonzero()[0])
-        raise Diverged("training", losses[number].item(), number // config.accumulate + 1)
+        batch_number = int((~finite).nonzero()[0])
+        wrong = losses if not losses[batch_number].isfinite() else torch.stack(objectives)
+        raise Diverged("training", wrong[batch_number].item(), batch_number // config.accumulate + 1)
     return {
         records.TRAIN_LOSS: (losses.double().sum() / torch.stack(counts).sum()).item(),
         records.LR: lr,
         records.IMAGES_PER_S: len(inputs) / (time.perf_counter() - started),
     }
+
+
+def _save_part(run: Run, loss_sums: list[Tensor], pixels: list[Tensor], objectives: list[Tensor]) -> None:
+    device = run.hardware.device
+    part = EpochPart(
+        loss_sums=loss_sums,
+        pixels=pixels,
+        objectives=objectives,
+        cpu_generator=torch.get_rng_state(),
+        gpu_generator=torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    )
+    run.save(part)
+
+
+def _go_on(run: Run, part: EpochPart) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """What the batches so far gave, on the trial's device, whose generators go on where they were."""
+    device = run.hardware.device
+    torch.set_rng_state(part.cpu_generator)
+    if part.gpu_generator is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(part.gpu_generator, device)
+    loss_sums, pixels, objectives = (
+        [each.to(device) for each in given] for given in (part.loss_sums, part.pixels, part.objectives)
+    )
+    return loss_sums, pixels, objectives
 
 
 def _loss(run: Run, logits: Tensor, target: Tensor) -> Tensor:
@@ -95,22 +119,6 @@ def _step(run: Run) -> None:
     run.optimizer.step()
     if run.average is not None:
         run.average.update(run.model)
-
-
-def _save_part(run: Run, loss_sums: list[Tensor], pixels: list[Tensor]) -> None:
-    device = run.hardware.device
-    gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    part = EpochPart(loss_sums=loss_sums, pixels=pixels, cpu_generator=torch.get_rng_state(), gpu_generator=gpu)
-    run.save_last(part)
-
-
-def _go_on(run: Run, part: EpochPart) -> tuple[list[Tensor], list[Tensor]]:
-    """What the steps so far gave, on the trial's device, whose generators go on where they were."""
-    device = run.hardware.device
-    torch.set_rng_state(part.cpu_generator)
-    if part.gpu_generator is not None and device.type == "cuda":
-        torch.cuda.set_rng_state(part.gpu_generator, device)
-    return [each.to(device) for each in part.loss_sums], [each.to(device) for each in part.pixels]
 
 
 def dropout_seed(seed: int, epoch: int) -> int:

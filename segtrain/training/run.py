@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
-from segtrain.data import DATASETS
+from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import DataCache, open_cache
 from segtrain.data.spec import SPLITS, DataError, Split
 from segtrain.machine import environment
@@ -55,16 +55,17 @@ class Run:
     average: AveragedWeights | None
     part: EpochPart | None = None  # of the next epoch, when it was under way
 
+    def save(self, part: EpochPart | None = None) -> None:
+        """Writes `last.pt`, from which the trial goes on after an epoch, or within one after `part` of it."""
+        average = None if self.average is None else self.average.state
+        checkpoint.save_last(self.folder, self.progress, self.model, self.optimizer, average, part)
+
     def judged_weights(self) -> AbstractContextManager[None]:
         """The model has the weights that validation judges, until the end of the block."""
         return nullcontext() if self.average is None else self.average.in_place_of(self.model)
 
-    def save_last(self, part: EpochPart | None = None) -> None:
-        average = None if self.average is None else self.average.state
-        checkpoint.save_last(self.folder, self.progress, self.model, self.optimizer, average, part)
-
     def evaluate(self, split: Split) -> Evaluation:
-        num_classes = len(DATASETS[self.config.dataset].classes)
+        num_classes = len(find_dataset(self.config.dataset).classes)
         return evaluate(self.model, self.inputs[split], num_classes, self.config.batch_size, self.hardware)
 
     def write_status(self, state: records.State, reason: str | None = None, step: int | None = None) -> None:
@@ -96,7 +97,7 @@ def start_or_resume(
     keep_freed_memory()
     release_memory(hardware.device)
 
-    dataset = DATASETS[config.dataset]
+    dataset = find_dataset(config.dataset)
     data = open_cache(dataset, data_root, config.image_height, config.image_width)
     made_from = records.read_data_fingerprint(folder)
     if last is not None and made_from not in (data.fingerprint, None):

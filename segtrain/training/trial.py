@@ -12,7 +12,7 @@ from filelock import Timeout
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
-from segtrain.data import DATASETS
+from segtrain.data.by_name import find_dataset
 from segtrain.errors import UserError
 from segtrain.machine.device import is_out_of_memory, peak_memory_bytes, reset_peak_memory
 from segtrain.machine.disk import NO_SPACE_LEFT, DiskError, is_full, locked
@@ -114,7 +114,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         progress.epoch = epoch
         progress.runtime_s += record[records.EPOCH_S]
         records.append_metrics(run.folder, record)
-        run.save_last()
+        run.save()
         run.write_status("running")
         yield record
     started = time.perf_counter()
@@ -127,7 +127,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
 
 def test_best_weights(run: Run) -> None:
     """Everything that the folder keeps of the test set, from the weights that validation chose."""
-    dataset, inputs = DATASETS[run.config.dataset], run.inputs["test"]
+    dataset, inputs = find_dataset(run.config.dataset), run.inputs["test"]
     run.model.load_state_dict(checkpoint.load_best(run.folder))
     batch_size, hardware = run.config.batch_size, run.hardware
     arrays = run.data.splits["test"]

@@ -1,5 +1,6 @@
 """What a study's file calls: its command line, then the plan or the sweep that was asked for."""
 
+import dataclasses
 import os
 import secrets
 import signal
@@ -14,6 +15,7 @@ from rich.console import Console
 from segtrain import own_code
 from segtrain.config import ConfigError
 from segtrain.data import DATASETS
+from segtrain.data.by_name import find_dataset, register
 from segtrain.data.spec import DataError
 from segtrain.errors import UserError, speak_any_name
 from segtrain.fields import printable
@@ -46,6 +48,7 @@ def main(study: Study, demo: Study | None = None, argv: list[str] | None = None)
         chosen = (demo if demo is not None and arguments.demo else study).edit(settings)
         if arguments.lr_from is not None:
             chosen = chosen.at_found(read_found(arguments.lr_from), but_not=settings)
+        chosen = _name_datasets(chosen)
         options = replace(chosen_options(arguments), replicates=replicates)
         _prepare(chosen, options, arguments.download)
         # Imported here so that a mistake on the command line is told at once, not after loading torch and ray.
@@ -84,6 +87,7 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
             pruner=arguments.pruner,
             seed=arguments.sampler_seed,
         )
+        chosen = dataclasses.replace(chosen, study=_name_datasets(chosen.study))
         options = chosen_options(arguments)
         _prepare(chosen.study, options, arguments.download)
         from sweeps.engine.plan.preview import show_search
@@ -140,6 +144,12 @@ def _stopped_like_ctrl_c() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+def _name_datasets(study: Study) -> Study:
+    """Own data by their names, and their places remembered. Raises DataError, also when there is no such dataset."""
+    own_code.make_importable([os.getcwd()])  # the folder of the study file is the first already
+    return study.renaming_datasets(register({trial.config.dataset for trial in study.expand()}))
+
+
 def _prepare(study: Study, options: Options, download: bool) -> None:
     """What comes before torch and ray are imported."""
     own_code.make_importable([os.getcwd()])  # the folder of the study file is the first already
@@ -156,7 +166,7 @@ def _download(study: Study, data_root: Path) -> None:
     """Fetches the datasets of the study that may be fetched without their owner; the others are looked for later.
     Raises DataError, also when there is none to fetch."""
     names = sorted({trial.config.dataset for trial in study.expand()})
-    downloads = [download for name in names if (download := DATASETS[name].download) is not None]
+    downloads = [download for name in names if (download := find_dataset(name).download) is not None]
     if not downloads:
         can = ", ".join(name for name, dataset in DATASETS.items() if dataset.download is not None)
         raise DataError(f"--download has nothing to fetch for {', '.join(names)}; leave it out (it can fetch {can})")

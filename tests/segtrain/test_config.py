@@ -159,7 +159,7 @@ def test_edit_leaves_the_original_alone() -> None:
         ({"arch": ["fcn8s"]}, f"arch is ['fcn8s']; did you mean fcn8s or fcn32s or fcn16s? allowed: {ARCHS}"),
         (
             {"dataset": "road"},
-            f"dataset is 'road'; did you mean roads? allowed: {DATASET_NAMES}",
+            f"dataset is 'road'; did you mean roads? allowed: {DATASET_NAMES}, PATH/dataset.toml, package.module:NAME",
         ),
         ({"init": "scratsh"}, f"init is 'scratsh'; did you mean scratch? allowed: {INITS}"),
         ({"freeze": True}, "freeze is True; allowed: none, encoder, all_but_score"),

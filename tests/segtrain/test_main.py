@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from segtrain import records
 from segtrain.__main__ import main
@@ -180,3 +182,30 @@ def test_a_parent_that_does_not_fit_is_the_users_to_mend(
     code, out, error = call(monkeypatch, capsys, write(tmp_path / "child.json", child), *rest)
     assert (code, out) == (2, "")
     assert error.startswith("error: the parent's weights do not fit: ")
+
+
+def test_own_data_are_described_and_trained_on(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng, folder = np.random.default_rng(0), tmp_path / "mydata"
+    for name, most, shape in (("images", 256, (32, 48, 3)), ("masks", 3, (32, 48))):
+        (folder / name).mkdir(parents=True)
+        for number in range(10):
+            Image.fromarray(rng.integers(0, most, shape, dtype=np.uint8)).save(folder / name / f"{number}.png")
+    code, said, _ = call(monkeypatch, capsys, "data", "init", folder)
+    assert (code, said.splitlines()[0]) == (
+        0,
+        f"{folder / 'dataset.toml'}: 10 pairs of 'images/*.png' and 'masks/*.png'",
+    )
+    recipe = write(tmp_path / "recipe.json", tiny(epochs=1), dataset=str(folder / "dataset.toml"))
+    code, said, _ = call(monkeypatch, capsys, recipe, "--out", tmp_path / "out")
+    assert code == 0
+    (trial,) = (tmp_path / "out" / "trials").iterdir()
+    assert said.endswith(f"finished, {trial}\n")
+    stored = records.read_json(trial / records.CONFIG_FILE)
+    assert (stored["dataset"], trial.name) == ("own:mydata", TrialConfig.from_dict(stored).trial_id)
+    folder = folder.rename(tmp_path / "moved")
+    arguments = (trial / records.CONFIG_FILE, "--dataset", folder / "dataset.toml", "--out", tmp_path / "out")
+    assert call(monkeypatch, capsys, *arguments)[:2] == (0, f"finished, {trial}\n")  # the same trial
+    code, _, complaint = call(monkeypatch, capsys, "data", "init", folder)
+    assert (code, complaint.count("\n")) == (2, 1)

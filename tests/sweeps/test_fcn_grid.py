@@ -30,7 +30,14 @@ ONE = (*TINY, "--set", "init=scratch", "--set", "arch=fcn32s", "--set", "freeze=
             ["--set", "width_mult=0.5"],
             "error: init is 'imagenet' and width_mult is 0.5; those weights fit width_mult=1",
         ),
-        (["--seeds", "0"], "error: --seeds is 0; allowed: an integer >= 1"),
+        (["--seeds", "0"], "error: --seeds is 0; allowed: an integer from 1 to 10000"),
+        (["--seeds", "3", "--replicates", "2"], "error: --seeds and --replicates each say how many seeds there are"),
+        (["--replicates", "0"], "error: --replicates is 0; allowed: an integer from 1 to 10000"),
+        (["--until-decided", "1"], "error: --until-decided is 1; allowed: an integer from 2 to 200"),
+        (
+            ["--until-decided", "--set", "seed=0,1"],
+            "error: the study's trials have the seeds 0, 1, and --until-decided",
+        ),
         ([*ONE, "--num-gpus", "99"], "error: --num-gpus is 99 but "),
         ([*ONE, "--cpus-per-trial", "999"], "error: a trial takes 999 CPUs and 0 GPUs, and no machine has that"),
         (
@@ -88,6 +95,21 @@ def test_the_plan_of_a_new_study_starts_nothing(call: Call, tmp_path: Path) -> N
     assert code == 0
     assert before.count("wait for parent") == 2
     assert "Nothing was started." in before
+    assert not out.exists()
+
+
+def test_the_plan_of_seeds_until_decided_says_what_each_look_may_need(call: Call, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    one = (*ONE, "--set", "freeze=none,encoder", "--out", str(out), "--plan", "--until-decided", "8")
+    code, text = call(*one, "--set", "lr=1e-3,1e-4")
+    assert code == 0
+    assert "fcn32s-unfreeze-lr0.0001" in text
+    assert "-s1" not in text  # which rate goes on is not known yet
+    looks = [line.split()[:8] for line in text.splitlines() if line.startswith("  look at")]
+    assert [(line[2], line[6]) for line in looks] == [("3", "10"), ("5", "14"), ("8", "20")]
+    # With nothing to tune, the first seeds are known.
+    _, text = call(*one)
+    assert "fcn32s-unfreeze-lr0.001-s2" in text
     assert not out.exists()
 
 

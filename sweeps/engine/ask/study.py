@@ -158,6 +158,24 @@ class Study:
         pretrain = None if "init" in settings else self.pretrain
         return dataclasses.replace(self, base=self.base.edit(**base), axes=axes, pretrain=pretrain)
 
+    def renaming_datasets(self, names: Mapping[str, str]) -> "Study":
+        """The study with other names for datasets, wherever it has them."""
+
+        def renamed(edit: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: names.get(value, value) if name == "dataset" else value for name, value in edit.items()}
+
+        return dataclasses.replace(
+            self,
+            base=self.base.edit(**renamed({"dataset": self.base.dataset})),
+            axes={n: [names.get(v, v) for v in vs] if n == "dataset" else vs for n, vs in self.axes.items()},
+            variants={variant: renamed(edit) for variant, edit in self.variants.items()},
+            pretrain=None if self.pretrain is None else renamed(self.pretrain),
+            claims=tuple(
+                dataclasses.replace(claim, left=renamed(claim.left), right=renamed(claim.right))
+                for claim in self.claims
+            ),
+        )
+
     def at_found(self, found: Mapping[tuple[str, str], Mapping[str, Any]], but_not: Mapping[str, Any]) -> "Study":
         """The study at the values that a search has found, instead of its own values of those fields. Raises
         ConfigError where the search has none for a trial, and on a searched field that is in `but_not` as well."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from segtrain import records
-from segtrain.config import ConfigError, Dataset, TrialConfig
+from segtrain.config import ConfigError, TrialConfig
 from segtrain.errors import UserError
 from sweeps.engine.ask.options import ChangedData, Options
 from sweeps.engine.ask.study import Trial
@@ -18,7 +18,7 @@ from sweeps.engine.ask.study import Trial
 Action = Literal["run", "resume", "skip", "wait", "restart", "decide"]
 """restart: from the beginning, since its data have changed; decide: so they have, and nobody has said what to do."""
 
-CurrentData = Callable[[Dataset], str | None]
+CurrentData = Callable[[str], str | None]
 """Dataset -> the fingerprint of its data now, or None when that is not known."""
 
 

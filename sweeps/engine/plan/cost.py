@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from segtrain.config import TrialConfig
-from segtrain.data import DATASETS
+from segtrain.data.by_name import find_dataset
 from segtrain.data.spec import Split
 from segtrain.training.operation_counts import flops_per_image
 
 
 def epoch_flops(config: TrialConfig, images: Mapping[Split, int]) -> float:
     """Of one epoch on average: training, and its share of the validations and test evaluations."""
-    training, evaluation = flops_per_image(config, len(DATASETS[config.dataset].classes))
+    training, evaluation = flops_per_image(config, len(find_dataset(config.dataset).classes))
     validations = -(-config.epochs // config.val_every)
     tests = 1 + (-(-config.epochs // config.test_every) if config.test_every else 0)
     evaluated = validations * images["val"] + tests * images["test"]

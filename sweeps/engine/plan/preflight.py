@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from segtrain import own_code, records
-from segtrain.config import Dataset, TrialConfig, library_of
-from segtrain.data import DATASETS
+from segtrain.config import TrialConfig, library_of
+from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import list_pairs, open_cache, read_fingerprint
 from segtrain.data.spec import SPLITS, DataError
 from segtrain.errors import UserError
@@ -50,7 +50,7 @@ def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
     for path in sorted({weights.find_or_download(arch, data_root, init) for arch, init in chosen}):
         weights.check_hash(path)
     for config in chosen.values():
-        weights.check(config, len(DATASETS[config.dataset].classes), data_root)
+        weights.check(config, len(find_dataset(config.dataset).classes), data_root)
 
 
 def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
@@ -64,7 +64,7 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
 
     notes: dict[str | None, None] = {}
     for config in foreign:
-        num_classes = len(DATASETS[config.dataset].classes)
+        num_classes = len(find_dataset(config.dataset).classes)
         try:
             flops_per_image(config, num_classes)
         except UserError:
@@ -85,12 +85,12 @@ def check_recipes(configs: Iterable[TrialConfig]) -> None:
     RecipeError and CodeError."""
     chosen = {(c.loss, c.optimizer, c.class_weights, c.dataset, c.arch, c.encoder_lr_factor): c for c in configs}
     for config in chosen.values():
-        num_classes = len(DATASETS[config.dataset].classes)
+        num_classes = len(find_dataset(config.dataset).classes)
         given = given_weights(config.class_weights)
         if given is not None and len(given) != num_classes:
             raise RecipeError(
                 f"class_weights is {config.class_weights!r}, {len(given)} numbers, and {config.dataset} has "
-                f"{num_classes} classes; give one for each: {', '.join(DATASETS[config.dataset].classes)}"
+                f"{num_classes} classes; give one for each: {', '.join(find_dataset(config.dataset).classes)}"
             )
         if is_own_name(config.loss):
             from segtrain.training.losses import try_own_loss  # torch, which takes seconds
@@ -118,14 +118,15 @@ def find_data(configs: Iterable[TrialConfig], data_root: Path) -> None:
     """Lists the files of the datasets that the trials need, which takes no time; embedded scenes are written first
     where they are not there yet. Raises DataError."""
     for name in dict.fromkeys(config.dataset for config in configs):
-        list_pairs(DATASETS[name], data_root)
+        list_pairs(find_dataset(name), data_root)
 
 
 def check_data(configs: Iterable[TrialConfig], data_root: Path) -> Callable[[TrialConfig], float]:
     """Builds the image caches that the trials need, which reads every file; gives a function from the config of any
     trial on this data to the floating-point operations of one of its epochs. Raises DataError."""
     # Kept open, so that none is evicted from this machine while the sweep runs.
-    caches = {data: open_cache(DATASETS[data[0]], data_root, *data[1:]) for data in {_data(c): None for c in configs}}
+    wanted = dict.fromkeys(map(_data, configs))
+    caches = {(name, *size): open_cache(find_dataset(name), data_root, *size) for name, *size in wanted}
 
     def flops(config: TrialConfig) -> float:
         splits = caches[_data(config)].splits
@@ -134,19 +135,19 @@ def check_data(configs: Iterable[TrialConfig], data_root: Path) -> Callable[[Tri
     return flops
 
 
-def current_data(data_root: Path) -> Callable[[Dataset], str | None]:
+def current_data(data_root: Path) -> Callable[[str], str | None]:
     """Dataset -> the fingerprint of what lies under `data_root` now; None where that cannot be read, which is told
     when a trial needs it."""
 
     @cache
-    def current(name: Dataset) -> str | None:
+    def current(name: str) -> str | None:
         try:
-            return read_fingerprint(DATASETS[name], data_root)
+            return read_fingerprint(find_dataset(name), data_root)
         except (DataError, OSError):
             return None
 
     return current
 
 
-def _data(config: TrialConfig) -> tuple[Dataset, int, int]:
+def _data(config: TrialConfig) -> tuple[str, int, int]:
     return config.dataset, config.image_height, config.image_width

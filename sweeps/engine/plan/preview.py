@@ -10,7 +10,7 @@ from rich.table import Table
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.data import DATASETS
+from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import list_pairs
 from segtrain.data.spec import SPLITS, DataError
 from sweeps.engine.ask.found import count_trials
@@ -129,7 +129,7 @@ def _epoch_flops(configs: Sequence[TrialConfig], data_root: Path) -> dict[str, f
     """By trial id: floating-point operations of an epoch."""
     images = {}
     for name in {config.dataset for config in configs}:
-        pairs = list_pairs(DATASETS[name], data_root)
+        pairs = list_pairs(find_dataset(name), data_root)
         images[name] = {split: len(pairs[split]) for split in SPLITS}
     return {config.trial_id: epoch_flops(config, images[config.dataset]) for config in configs}
 

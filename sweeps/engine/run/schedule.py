@@ -14,6 +14,7 @@ from rich.console import Console
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
+from segtrain.data.by_name import known_places
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
@@ -61,6 +62,8 @@ def run_trials(
     resources = pick_resources(nodes(), *options.resources)
     code = records.study_dir(options.out, study) / records.CODE_DIR
 
+    places = known_places()
+
     def slots() -> int:
         return resources.slots(nodes())
 
@@ -75,6 +78,7 @@ def run_trials(
             "data_root": str(options.data_root),
             "import_path": [*own_code.import_path(), str(code)],
             "directory": os.getcwd(),
+            "data_places": places,
             "wandb": options.wandb,
             "cpus": resources.cpus,
             "gpus": resources.gpus,

@@ -10,6 +10,7 @@ from ray import tune
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
+from segtrain.data.by_name import remember_places
 from segtrain.machine.device import is_out_of_memory
 from segtrain.training.trial import TrialLocked, reason_of, train
 from sweeps.engine.run.tracking import Tracker
@@ -25,9 +26,9 @@ memory and may run again."""
 class TrialTrainable(tune.Trainable):
     """Runs one trial after another in one process, so that torch is imported and started once.
 
-    `config`: {"trial": TrialConfig fields, "trial_id", "run_name", "study", "out", "data_root", "import_path",
-    "directory", "wandb", "cpus", "gpus"}. Nothing that happens in a trial is raised into Tune: only the death of the
-    process is an error there.
+    `config`: {"trial": TrialConfig fields, "trial_id", "run_name", "study", "out", "data_root", "data_places",
+    "import_path", "directory", "wandb", "cpus", "gpus"}. Nothing that happens in a trial is raised into Tune: only the
+    death of the process is an error there.
     """
 
     @classmethod
@@ -51,6 +52,7 @@ class TrialTrainable(tune.Trainable):
         own_code.make_importable(config["import_path"])
         with suppress(OSError):  # of a cluster, this node may lack it
             os.chdir(config["directory"])  # where a relative path means what it meant on the command line
+        remember_places(config["data_places"])
         trial = TrialConfig.from_dict(config["trial"])
         folder = records.trial_dir(Path(config["out"]), trial.trial_id)
         self.epochs: Iterator[dict[str, Any]] = train(

@@ -390,3 +390,37 @@ def test_before_any_trial_has_finished_claims_are_undecided(builder: Any) -> Non
     assert found.reason == "no pair has finished with a test/mean_iou"
     builder.entries.clear()
     assert judge(builder, BETTER).reason == "the study has no trials to compare: a side selects none"
+
+
+def test_when_all_of_the_error_is_spent_no_seeds_are_promised(builder: Any) -> None:
+    pairs(builder, [0.60, 0.62, 0.55], [0.55, 0.56, 0.54])
+    found = judge(builder, BETTER, looks=[{"seeds": 2, "share": 0.6}, {"seeds": 3, "share": 0.4}])
+    assert found.verdict == "undecided"
+    assert found.lacks == "a study of its own: the looks taken have spent all of the error"
+    assert found.outlook is not None
+    assert found.outlook.hopeless
+
+
+def test_the_choice_of_a_rate_on_the_seeds_compared_flatters_its_side_and_is_told(builder: Any) -> None:
+    scores = {0.1: [0.60, 0.50, 0.50], 0.2: [0.50, 0.58, 0.50]}
+    for lr, values in scores.items():
+        for seed, value in enumerate(values):
+            builder.trial([value], test=value, arch="fcn8s", lr=lr, seed=seed)
+            if lr == 0.1:
+                builder.trial([0.4], test=0.4 + seed / 100, arch="fcn16s", lr=lr, seed=seed)
+    # The rate 0.1 is shown, with a mean of 1.6 / 3. Without seed 0 the others would choose 0.2, which gives 0.50 there;
+    # without seed 1 they choose 0.1: 0.50; without seed 2, 0.1 again: 0.50.
+    assert judge(builder, BETTER).flattery == pytest.approx(1.6 / 3 - 0.5)
+
+
+def test_trials_that_tuned_are_in_no_comparison_but_count_as_tries(builder: Any) -> None:
+    for lr in (0.1, 0.2, 0.4):
+        builder.trial([0.9], test=0.9, arch="fcn8s", lr=lr, seed=0, stage="tune")
+    for seed in (1, 2, 3):
+        builder.trial(test=0.6 + seed / 100, arch="fcn8s", lr=0.2, seed=seed)
+        builder.trial(test=0.5, arch="fcn16s", lr=0.2, seed=seed)
+    found = judge(builder, BETTER)
+    assert (found.effect.n, found.left.tries, found.right.tries) == (3, 3, 1)
+    assert found.effect.mean == pytest.approx(0.12)
+    assert np.isnan(found.flattery)
+    assert found.reason.endswith("the left side had more tries: it was chosen among 3 settings, the other among 1")

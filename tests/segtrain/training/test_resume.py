@@ -146,7 +146,7 @@ def test_a_recipe_with_every_state_there_is_ends_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Momentum, the average of the weights, and a last step of one batch in place of three. Killed at every checkpoint,
-    of which one is behind each of the two steps of an epoch."""
+    of which an epoch has two: behind its first step, and at its end."""
     config = tiny(
         epochs=3,
         val_every=3,
@@ -173,7 +173,7 @@ def test_a_recipe_with_every_state_there_is_ends_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(epoch_module, "SAVE_EVERY_S", 0.0)
         patch.setattr(checkpoint, "save_last", save_and_die)
-        for _ in range(3 * 3):
+        for _ in range(3 * 2):
             with pytest.raises(Killed):
                 run_trial(config, tmp_path / "stopped", roads_root)
     run_trial(config, tmp_path / "stopped", roads_root)

@@ -42,6 +42,24 @@ def test_a_child_of_another_parent_is_another_trial() -> None:
     assert set(ids[0]).isdisjoint(ids[1])
 
 
+def test_datasets_are_renamed_wherever_they_stand() -> None:
+    left, right = {"dataset": "a/dataset.toml", "lr": 0.1}, {"dataset": "scenes"}
+    named = study(
+        base=BASE.edit(dataset="b/dataset.toml"),
+        axes={"dataset": ("a/dataset.toml", "scenes"), "lr": (0.1,)},
+        pretrain={"dataset": "b/dataset.toml"},
+        claims=(Claim("left is better", left, right, "nobody"),),
+    ).renaming_datasets({"a/dataset.toml": "own:a", "b/dataset.toml": "own:b", "scenes": "scenes"})
+    assert named.base.dataset == "own:b"
+    assert [trial.config.dataset for trial in named.expand()] == ["own:b", "own:a", "scenes"]
+    assert named.describe(named.expand(), "")["axes"]["dataset"] == ["own:a", "scenes"]
+    assert (named.claims[0].left, named.claims[0].right) == ({"dataset": "own:a", "lr": 0.1}, {"dataset": "scenes"})
+    variants = study(axes={}, variants={"v": {"dataset": "a/dataset.toml"}}).renaming_datasets(
+        {"a/dataset.toml": "own:a"}
+    )
+    assert [trial.config.dataset for trial in variants.expand()] == ["own:a"]
+
+
 def test_further_axes_are_in_the_run_name() -> None:
     names = [t.run_name for t in study(axes={"batch_size": (2, 4)}).expand()]
     assert names == ["fcn8s-unfreeze-lr0.001-batch_size2", "fcn8s-unfreeze-lr0.001-batch_size4"]
