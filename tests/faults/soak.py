@@ -8,6 +8,7 @@ differ by a byte from the undisturbed ones (times and memory apart).
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -19,6 +20,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from segtrain.synthetic import write_scenes
 from tests.segtrain.conftest import read_outcome
@@ -79,10 +82,15 @@ class Soak:
             self.findings.append(f"{what}: exit code {code}, not of {sorted(codes)}; see {sweep.log}")
 
     def kill_worker(self, sweep: Sweep, out: Path) -> set[int]:
-        workers = sweep.workers()
-        self.counts["workers killed"] += bool(workers)
-        if workers:
-            kill(self.random.choice(workers))
+        """Soon after there is one."""
+        with contextlib.suppress(psutil.NoSuchProcess):  # the sweep ended meanwhile
+            while sweep.process.poll() is None:
+                if workers := sweep.workers():
+                    time.sleep(self.random.uniform(0, 5))
+                    kill(self.random.choice(workers))
+                    self.counts["workers killed"] += 1
+                    break
+                time.sleep(0.05)
         return {0}
 
     def kill_driver(self, sweep: Sweep, out: Path) -> set[int]:
@@ -119,7 +127,7 @@ class Soak:
 
 
 DISTURBANCES: dict[str, Callable[[Soak, Sweep, Path], set[int]]] = {
-    "worker killed": Soak.kill_worker,
+    "a worker": Soak.kill_worker,
     "driver killed": Soak.kill_driver,
     "everything killed": Soak.kill_everything,
     "SIGTERM": Soak.terminate,

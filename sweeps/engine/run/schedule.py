@@ -24,7 +24,7 @@ from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQueue
 
 RAY_PREFIX = ".ray-"
-"""Of Tune's scratch folder: under `out` because every node of a cluster must see it; removed at the end."""
+"""Of the folder of Tune's scratch files, in `out` because every node of a cluster must see it; removed at the end."""
 MORE_THAN_ANY_CLUSTER_HOLDS = 10_000
 
 

@@ -181,7 +181,8 @@ READER = """
 import sys
 from pathlib import Path
 import torch
-from segtrain.training.batches import evaluation_batches, training_batches
+from segtrain.machine.device import Hardware
+from segtrain.training.batches import Inputs
 from segtrain.config import TrialConfig
 from segtrain.data.cache import open_cache, read_fingerprint
 from segtrain.data.roads import ROADS
@@ -194,10 +195,10 @@ def anonymous_bytes():
 def one_pass(root):
     cache = open_cache(ROADS, Path(root), 128, 128)
     config = TrialConfig(arch="fcn8s", dataset="roads", batch_size=4)
-    cpu = torch.device("cpu")
-    for batch in training_batches(cache.splits["train"], config, 1, cpu):
+    cpu = Hardware(torch.device("cpu"), "float32", 1)
+    for batch in Inputs(cache.splits["train"], cpu).training_batches(config, 1):
         batch.images.sum()
-    for batch in evaluation_batches(cache.splits["test"], 4, cpu):
+    for batch in Inputs(cache.splits["test"], cpu).evaluation_batches(4):
         batch.images.sum()
     return cache  # still open when memory is read
 
