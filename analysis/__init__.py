@@ -9,6 +9,17 @@
 `Study` documents the columns of the frames.
 """
 
-from analysis.read.frames import Study, load
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["Study", "load"]
+if TYPE_CHECKING:
+    from analysis.read.frames import Study
+
+__all__ = ["load"]
+
+
+def load(path: Path | str) -> "Study":
+    """The study in the folder `path`, `<out>/studies/<name>`. Raises RecordError."""
+    from analysis.read import frames  # pandas, a second, which the inference does without
+
+    return frames.load(path)

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 LEVEL = 0.95
 """Of every interval that is shown."""
@@ -46,7 +46,6 @@ def estimate(values: Sequence[float] | Floats, level: float = LEVEL) -> Estimate
     return Estimate(mean, mean - reach, mean + reach, n)
 
 
-@cache  # asked for every number of a report, and slow to find
 def interval_text(mean: float, reach: float, n: int, form: str = ".2f", scale: float = 100) -> str:
     """`37.16 ± 1.04 (n=3)`; `37.16 (n=1)`; blank when missing."""
     if math.isnan(mean):
@@ -55,8 +54,9 @@ def interval_text(mean: float, reach: float, n: int, form: str = ".2f", scale: f
     return f"{format(mean * scale, form)}{around} (n={n})"
 
 
+@cache  # asked for every number of a report
 def _quantile(share: float, freedom: int) -> float:
-    return float(student.ppf(share, freedom))
+    return float(stdtrit(freedom, share))
 
 
 def holm(p_values: Sequence[float] | Floats) -> Floats:

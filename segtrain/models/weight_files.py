@@ -3,13 +3,16 @@
 import zipfile
 from http.client import HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torchvision.models import WeightsEnum
 
 from segtrain.config import Init
 from segtrain.errors import UserError
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 HUB_CONFIG = "config.json"
 HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -19,7 +22,7 @@ class WeightsError(UserError):
     """Pretrained weights that were asked for can neither be found nor downloaded, or are not what they should be."""
 
 
-def find_of_torchvision(weights: WeightsEnum, folder: Path, init: Init = "imagenet") -> Path:
+def find_of_torchvision(weights: "WeightsEnum", folder: Path, init: Init = "imagenet") -> Path:
     """Raises WeightsError that names the file, every place it was looked for, and the ways on."""
     name = Path(weights.url).name
     cache = Path(torch.hub.get_dir()) / "checkpoints"

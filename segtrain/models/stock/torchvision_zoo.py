@@ -2,22 +2,29 @@
 
 `init=imagenet` gives the backbone torchvision's own weights for it; `init=pretrained` gives the whole model those that
 torchvision trained on COCO, all but the scores when the classes are not as many.
+
+torchvision is imported when it is asked for something: that takes seconds which other architectures need not wait.
 """
 
 import difflib
 import inspect
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import nn
-from torchvision.models import WeightsEnum, get_model_builder, get_model_weights, list_models, segmentation
 
 from segtrain.config import Init
 from segtrain.models.stock.split import ArchError, SplitModel
 from segtrain.models.weight_files import find_of_torchvision, read_pth
 
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
+
 
 def build_torchvision(name: str, num_classes: int) -> SplitModel:
     """Raises ArchError."""
+    from torchvision.models import get_model_builder, list_models, segmentation
+
     known = list_models(module=segmentation)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
@@ -49,7 +56,9 @@ def published_classes(name: str) -> int:
     return len(_published(name, "pretrained").meta["categories"])
 
 
-def _published(name: str, init: Init) -> WeightsEnum:
+def _published(name: str, init: Init) -> "WeightsEnum":
+    from torchvision.models import get_model_builder, get_model_weights
+
     if init == "pretrained":
         return get_model_weights(name).DEFAULT
     weights: WeightsEnum = inspect.signature(get_model_builder(name)).parameters["weights_backbone"].default

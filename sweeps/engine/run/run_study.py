@@ -53,17 +53,18 @@ def run_study(study: Study, options: Options, console: Console) -> int:
         clear_restarted(plan, options.out)
         preflight.keep_code(configs, records.study_dir(options.out, study.name))
 
-        # Statistics, torch and Tune: seconds, which go by while Ray starts.
         from sweeps.engine.plan.study_file import write_study
-        from sweeps.engine.run.replicate_source import ReplicateSource
-        from sweeps.engine.run.schedule import run_trials
+        from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
 
         def write() -> None:
             write_study(study, trials, replication.looks if replication else [], options)
 
         write()
-        source = ReplicateSource(replication, options, write, epoch_flops) if replication else None
+        source = None
+        if replication:
+            from sweeps.engine.run.replicate_source import ReplicateSource  # statistics, likewise
 
+            source = ReplicateSource(replication, options, write, epoch_flops)
         try:
             complete = ready is None or run_trials(study.name, plan, epoch_flops, options, console, ready, source)
         except KeyboardInterrupt:

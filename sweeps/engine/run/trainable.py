@@ -11,8 +11,6 @@ from ray import tune
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.data.by_name import remember_places
-from segtrain.machine.device import is_out_of_memory
-from segtrain.training.trial import TrialLocked, reason_of, train
 from sweeps.engine.run.tracking import Tracker
 
 OUTCOME = "outcome"
@@ -24,7 +22,8 @@ memory and may run again."""
 
 
 class TrialTrainable(tune.Trainable):
-    """Runs one trial after another in one process, so that torch is imported and started once.
+    """Runs one trial after another in one process, so that torch is imported and started once; in the driver, which
+    knows this class too, it is not imported at all.
 
     `config`: {"trial": TrialConfig fields, "trial_id", "run_name", "study", "out", "data_root", "data_places",
     "import_path", "directory", "wandb", "cpus", "gpus"}. Nothing that happens in a trial is raised into Tune: only the
@@ -49,6 +48,8 @@ class TrialTrainable(tune.Trainable):
                 records.write_status(folder, status)
 
     def _begin(self, config: dict[str, Any]) -> None:
+        from segtrain.training.trial import train
+
         own_code.make_importable(config["import_path"])
         with suppress(OSError):  # of a cluster, this node may lack it
             os.chdir(config["directory"])  # where a relative path means what it meant on the command line
@@ -71,6 +72,9 @@ class TrialTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         if self.refused is not None:
             return {"done": True, OUTCOME: "ended", REASON: self.refused, TRACKING_PROBLEM: None}
+        from segtrain.machine.device import is_out_of_memory
+        from segtrain.training.trial import TrialLocked, reason_of
+
         try:
             record = next(self.epochs)
         except StopIteration:
