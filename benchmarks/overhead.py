@@ -32,7 +32,7 @@ from segtrain.data import DATASETS
 from segtrain.data.cache import open_cache
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Study
-from sweeps.engine.run import run_study
+from sweeps.engine.run.run_study import run_study
 
 TRIALS, SLOTS = 16, 2
 DATA_ROOT = Path("data").absolute()

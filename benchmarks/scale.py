@@ -23,7 +23,8 @@ from segtrain.config import TrialConfig
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import make_plan
-from sweeps.engine.run import cluster, live_table, schedule
+from sweeps.engine.plan.resources import local_node
+from sweeps.engine.run import live_table, schedule
 
 EPOCHS, SLOTS = 2, 2
 
@@ -52,7 +53,7 @@ def run(trials: int, terminal: bool, out: Path) -> float:
         data_root=out,
         num_gpus=None,
         gpus_per_trial=None,
-        cpus_per_trial=cluster.local_node()["CPU"] / SLOTS,
+        cpus_per_trial=local_node()["CPU"] / SLOTS,
         address=None,
         wandb="disabled",
         strict=False,

@@ -28,6 +28,7 @@ from segtrain.config import TrialConfig
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.search import LogUniform, Search
 from sweeps.engine.ask.study import Study, Trial
+from sweeps.engine.plan.resources import local_node
 from sweeps.engine.run import cluster
 from sweeps.engine.run.optuna_studies import REDUCTION, OptunaStudies, open_storage
 from sweeps.engine.run.schedule import run_trials
@@ -111,7 +112,7 @@ def run_engine(trials: int, out: Path) -> tuple[float, int]:
         data_root=out,
         num_gpus=None,
         gpus_per_trial=None,
-        cpus_per_trial=cluster.local_node()["CPU"] / SLOTS,
+        cpus_per_trial=local_node()["CPU"] / SLOTS,
         address=None,
         wandb="disabled",
         strict=False,
@@ -132,7 +133,7 @@ def run_engine(trials: int, out: Path) -> tuple[float, int]:
 
 def run_ray(trials: int, out: Path) -> tuple[float, int]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    node = cluster.local_node()
+    node = local_node()
     clock = PlainClock()
     ray.init("local", num_cpus=int(node["CPU"]), include_dashboard=False, log_to_driver=False, logging_level="error")
     results = tune.Tuner(
