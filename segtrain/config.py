@@ -48,7 +48,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 SCALABLE = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_noskip", "unet_residual", "unet_attention_residual")
 """Architectures that `width_mult` scales; the others have their sizes by name."""
-MOST, MOST_PIXELS, LEAST_RATE = 10**6, 2**14, 1e-30
+MOST, MOST_PIXELS, LEAST_RATE, MOST_RATE = 10**6, 2**14, 1e-30, 1e30
 """Bounds of epochs and batch sizes, of a side of an image, and of rates."""
 WITHOUT_IMAGENET = ("unet", "unet_noskip", "unet_residual", "unet_attention_residual")
 """Architectures whose encoder nobody publishes ImageNet weights for."""
@@ -113,9 +113,9 @@ class TrialConfig:
             ("epochs", 1 <= self.epochs <= MOST, f"an integer from 1 to {MOST}"),
             ("batch_size", 1 <= self.batch_size <= MOST, f"an integer from 1 to {MOST}"),
             # In float32 smaller numbers than these are 0 and greater ones infinite.
-            ("lr", LEAST_RATE <= self.lr <= 1 / LEAST_RATE, f"a number from {LEAST_RATE:g} to {1 / LEAST_RATE:g}"),
+            ("lr", LEAST_RATE <= self.lr <= MOST_RATE, f"a number from {LEAST_RATE:g} to {MOST_RATE:g}"),
             ("lr_gamma", LEAST_RATE <= self.lr_gamma <= 1, f"a number from {LEAST_RATE:g} to 1"),
-            ("weight_decay", 0 <= self.weight_decay <= 1 / LEAST_RATE, f"a number from 0 to {1 / LEAST_RATE:g}"),
+            ("weight_decay", 0 <= self.weight_decay <= MOST_RATE, f"a number from 0 to {MOST_RATE:g}"),
             ("val_every", 1 <= self.val_every <= MOST, f"an integer from 1 to {MOST}"),
             ("test_every", 0 <= self.test_every <= MOST, f"an integer from 0 to {MOST}"),
             ("parent", self.parent is None or is_name(self.parent), "the id of a trial"),
@@ -129,7 +129,7 @@ class TrialConfig:
             ),
             ("poly_power", 0 < self.poly_power <= 10, "a number above 0, up to 10"),
             ("warmup_epochs", 0 <= self.warmup_epochs <= MOST, f"an integer from 0 to {MOST}"),
-            ("clip_norm", 0 <= self.clip_norm <= 1 / LEAST_RATE, f"a number from 0 to {1 / LEAST_RATE:g}"),
+            ("clip_norm", 0 <= self.clip_norm <= MOST_RATE, f"a number from 0 to {MOST_RATE:g}"),
             ("accumulate", 1 <= self.accumulate <= MOST_ACCUMULATED, f"an integer from 1 to {MOST_ACCUMULATED}"),
             ("ema_decay", 0 <= self.ema_decay < 1, "a number from 0 to less than 1"),
         ):

@@ -175,8 +175,15 @@ def test_a_worker_tells_of_memory_and_leaves_its_process(
 ) -> None:
     config = tiny()
     monkeypatch.setattr(trial_module, "train_one_epoch", lambda run, epoch: torch.empty(2**60, dtype=torch.uint8))
-    asked = {"trial": config.to_dict(), "run_name": "big", "study": "study", "out": str(tmp_path), "cpus": 1, "gpus": 0}
-    worker = TrialTrainable({**asked, "data_root": str(roads_root), "wandb": "disabled"})
+    asked = {"trial": config.to_dict(), "trial_id": config.trial_id, "run_name": "big", "study": "study"}
+    places = {
+        "out": str(tmp_path),
+        "data_root": str(roads_root),
+        "data_places": {},
+        "import_path": [],
+        "directory": ".",
+    }
+    worker = TrialTrainable({**asked, **places, "wandb": "disabled", "cpus": 1, "gpus": 0})
     result = worker.step()
     worker.cleanup()
     assert (result["done"], result["outcome"], worker.broken) == (True, "out of memory", True)

@@ -27,9 +27,9 @@ from unittest import mock
 
 import analysis.__main__ as analysis
 from analysis.report import dataset_report, page
+from segtrain.training import calibration
 from sweeps.engine import cli
-from sweeps.engine.plan import preview
-from sweeps.engine.run import run_search, run_study
+from sweeps.engine.run import run_search, run_study, schedule
 from tests.fuzz import world
 from tests.fuzz.mutations import command_line, damage
 
@@ -136,9 +136,10 @@ def quickly(draw: bool) -> Iterator[None]:
             replace(page, "get_plotlyjs", "")
             replace(dataset_report, "draw_samples", None)
             replace(dataset_report, "draw_classes", None)
-        replace(preview, "measure_rate", 1e9)
+        replace(calibration, "measure_rate", 1e9)
+        stack.enter_context(mock.patch.object(schedule, "run_trials", world.run_without_ray))
         for module in (run_study, run_search):
-            stack.enter_context(mock.patch.object(module, "run_trials", world.run_without_ray))
+            replace(module, "starting_ray", contextlib.nullcontext(list))
         yield
 
 

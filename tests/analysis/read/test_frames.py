@@ -350,7 +350,6 @@ def test_a_torn_environment_is_named_and_its_trial_stays(builder: Any, content: 
 def test_the_public_function_is_this_one(builder: Any) -> None:
     builder.trial()
     folder = builder.write()
-    assert analysis.load is load
     assert analysis.load(str(folder)).trials["state"].tolist() == ["finished"]
 
 

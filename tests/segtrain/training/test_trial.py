@@ -26,7 +26,7 @@ RunTrial = Callable[..., list[dict[str, Any]]]
 ReadStatus = Callable[[Path], records.Status]
 Outcome = Callable[[Path], dict[str, Any]]
 K = len(CLASSES)
-FILES = {"config.json", "env.json", "status.json", "metrics.jsonl", "best.safetensors", "test.json",
+FILES = {"config.json", "env.json", "model.json", "status.json", "metrics.jsonl", "best.safetensors", "test.json",
          "confusion.npy", "confusion.csv", "confusion_normalised.csv",
          "image_confusion.npz", "roc.npz", "panels", ".lock"}  # fmt: skip
 

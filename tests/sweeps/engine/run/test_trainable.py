@@ -19,7 +19,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {
         "trial": {**GOOD.to_dict(), "arch": "from_tomorrow"}, "trial_id": "from_tomorrow-1", "run_name": "run",
         "study": "study", "out": str(tmp_path / "out"), "data_root": str(tmp_path), "import_path": [],
-        "directory": str(tmp_path), "wandb": "disabled", "cpus": 1, "gpus": 0,
+        "data_places": {}, "directory": str(tmp_path), "wandb": "disabled", "cpus": 1, "gpus": 0,
     }  # fmt: skip
 
 
