@@ -100,6 +100,7 @@ def run_without_ray(
     epoch_flops: Callable[[TrialConfig], float],
     options: Options,
     console: Console,
+    ready: object,
     source: Source | None = None,
 ) -> bool:
     """Stands for `schedule.run_trials`: the engine's own queue and table, told what Tune would tell them of trials
