@@ -23,11 +23,11 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
     num_classes = len(find_dataset(config.dataset).classes)
     model = build_model(config, num_classes)
     set_trainable(model, config.freeze)
-    model.to(hardware.device).to(memory_format=torch.channels_last)
+    model.to(hardware.device).to(memory_format=hardware.memory_format)
     optimizer = build_optimizer(config, model)
     batch_size = 2 if hardware.device.type == "cpu" else config.batch_size
     size = (batch_size, config.image_height, config.image_width)
-    images = torch.randn(size[0], 3, *size[1:], device=hardware.device).to(memory_format=torch.channels_last)
+    images = torch.randn(size[0], 3, *size[1:], device=hardware.device).to(memory_format=hardware.memory_format)
     target = torch.randint(num_classes, size, device=hardware.device)
 
     def step() -> None:

@@ -1,6 +1,5 @@
 """What a study's file calls: its command line, then the plan or the sweep that was asked for."""
 
-import dataclasses
 import os
 import secrets
 import signal
@@ -87,7 +86,7 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
             pruner=arguments.pruner,
             seed=arguments.sampler_seed,
         )
-        chosen = dataclasses.replace(chosen, study=_name_datasets(chosen.study))
+        chosen = replace(chosen, study=_name_datasets(chosen.study))
         options = chosen_options(arguments)
         _prepare(chosen.study, options, arguments.download)
         from sweeps.engine.plan.preview import show_search
@@ -152,7 +151,6 @@ def _name_datasets(study: Study) -> Study:
 
 def _prepare(study: Study, options: Options, download: bool) -> None:
     """What comes before torch and ray are imported."""
-    own_code.make_importable([os.getcwd()])  # the folder of the study file is the first already
     if download:
         _download(study, options.data_root)
     if options.address is None:
