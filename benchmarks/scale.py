@@ -24,7 +24,8 @@ from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import make_plan
 from sweeps.engine.plan.resources import local_node
-from sweeps.engine.run import live_table, schedule
+from sweeps.engine.run import schedule
+from sweeps.engine.run.progress import live_table
 
 EPOCHS, SLOTS = 2, 2
 

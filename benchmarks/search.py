@@ -30,8 +30,8 @@ from sweeps.engine.ask.search import LogUniform, Search
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan.resources import local_node
 from sweeps.engine.run import cluster
-from sweeps.engine.run.optuna_studies import REDUCTION, OptunaStudies, open_storage
 from sweeps.engine.run.schedule import run_trials
+from sweeps.engine.run.search.optuna_studies import REDUCTION, OptunaStudies, open_storage
 from sweeps.engine.run.trainable import OUTCOME
 
 FEW, MANY = 100, 2000

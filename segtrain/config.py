@@ -88,14 +88,14 @@ class TrialConfig:
     test_every: int = 0  # epochs between drawn-only test evaluations; 0: the test set is seen once, at the end
     precision: Precision = "auto"
     seed: int = 0
-    loss: str = "cross_entropy"  # what training makes small: see training/losses.py
+    loss: str = "cross_entropy"  # what training makes small: see training/objective/losses.py
     class_weights: str = "none"  # of the loss: none, inverse or median frequency in the training split, or numbers
     label_smoothing: float = 0.0
     optimizer: str = "adamw"  # with amsgrad; or sgd, or package.module:function
     momentum: float = 0.9  # of sgd
     nesterov: bool = False  # of sgd
     encoder_lr_factor: float = 1.0  # the encoder learns at this many times the learning rate
-    schedule: Schedule = "exponential"  # of the learning rate over the epochs: see training/optimizer.py
+    schedule: Schedule = "exponential"  # of the learning rate over the epochs: see training/objective/optimizer.py
     poly_power: float = 0.9
     warmup_epochs: int = 0  # in which the learning rate rises to `lr`
     clip_norm: float = 0.0  # the norm that gradients are scaled down to; 0: as they are

@@ -1,11 +1,11 @@
 """A study -> all of its charts. A chart that has nothing to show is None."""
 
 from analysis.draw.chart import Chart
-from analysis.draw.class_charts import class_iou, confusion, precision_recall, roc
-from analysis.draw.cost_chart import cost
-from analysis.draw.learning_curves import CURVES, curves
-from analysis.draw.rate_chart import learning_rates
-from analysis.draw.score_charts import edges_and_sizes, scores
+from analysis.draw.charts.class_charts import class_iou, confusion, precision_recall, roc
+from analysis.draw.charts.cost_chart import cost
+from analysis.draw.charts.learning_curves import CURVES, curves
+from analysis.draw.charts.rate_chart import learning_rates
+from analysis.draw.charts.score_charts import edges_and_sizes, scores
 from analysis.read.frames import Study
 
 

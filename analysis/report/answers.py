@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from analysis.draw.forest_chart import interval, strength
+from analysis.draw.charts.forest_chart import interval, strength
 from analysis.draw.ticks import minus
-from analysis.report import claims_table
+from analysis.report.tables import claims_table
 from analysis.statistics.claims import Judgement
 
 WORDS = {"holds": "✓ holds", "contradicted": "✗ contradicted", "undecided": "? undecided"}

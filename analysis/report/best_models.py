@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from analysis.read.frames import Study, load
-from analysis.report.result_tables import INTERVAL
-from analysis.report.table import Table, numbers, spread, words
+from analysis.report.tables.result_tables import INTERVAL
+from analysis.report.tables.table import Table, numbers, spread, words
 from analysis.statistics.ranking import ranked_models
 from segtrain import records
 from segtrain.records import TEST_MEAN_IOU, VAL_MEAN_IOU, RecordError

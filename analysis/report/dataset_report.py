@@ -15,7 +15,7 @@ import numpy as np
 from analysis.draw.backends import matplotlib_files
 from analysis.draw.dataset_samples import draw_classes, draw_samples
 from analysis.read.dataset_survey import Survey, read_survey
-from analysis.report.table import Table, numbers, words
+from analysis.report.tables.table import Table, numbers, words
 from segtrain.data.by_name import find_dataset, register
 from segtrain.data.cache import download
 from segtrain.data.spec import SPLITS

@@ -13,22 +13,24 @@ from markupsafe import Markup
 from PIL import Image
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
-from analysis.draw import forest_chart, gallery, panels
+from analysis.draw import gallery, panels
 from analysis.draw.backends import matplotlib_files, plotly_page
 from analysis.draw.chart import Chart
-from analysis.draw.learning_curves import CURVES
+from analysis.draw.charts import forest_chart
+from analysis.draw.charts.learning_curves import CURVES
+from analysis.draw.charts.search_charts import SEARCH_CHARTS, search_charts
 from analysis.draw.panels import Panels, Pixels
-from analysis.draw.search_charts import SEARCH_CHARTS, search_charts
 from analysis.draw.ticks import minus
 from analysis.read.frames import Study
 from analysis.read.score_check import check_scores
 from analysis.read.search_history import read_search
-from analysis.report import answers, claims_table, provenance, result_tables
-from analysis.report.class_tables import class_tables
-from analysis.report.image_table import image_table
-from analysis.report.search_tables import search_tables
-from analysis.report.settings_table import settings_table
-from analysis.report.table import Column, Table, part, write_tables
+from analysis.report import answers, provenance
+from analysis.report.tables import claims_table, result_tables
+from analysis.report.tables.class_tables import class_tables
+from analysis.report.tables.image_table import image_table
+from analysis.report.tables.search_tables import search_tables
+from analysis.report.tables.settings_table import settings_table
+from analysis.report.tables.table import Column, Table, part, write_tables
 from analysis.statistics import claims, selection
 from analysis.statistics.cells import ending_text
 from analysis.statistics.claims import Judgement

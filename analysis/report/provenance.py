@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.read.frames import Study
-from analysis.report.table import Table, numbers, words
+from analysis.report.tables.table import Table, numbers, words
 from analysis.statistics.selection import compared
 from segtrain import records
 

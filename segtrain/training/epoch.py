@@ -15,7 +15,7 @@ from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart
 from segtrain.training.evaluation import autocast, cross_entropy_sum, forward_with_auxiliary
-from segtrain.training.optimizer import learning_rate, set_learning_rate
+from segtrain.training.objective.optimizer import learning_rate, set_learning_rate
 from segtrain.training.run import Run
 
 AUXILIARY_WEIGHT = 0.4

@@ -22,7 +22,7 @@ from segtrain.metrics.confusion import SegMetric, confusion_matrices, mean_of_de
 from segtrain.metrics.object_size import ObjectSizeMetric
 from segtrain.metrics.roc import RocCurves, RocMetric
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.training.batches import Batch, Inputs
+from segtrain.training.inputs.batches import Batch, Inputs
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
 from segtrain.data.spec import Dataset
 from segtrain.fields import NUMBER, TEXT, Kind, list_of
-from segtrain.training.batches import MEAN, STD
+from segtrain.training.inputs.batches import MEAN, STD
 
 CHANNELS = 3
 

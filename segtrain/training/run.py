@@ -28,14 +28,14 @@ from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
-from segtrain.training.batches import Inputs
 from segtrain.training.checkpoint import EpochPart, Progress
 from segtrain.training.evaluation import Evaluation, autocast, evaluate
-from segtrain.training.features import Features, open_features
-from segtrain.training.losses import Loss, build_loss
+from segtrain.training.inputs.batches import Inputs
+from segtrain.training.inputs.features import Features, open_features
 from segtrain.training.model_file import write_model_file
+from segtrain.training.objective.losses import Loss, build_loss
+from segtrain.training.objective.optimizer import AveragedWeights, build_optimizer
 from segtrain.training.operation_counts import flops_per_image
-from segtrain.training.optimizer import AveragedWeights, build_optimizer
 
 
 @dataclass

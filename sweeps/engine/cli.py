@@ -91,7 +91,7 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
         _prepare(chosen.study, options, arguments.download)
         from sweeps.engine.plan.preview import show_search
         from sweeps.engine.run.cluster import find_nodes
-        from sweeps.engine.run.run_search import run_search
+        from sweeps.engine.run.search.run_search import run_search
 
         if arguments.plan:
             show_search(chosen, options, find_nodes(options), Console())

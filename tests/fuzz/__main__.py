@@ -29,7 +29,8 @@ import analysis.__main__ as analysis
 from analysis.report import dataset_report, page
 from segtrain.training import calibration
 from sweeps.engine import cli
-from sweeps.engine.run import run_search, run_study, schedule
+from sweeps.engine.run import run_study, schedule
+from sweeps.engine.run.search import run_search
 from tests.fuzz import world
 from tests.fuzz.mutations import command_line, damage
 

@@ -18,7 +18,7 @@ from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.search import LogUniform, Search
 from sweeps.engine.ask.study import Claim, Study, Trial
 from sweeps.engine.plan.actions import PlannedTrial
-from sweeps.engine.run.live_table import SweepTable
+from sweeps.engine.run.progress.live_table import SweepTable
 from sweeps.engine.run.trainable import OUTCOME
 from sweeps.engine.run.trial_queue import Source, TrialQueue
 

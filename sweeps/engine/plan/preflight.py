@@ -93,12 +93,12 @@ def check_recipes(configs: Iterable[TrialConfig]) -> None:
                 f"{num_classes} classes; give one for each: {', '.join(find_dataset(config.dataset).classes)}"
             )
         if is_own_name(config.loss):
-            from segtrain.training.losses import try_own_loss  # torch, which takes seconds
+            from segtrain.training.objective.losses import try_own_loss  # torch, which takes seconds
 
             try_own_loss(config.loss, num_classes)
         if is_own_name(config.optimizer) or (config.encoder_lr_factor != 1 and library_of(config.arch) is not None):
             from segtrain.models import build_model
-            from segtrain.training.optimizer import build_optimizer
+            from segtrain.training.objective.optimizer import build_optimizer
 
             build_optimizer(config, build_model(config, num_classes))
 

@@ -18,8 +18,8 @@ from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.resources import Nodes, pick_resources
-from sweeps.engine.run.live_table import SweepTable
 from sweeps.engine.run.lost_workers import HungWorkers
+from sweeps.engine.run.progress.live_table import SweepTable
 from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQueue
 

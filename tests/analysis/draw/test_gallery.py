@@ -3,8 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.draw import class_charts, cost_chart, gallery, learning_curves, rate_chart, score_charts
+from analysis.draw import gallery
 from analysis.draw.chart import COLOURS, Chart, style
+from analysis.draw.charts import class_charts, cost_chart, learning_curves, rate_chart, score_charts
 from analysis.read.frames import load
 from segtrain import records
 from tests.analysis.conftest import ENV, counts

@@ -6,9 +6,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from analysis.draw import gallery, learning_curves, score_charts
+from analysis.draw import gallery
 from analysis.draw.backends import matplotlib_files
 from analysis.draw.backends.matplotlib_files import KINDS
+from analysis.draw.charts import learning_curves, score_charts
 from analysis.read.frames import load
 from tests.analysis.conftest import ENV, counts
 

@@ -11,7 +11,8 @@ import analysis
 from analysis.draw import gallery
 from analysis.draw.panels import read_panels
 from analysis.read.frames import CLASS_DTYPES, EPOCH_DTYPES, TRIAL_DTYPES, load
-from analysis.report import provenance, result_tables
+from analysis.report import provenance
+from analysis.report.tables import result_tables
 from analysis.statistics.claims import judge_all
 from segtrain import records
 from segtrain.records import RecordError

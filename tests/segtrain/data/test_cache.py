@@ -182,7 +182,7 @@ import sys
 from pathlib import Path
 import torch
 from segtrain.machine.device import Hardware
-from segtrain.training.batches import Inputs
+from segtrain.training.inputs.batches import Inputs
 from segtrain.config import TrialConfig
 from segtrain.data.cache import open_cache, read_fingerprint
 from segtrain.data.roads import ROADS

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from segtrain.config import Arch, Freeze, TrialConfig
 from segtrain.models import MODELS, ParentError, load_parent, set_train_mode, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.training.optimizer import build_optimizer
+from segtrain.training.objective.optimizer import build_optimizer
 
 Build = Callable[..., EncoderDecoder]
 Recipe = Callable[..., TrialConfig]

@@ -15,7 +15,7 @@ from segtrain.config import SCALABLE, Arch, TrialConfig
 from segtrain.models import MODELS, build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.training import checkpoint
-from segtrain.training.optimizer import build_optimizer
+from segtrain.training.objective.optimizer import build_optimizer
 
 Build = Callable[..., EncoderDecoder]
 Recipe = Callable[..., TrialConfig]

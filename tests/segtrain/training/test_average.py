@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from segtrain.training.optimizer import AveragedWeights
+from segtrain.training.objective.optimizer import AveragedWeights
 
 
 def model_of(value: float) -> nn.Module:

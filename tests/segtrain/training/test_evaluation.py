@@ -21,7 +21,6 @@ from segtrain.data.spec import IGNORE
 from segtrain.machine.device import Hardware
 from segtrain.metrics.confusion import scores
 from segtrain.metrics.object_size import ObjectSizeMetric
-from segtrain.training.batches import Inputs
 from segtrain.training.evaluation import (
     TestEvaluation,
     cross_entropy_sum,
@@ -30,6 +29,7 @@ from segtrain.training.evaluation import (
     save_panels,
     save_test_results,
 )
+from segtrain.training.inputs.batches import Inputs
 
 HARDWARE = Hardware(torch.device("cpu"), "float32", threads=1)
 K = len(CLASSES)

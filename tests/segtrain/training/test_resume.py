@@ -16,7 +16,7 @@ from segtrain.training import epoch as epoch_module
 from segtrain.training import evaluation as evaluate_module
 from segtrain.training import trial as trial_module
 from segtrain.training.epoch import train_one_epoch
-from segtrain.training.optimizer import UncompiledAdamW
+from segtrain.training.objective.optimizer import UncompiledAdamW
 from segtrain.training.run import start_or_resume
 from segtrain.training.trial import train
 

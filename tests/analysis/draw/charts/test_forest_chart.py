@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from analysis.draw.forest_chart import forest, strength
+from analysis.draw.charts.forest_chart import forest, strength
 from analysis.read.frames import load
 from analysis.report import answers
-from analysis.report.claims_table import is_fraction
+from analysis.report.tables.claims_table import is_fraction
 from analysis.statistics import claims
 from analysis.statistics.claims import Judgement
 

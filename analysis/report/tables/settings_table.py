@@ -1,8 +1,8 @@
 """Every setting that was tried, whatever became of its seeds."""
 
 from analysis.read.frames import Study
-from analysis.report.result_tables import INTERVAL
-from analysis.report.table import Column, Table, numbers, spread, words
+from analysis.report.tables.result_tables import INTERVAL
+from analysis.report.tables.table import Column, Table, numbers, spread, words
 from analysis.statistics import cells, selection
 from segtrain.records import TEST_MEAN_IOU, VAL_MEAN_IOU
 

@@ -11,7 +11,7 @@ from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
 from segtrain.data.spec import IGNORE
 from segtrain.machine.device import Hardware
-from segtrain.training.batches import MEAN, STD, Batch, Inputs
+from segtrain.training.inputs.batches import MEAN, STD, Batch, Inputs
 
 HARDWARE = Hardware(torch.device("cpu"), "float32", 1)
 COUNT, HEIGHT, WIDTH = 23, 4, 6

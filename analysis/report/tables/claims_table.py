@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.inference.estimates import ALPHA
 from analysis.read.frames import SCORES
-from analysis.report.table import Column, Table, numbers, words
+from analysis.report.tables.table import Column, Table, numbers, words
 from analysis.statistics.claims import Judgement
 from analysis.statistics.contrasts import Side
 from segtrain.records import TEST_LOSS, VAL_MEAN_IOU

@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis.read.frames import Study
 from analysis.read.image_errors import image_counts, wrong_shares
-from analysis.report.table import Table, numbers, words
+from analysis.report.tables.table import Table, numbers, words
 from analysis.statistics import cells
 
 _WORST = 5

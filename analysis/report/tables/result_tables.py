@@ -9,7 +9,7 @@ from analysis.inference.estimates import estimate
 from analysis.read import dynamics
 from analysis.read.frames import Study
 from analysis.read.trial_folder import NOT_STARTED, SIZE_NUMBERS
-from analysis.report.table import ANYTHING, Column, Part, Table, numbers, part, spread, words
+from analysis.report.tables.table import ANYTHING, Column, Part, Table, numbers, part, spread, words
 from analysis.statistics import cells as cells_of
 from analysis.statistics import selection
 from segtrain import records

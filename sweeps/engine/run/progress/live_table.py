@@ -19,7 +19,7 @@ from segtrain.fields import printable
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.cost import duration, percent
-from sweeps.engine.run.sweep_totals import Row, Totals
+from sweeps.engine.run.progress.sweep_totals import Row, Totals
 from sweeps.engine.run.trainable import OUTCOME, TRACKING_PROBLEM
 from sweeps.engine.run.trial_queue import Source
 

@@ -13,8 +13,8 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.machine.array_store import cache_root
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.training import features as features_module
 from segtrain.training import run as run_module
+from segtrain.training.inputs import features as features_module
 from segtrain.training.run import Run, start_or_resume
 from segtrain.training.trial import train
 

@@ -14,9 +14,9 @@ from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.search import LogUniform, Search
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlannedTrial
-from sweeps.engine.run import run_search as module
-from sweeps.engine.run.optuna_studies import OptunaStudies
-from sweeps.engine.run.run_search import run_search
+from sweeps.engine.run.search import run_search as module
+from sweeps.engine.run.search.optuna_studies import OptunaStudies
+from sweeps.engine.run.search.run_search import run_search
 from tests.sweeps.harness import SCORES
 
 BASE = TrialConfig(

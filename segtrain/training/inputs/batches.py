@@ -13,7 +13,7 @@ from torch import Tensor
 from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
 from segtrain.machine.device import Hardware
-from segtrain.training.features import Features, SplitFeatures
+from segtrain.training.inputs.features import Features, SplitFeatures
 
 # Of ImageNet, in RGB, as torchvision's weights expect them.
 MEAN = (0.485, 0.456, 0.406)

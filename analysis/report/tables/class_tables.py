@@ -5,8 +5,8 @@ import pandas as pd
 from analysis.draw.ticks import minus
 from analysis.read.frames import Study
 from analysis.read.image_errors import image_counts
-from analysis.report.result_tables import INTERVAL, nothing_yet
-from analysis.report.table import Column, Table, numbers, part, spread, words
+from analysis.report.tables.result_tables import INTERVAL, nothing_yet
+from analysis.report.tables.table import Column, Table, numbers, part, spread, words
 from analysis.statistics import cells
 
 _MOST_NAMED = 6

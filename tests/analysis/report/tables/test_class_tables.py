@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from analysis.read.frames import load
-from analysis.report.class_tables import class_differences, class_shares
-from analysis.report.image_table import image_table
-from analysis.report.settings_table import settings_table
+from analysis.report.tables.class_tables import class_differences, class_shares
+from analysis.report.tables.image_table import image_table
+from analysis.report.tables.settings_table import settings_table
 from tests.analysis.conftest import counts
 
 

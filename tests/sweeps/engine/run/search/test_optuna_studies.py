@@ -14,7 +14,7 @@ from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
 from sweeps.engine.ask.search import Choice, LogUniform, Search
 from sweeps.engine.ask.study import Study, Trial
-from sweeps.engine.run.optuna_studies import STARTUP_TRIALS, OptunaStudies, SearchError, open_storage
+from sweeps.engine.run.search.optuna_studies import STARTUP_TRIALS, OptunaStudies, SearchError, open_storage
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=4, val_every=1)
 SPACE = {"lr": LogUniform(1e-5, 1e-1), "batch_size": Choice((2, 4, 8))}

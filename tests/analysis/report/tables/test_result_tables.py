@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from analysis.read.frames import Study, load
-from analysis.report import claims_table, class_tables, result_tables
-from analysis.report.table import Table
+from analysis.report.tables import claims_table, class_tables, result_tables
+from analysis.report.tables.table import Table
 from analysis.statistics import claims
 from tests.analysis.conftest import ENV
 

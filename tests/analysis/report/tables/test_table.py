@@ -11,10 +11,11 @@ import pytest
 
 from analysis.inference.estimates import interval_text
 from analysis.read.frames import load
-from analysis.report import claims_table, provenance, result_tables
-from analysis.report.class_tables import class_tables
-from analysis.report.settings_table import settings_table
-from analysis.report.table import ANYTHING, Column, Table, latex_text, numbers, spread, words, write_tables
+from analysis.report import provenance
+from analysis.report.tables import claims_table, result_tables
+from analysis.report.tables.class_tables import class_tables
+from analysis.report.tables.settings_table import settings_table
+from analysis.report.tables.table import ANYTHING, Column, Table, latex_text, numbers, spread, words, write_tables
 from analysis.statistics import claims
 
 NASTY = 'a|b <script>alert(1)</script> 50% & {x}_y^2 ~ \\ # $z$ "q" ± … é 中\nnext'

@@ -23,7 +23,7 @@ from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.run.cluster import starting_ray
-from sweeps.engine.run.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
+from sweeps.engine.run.search.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
 
 LOCK_FILE = ".search.lock"
 WRITE_EVERY_S, WRITE_SHARE = 5.0, 0.05

@@ -13,7 +13,7 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
-from sweeps.engine.run.live_table import SweepTable
+from sweeps.engine.run.progress.live_table import SweepTable
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=4)
 FLOPS = 100.0

@@ -15,7 +15,7 @@ from segtrain import own_code, recipe
 from segtrain.config import TrialConfig
 from segtrain.data.spec import IGNORE
 from segtrain.own_code import CodeError
-from segtrain.training.losses import LOSSES, build_loss, class_weights, try_own_loss
+from segtrain.training.objective.losses import LOSSES, build_loss, class_weights, try_own_loss
 
 smp = pytest.importorskip("segmentation_models_pytorch.losses")
 CLASSES = 5

@@ -14,7 +14,7 @@ from segtrain import own_code
 from segtrain.config import TrialConfig
 from segtrain.models import build_model, set_trainable
 from segtrain.own_code import CodeError
-from segtrain.training.optimizer import build_optimizer, learning_rate, set_learning_rate
+from segtrain.training.objective.optimizer import build_optimizer, learning_rate, set_learning_rate
 
 
 def linear() -> torch.nn.Linear:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.read.search_history import NEAR, Cell
-from analysis.report.table import Column, Table, numbers, words
+from analysis.report.tables.table import Column, Table, numbers, words
 from segtrain.records import VAL_MEAN_IOU
 
 STATES = ("complete", "pruned", "fail")

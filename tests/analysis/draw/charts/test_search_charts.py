@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from analysis.draw.chart import style_of
-from analysis.draw.search_charts import SEARCH_CHARTS, search_charts
+from analysis.draw.charts.search_charts import SEARCH_CHARTS, search_charts
 from analysis.read.frames import load
 from analysis.read.search_history import Cell, read_search
 from analysis.report.page import unfinished, write_report
-from analysis.report.search_tables import search_tables
+from analysis.report.tables.search_tables import search_tables
 from segtrain import records
 
 

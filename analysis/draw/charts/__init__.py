@@ -1,0 +1,1 @@
+"""One chart a module, as data: what the backends draw."""

@@ -1,0 +1,1 @@
+"""What training makes small, and by which steps: losses, optimisers and schedules."""

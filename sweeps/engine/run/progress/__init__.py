@@ -1,0 +1,1 @@
+"""What a running sweep shows: the live table, and what its totals are."""

@@ -1,0 +1,1 @@
+"""Searches: Optuna's studies as a source of trials, and their run."""
