@@ -73,7 +73,7 @@ def _draw(
             if part.form == "shape":
                 pen.polygon([(x, y) for x, y in placed.tolist()], fill=fill)
                 continue
-            left, top, right, bottom = *placed.min(0).tolist(), *placed.max(0).tolist()
+            (left, top), (right, bottom) = placed.min(0).tolist(), placed.max(0).tolist()
             (pen.rectangle if part.form == "box" else pen.ellipse)((left, top, right, bottom), fill=fill)
 
 
