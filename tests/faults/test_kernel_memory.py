@@ -14,7 +14,7 @@ from tests.sweeps.harness import TINY, Sweep
 __all__ = ["start"]
 
 LIMIT_BYTES = 3 * 2**30  # a driver, Ray, and two workers take half of it
-GREEDY = f'''
+GREEDY = f"""
 import os
 import torch.nn.functional as F
 
@@ -24,7 +24,7 @@ def greedy(logits, target):
         taken = bytearray({LIMIT_BYTES})
         taken[::4096] = b"1" * len(taken[::4096])
     return F.cross_entropy(logits, target, ignore_index=255)
-'''
+"""
 
 
 @pytest.fixture
