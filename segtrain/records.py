@@ -232,16 +232,24 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_atomic(path, (json.dumps(nan_to_none(value), indent=2, allow_nan=False) + "\n").encode())
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file to be read. Raises RecordError when there is something else at the path, and FileNotFoundError when there
+    is nothing."""
+    # Not blocking, since opening a pipe would wait for somebody to write into it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise RecordError(f"{path} is no file; remove it, or delete its folder to start over")
+        yield file
+
+
 def read_bytes(path: Path) -> bytes:
     """The content of a file. Raises RecordError when there is something else at the path, or more than any file of
     ours holds, and FileNotFoundError when there is nothing."""
-    # Not blocking, since opening a pipe would wait for somebody to write into it.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise RecordError(f"{path} is no file; remove it, or delete its folder to start over")
-        if found.st_size > MOST_BYTES:
-            raise RecordError(f"{path} has {found.st_size} bytes; allowed: up to {MOST_BYTES}; restore it")
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            raise RecordError(f"{path} has {size} bytes; allowed: up to {MOST_BYTES}; restore it")
         return file.read(MOST_BYTES)
 
 
