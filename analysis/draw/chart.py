@@ -86,6 +86,15 @@ class Heat:
         return "" if math.isnan(value) or (self.sparse and value < 0.005) else f"{100 * value:.0f}"
 
 
+@dataclass(frozen=True)
+class Surface:
+    """`values[row][column]` over the ascending `x` and `y`, NaN where nothing is known; darker is more."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    values: Sequence[Sequence[float]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Axis:
     title: str = ""
@@ -104,6 +113,7 @@ class Facet:
     y: Axis
     series: Sequence[Series] = ()
     heat: Heat | None = None
+    surface: Surface | None = None  # under the series
 
 
 @dataclass(frozen=True, kw_only=True)

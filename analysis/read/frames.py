@@ -69,6 +69,12 @@ STUDY_KINDS = {
     "claims": list_of(Kind("an object or a text", lambda value: isinstance(value, dict | str))),
     "trials": list_of(OBJECT),
     "looks": or_none(list_of(OBJECT)),
+    "published": or_none(OBJECT),
+}
+PUBLISHED_KINDS = {
+    **dict.fromkeys(("source", "note"), TEXT),
+    "columns": list_of(TEXT),
+    "rows": list_of(list_of(PLAIN)),
 }
 ENTRY_KINDS = {
     "trial_id": NAME,
@@ -103,6 +109,7 @@ class Study:
     `epochs`: one row per trial and epoch, in that order; a later line of an epoch replaces an earlier one.
     `classes`: one row per trial and class: the test scores, missing when the class does not occur.
     `looks`: study.json's, with how many seeds the claims were judged and with which share of the error each time.
+    `published`: what a source reports: source, note, columns and rows; None where the study names none.
     `configs` and `envs`: trial id -> config.json and env.json, where they could be read.
     `problems`: one sentence for every file that could not be read.
     """
@@ -122,6 +129,7 @@ class Study:
     configs: dict[str, Row]
     envs: dict[str, Row]
     problems: list[str]
+    published: Row | None = None
 
     def __repr__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.trials["state"].value_counts().items())
@@ -168,6 +176,7 @@ def assemble(folder: Path, description: Row) -> Study:
         configs=configs,
         envs={trial.row["trial_id"]: trial.env for trial in trials if trial.env},
         problems=[problem for trial in trials for problem in trial.problems],
+        published=description.get("published"),
     )
 
 
@@ -196,6 +205,8 @@ def _read_description(folder: Path) -> Row:
         )
     description = records.read_json(path)
     records.check(path, description, STUDY_KINDS, remedy=REWRITE)
+    if description.get("published") is not None:
+        records.check(path, description["published"], PUBLISHED_KINDS, ", published", REWRITE)
     axes = dict.fromkeys(description["axes"], list_of(PLAIN))
     records.check(path, description["axes"], axes, ", axes", REWRITE)
     seen = set()

@@ -19,6 +19,7 @@ from analysis.draw.chart import Chart
 from analysis.draw.charts import forest_chart
 from analysis.draw.charts.learning_curves import CURVES
 from analysis.draw.charts.search_charts import SEARCH_CHARTS, search_charts
+from analysis.draw.metric_words import unit_of, words_of
 from analysis.draw.panels import Panels, Pixels
 from analysis.draw.ticks import minus
 from analysis.read.frames import Study
@@ -65,7 +66,7 @@ def write_report(study: Study, kinds: Sequence[str] = matplotlib_files.DEFAULT_K
     charts, problems = gallery.all_charts(study)
     cells, torn = read_search(study)
     written += search_tables(cells)
-    forest = forest_chart.forest(answers.strongest_first(judgements), claims_table.is_fraction)
+    forest = forest_chart.forest(answers.strongest_first(judgements))
     charts = [*([forest] if forest else []), *charts, *search_charts(cells, study)]
     pictures = panels.read_panels(study)
     problems = study.problems + problems + torn + (pictures.problems if pictures else [])
@@ -191,17 +192,15 @@ def unfinished(study: Study) -> list[str]:
 def _claim_texts() -> Mapping[str, Any]:
     """How the page writes the numbers of a judgement."""
 
-    def scale(judgement: Judgement) -> float:
-        return 100 if claims_table.is_fraction(judgement.metric) else 1
-
     return {
         "sentence": answers.sentence,
         "lack": answers.lack,
         "verdicts": answers.WORDS,
         "images": lambda j: minus(claims_table.range_text(j.metric, *j.images)),
         "cell": lambda j, value: minus(claims_table.effect_text(j.metric, value, float("nan"), float("nan"))),
-        "margin": lambda j: f"{scale(j) * j.claim.margin:g}",
-        "unit": lambda j: " points" if claims_table.is_fraction(j.metric) else "",
+        "margin": lambda j: f"{unit_of(j.metric).scale * j.claim.margin:g}",
+        "unit": lambda j: f" {unit_of(j.metric).name}".rstrip(),
+        "metric": lambda j: words_of(j.metric),
         "published": lambda j: minus(claims_table.published_text(j)),
     }
 

@@ -92,6 +92,10 @@ def _draw_facet(axes: Axes, facet: Facet) -> None:
         _draw_heat(axes, facet.heat)
     else:
         _style(axes, facet)
+    if facet.surface is not None:
+        surface = facet.surface
+        drawn = axes.contourf(surface.x, surface.y, np.asarray(surface.values, dtype=float), cmap="Blues")
+        axes.figure.colorbar(drawn, ax=axes)
     for series in facet.series:
         _draw_series(axes, series, facet.y.categories)
     axes.set_xlabel(facet.x.title, fontsize=9)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.draw.chart import LABELS, Axis, Chart, Facet, Series, Style, style_of
-from analysis.read.frames import Study
+from analysis.draw.chart import LABELS, Axis, Chart, Facet, Series, Style, style, style_of
+from analysis.read.frames import COMPARED_STAGE, TUNING_STAGE, Study
 from analysis.statistics import selection
 from analysis.statistics.cells import ending_text
 from segtrain import records
@@ -45,6 +45,27 @@ def curves(study: Study, column: str, title: str) -> Chart | None:
     ]
     caption = _caption(study, lines)
     return Chart(name=column.replace("/", "_"), title=title, caption=caption, facets=facets)
+
+
+def pretraining(study: Study) -> Chart | None:
+    """A facet per measure, a line per trial that only gives others its weights."""
+    trials = study.trials[~study.trials["stage"].isin((COMPARED_STAGE, TUNING_STAGE))]
+    facets = []
+    for column in (records.VAL_MEAN_IOU, records.TRAIN_MEAN_IOU, records.TRAIN_LOSS, records.VAL_LOSS):
+        scale = 100 if column.endswith("iou") else 1
+        series = []
+        for number, trial in enumerate(trials.head(MOST_CURVES).to_dict("records")):
+            measured = study.epochs[study.epochs["trial_id"] == trial["trial_id"]].dropna(subset=[column])
+            if measured.empty:
+                continue
+            x, y = measured[records.EPOCH].astype(float).tolist(), (scale * measured[column]).tolist()
+            hover = [f"{trial['run']}, epoch {epoch:.0f}: {value:.4g}" for epoch, value in zip(x, y, strict=True)]
+            name, look = trial["run"], style(number, "unfreeze")
+            series.append(Series(name=name, group=name, style=look, x=x, y=y, marked=len(x) == 1, hover=hover))
+        if series:
+            facets.append(Facet(title="", x=Axis(title="epoch"), y=Axis(title=LABELS[column]), series=series))
+    caption = "The trials that the compared ones start from, on their own data."
+    return Chart(name="pretraining", title="Pretraining", caption=caption, facets=facets) if facets else None
 
 
 def _caption(study: Study, lines: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig, check_field, parse_value
+from sweeps.engine.ask.published import PublishedTable
 
 Stage = Literal["pretrain", "tune", "trial"]
 """Only those of stage `trial` are compared: the first give weights, and the second say which settings to compare."""
@@ -93,6 +94,7 @@ class Study:
     pretrain: Mapping[str, Any] | None = None
     claims: tuple[Claim, ...] = ()
     found: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    published: PublishedTable | None = None
 
     def __post_init__(self) -> None:
         for name, values in self.axes.items():
@@ -205,6 +207,7 @@ class Study:
             "axes": {name: list(values) for name, values in self.axes.items()},
             "variants": {name: dict(edit) for name, edit in self.variants.items()},
             "claims": [claim.describe() for claim in self.claims],
+            "published": None if self.published is None else dataclasses.asdict(self.published),
             "command": command,
             "trials": [
                 {
