@@ -103,7 +103,7 @@ class Axis:
     in_words: Sequence[str] | None = None  # what a picture that stands alone writes for each of the categories
     zero: bool = False  # a line at 0, which parts one side from the other
     range: tuple[float, float] | None = None
-    ticks: Sequence[float] | None = None  # of a log axis, where they are known better than by its range
+    ticks: Sequence[float] | None = None  # where they are known better than by the range
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from analysis.draw.panels import RGB, Pixels, mark
+from analysis.draw.panels import RGB, Pixels, image_iou, mark
 from analysis.read.example_images import Palette, read_examples
 from analysis.read.frames import Study
-from analysis.read.image_errors import image_counts
 from analysis.statistics import cells
 from segtrain.records import RecordError
 
@@ -18,8 +16,8 @@ RANKS = {"worst1": "worst", "worst2": "second worst", "worst3": "third worst", "
 
 @dataclass(frozen=True, eq=False)
 class ExamplePanel:
-    """A test image of a model: pictures (H, W, 3), the mean IoU of that image alone, NaN where it is not known, and the
-    share of its pixels that are wrong."""
+    """A test image of a model: pictures (H, W, 3), the mean IoU of that image alone, and the share of its pixels that
+    are wrong."""
 
     index: int
     image: Pixels
@@ -35,7 +33,6 @@ def example_panels(study: Study, colour: RGB) -> tuple[dict[str, dict[str, Examp
     found: dict[str, dict[str, ExamplePanel]] = {}
     problems = []
     for model in cells.shown(study).to_dict("records"):
-        counts = image_counts(study, model["trial_id"])
         try:
             examples = read_examples(study.out / model["folder"])
         except RecordError as error:
@@ -46,7 +43,7 @@ def example_panels(study: Study, colour: RGB) -> tuple[dict[str, dict[str, Examp
                 continue
             prediction = paint(example.prediction, example.palette)
             marked, wrong = mark(prediction, example.prediction, example.truth, colour)
-            iou = float("nan") if counts is None or example.index >= len(counts) else image_iou(counts[example.index])
+            iou = image_iou(example.prediction, example.truth)
             pictures = (example.image, paint(example.truth, example.palette), prediction, marked)
             found.setdefault(model["name"], {})[example.rank] = ExamplePanel(example.index, *pictures, iou, wrong)
     return found, problems
@@ -59,10 +56,3 @@ def paint(labels: Pixels, palette: Palette) -> Pixels:
     colours[: len(known)] = known
     painted: Pixels = colours[labels]
     return painted
-
-
-def image_iou(confusion: npt.NDArray[np.int64]) -> float:
-    """(K, K) of one image -> the mean IoU of the classes that its truth or prediction has."""
-    hits = np.diag(confusion)
-    union = confusion.sum(0) + confusion.sum(1) - hits
-    return float((hits[union > 0] / union[union > 0]).mean()) if union.any() else float("nan")

@@ -36,5 +36,6 @@ def sentence(judgement: Judgement) -> str:
 
 def lack(judgement: Judgement) -> str:
     """What an undecided claim is short of, in a clause."""
-    parts = (judgement.lacks, judgement.reason) if judgement.verdict == "undecided" else ()
+    lacks = f"lacks: {judgement.lacks}" if judgement.lacks else ""
+    parts = (lacks, judgement.reason) if judgement.verdict == "undecided" else ()
     return "; ".join(part for part in parts if part)

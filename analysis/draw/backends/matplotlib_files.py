@@ -152,6 +152,8 @@ def _style(axes: Axes, facet: Facet) -> None:
     if facet.x.log:
         axes.set_xscale("log")
         _label_logs(axes.xaxis, facet.x)
+    elif facet.x.ticks:
+        axes.set_xticks(list(facet.x.ticks))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     if facet.y.log:

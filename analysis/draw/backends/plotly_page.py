@@ -67,6 +67,8 @@ def _axis(axis: Axis) -> dict[str, Any]:
             ticks = list(axis.ticks or log_ticks(*axis.range))
             # Plotly would write a 5 within a decade for 0.5.
             spec |= {"tickmode": "array", "tickvals": ticks, "ticktext": [tick_label(tick) for tick in ticks]}
+    elif axis.ticks:
+        spec |= {"tickmode": "array", "tickvals": list(axis.ticks)}
     if axis.range:
         spec["range"] = [math.log10(value) for value in axis.range] if axis.log else list(axis.range)
     if axis.categories:

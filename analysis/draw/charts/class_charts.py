@@ -123,9 +123,9 @@ def _precisions(study: Study, trial_id: str) -> dict[str, tuple[Floats, Floats]]
 
 
 def precision_over_recall(fpr: Floats, tpr: Floats, positives: float, negatives: float) -> tuple[Floats, Floats]:
-    """Recall and precision at the thresholds of a ROC curve that predict anything, by rising recall."""
+    """Recall and precision at the thresholds of a ROC curve that find anything, by rising recall."""
     hits, alarms = tpr * positives, fpr * negatives
-    some = hits + alarms > 0
+    some = hits > 0
     precision = hits[some] / (hits[some] + alarms[some])
     order = np.argsort(tpr[some], kind="stable")
     return tpr[some][order], precision[order]

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.draw.chart import LABELS, Axis, Chart, Facet, Series, Style, style, style_of
+from analysis.draw.ticks import whole_ticks
 from analysis.read.frames import COMPARED_STAGE, TUNING_STAGE, Study
 from analysis.statistics import selection
 from analysis.statistics.cells import ending_text
@@ -34,10 +35,11 @@ def curves(study: Study, column: str, title: str) -> Chart | None:
     room = max(1.0, 0.05 * (high - low))
     around = (low / 1.1, high * 1.1) if column.endswith("loss") else (max(0.0, low - room), min(100.0, high + room))
     runs = _runs(study, column)
+    epochs = Axis(title="epoch", ticks=whole_ticks(float(lines[records.EPOCH].max())))
     facets = [
         Facet(
             title=name,
-            x=Axis(title="epoch"),
+            x=epochs,
             y=Axis(title=LABELS[column], log=column.endswith("loss") and low > 0, range=around),
             series=[part for line in _in_study_order(study, group) for part in _line(study, line, runs, column, scale)],
         )
@@ -63,7 +65,8 @@ def pretraining(study: Study) -> Chart | None:
             name, look = trial["run"], style(number, "unfreeze")
             series.append(Series(name=name, group=name, style=look, x=x, y=y, marked=len(x) == 1, hover=hover))
         if series:
-            facets.append(Facet(title="", x=Axis(title="epoch"), y=Axis(title=LABELS[column]), series=series))
+            x_axis = Axis(title="epoch", ticks=whole_ticks(max(end for one in series for end in map(float, one.x))))
+            facets.append(Facet(title="", x=x_axis, y=Axis(title=LABELS[column]), series=series))
     caption = "The trials that the compared ones start from, on their own data."
     return Chart(name="pretraining", title="Pretraining", caption=caption, facets=facets) if facets else None
 

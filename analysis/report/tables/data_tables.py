@@ -14,13 +14,7 @@ def data_tables(samples: Sequence[TrainingSamples]) -> list[Table]:
         _class_shares(f"class_shares_{number}" if number > 1 else "class_shares", dataset, counts)
         for number, (dataset, counts) in enumerate(known, 1)
     ]
-    rows = [
-        (dataset, split, group, images)
-        for dataset, counts in known
-        for split in SPLITS
-        for group, images in counts.splits[split].groups.items()
-    ]
-    return tables + ([_groups(rows)] if rows else [])
+    return tables + ([_groups(known)] if any(counts.splits[s].groups for _, counts in known for s in SPLITS) else [])
 
 
 def _class_shares(name: str, dataset: str, counts: DataCounts) -> Table:
@@ -43,21 +37,21 @@ def _class_shares(name: str, dataset: str, counts: DataCounts) -> Table:
     return Table(name, f"Classes of {dataset}", note, columns)
 
 
-def _groups(rows: Sequence[tuple[str, str, str, int]]) -> Table:
-    datasets, splits, groups, images = zip(*rows, strict=True)
-    columns = [
-        words("data", "dataset", datasets),
-        words("split", "split", splits),
-        words("group", "group", groups),
-        numbers("images", "images", images, "d"),
+def _groups(known: Sequence[tuple[str, DataCounts]]) -> Table:
+    """A row per dataset and group, a column per split."""
+    rows = [
+        (dataset, group, [counts.splits[split].groups.get(group) for split in SPLITS])
+        for dataset, counts in known
+        for group in dict.fromkeys(group for split in SPLITS for group in counts.splits[split].groups)
     ]
-    places: dict[tuple[str, str], set[str]] = {}
-    for dataset, split, group, _ in rows:
-        places.setdefault((dataset, group), set()).add(split)
-    shared = [group for (_, group), found in places.items() if len(found) > 1]
-    both = f" In more than one split: {', '.join(shared)}." if shared else " No group is in two splits."
+    columns = [
+        words("data", "dataset", [dataset for dataset, _, _ in rows]),
+        words("group", "group", [group for _, group, _ in rows]),
+        *(numbers(f"{s} images", f"{s}_images", [held[i] for _, _, held in rows], "d") for i, s in enumerate(SPLITS)),
+    ]
+    shared = sum(sum(images is not None for images in held) > 1 for _, _, held in rows)
     note = (
         "Drives, sequences or cities. Images of one group are alike, so the intervals draw whole groups of the test "
-        f"set.{both}"
+        f"set. In more than one split: {f'{shared} of {len(rows)}' if shared else 'none'}."
     )
     return Table("groups", "Groups of the splits", note, columns)

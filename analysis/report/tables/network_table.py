@@ -22,8 +22,8 @@ def network_table(networks: Mapping[str, Sequence[Layer]]) -> Table | None:
         words("trained", "trained", [_trained(stage.trained) for stage in stages]),
     ]
     note = (
-        "Height × width of the maps, read off the modules themselves: the image goes through once. Trained is that of "
-        "the first setting of the model."
+        "Height × width of the maps, read off the modules themselves while an image goes through. Trained: of a trial "
+        "that fine-tuned all of it, where there is one."
     )
     return Table("networks", "Layers and shapes", note, columns)
 

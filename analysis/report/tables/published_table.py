@@ -47,12 +47,12 @@ def _fields(study: Study) -> set[str]:
 
 def _trials_of(study: Study, where: Mapping[str, Any]) -> pd.DataFrame:
     """The usable trials of the cell that the fields of a row name; none where no cell has these values."""
-    usable: pd.DataFrame = selection.usable(study)
+    usable = pd.DataFrame(selection.usable(study))
     for cell in cells.shown(study).to_dict("records"):
         config = study.configs.get(cell["trial_id"], {})
         if all(config.get(name) == value for name, value in where.items()):
-            return usable.loc[usable["setting"] == cell["setting"]]
-    return usable.iloc[:0]
+            return pd.DataFrame(usable[usable["setting"] == cell["setting"]])
+    return usable.head(0)
 
 
 def _setting_text(study: Study, where: Mapping[str, Any]) -> str:
