@@ -91,8 +91,9 @@ def test_the_folders_looked_at_are_there() -> None:
 
 def test_only_what_runs_sweeps_imports_ray_and_optuna() -> None:
     outside = [path for path in sources() if not path.is_relative_to(ROOT / "sweeps/engine/run")]
-    assert [path for path in outside if roots(path) & {"ray", "optuna", "wandb"}] == []
-    assert {"ray", "optuna", "wandb"} <= {name for path in sources("sweeps/engine/run") for name in roots(path)}
+    libraries = {"ray", "optuna", "wandb", "mlflow"}
+    assert [path for path in outside if roots(path) & libraries] == []
+    assert libraries <= {name for path in sources("sweeps/engine/run") for name in roots(path)}
 
 
 def test_statistics_draw_nothing() -> None:
@@ -209,8 +210,8 @@ def test_every_flag_on_a_page_is_one() -> None:
     # The command line is small on purpose: a new flag is a decision, and this line is where it is taken.
     shared = {
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
-        "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--wandb", "--code",
-        "--strict",
+        "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--track",
+        "--wandb", "--code", "--strict",
     }  # fmt: skip
     assert study == shared | {"--lr-from", "--replicates", "--until-decided"}
     assert search == shared | {

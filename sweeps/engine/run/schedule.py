@@ -20,6 +20,7 @@ from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.resources import Nodes, pick_resources
 from sweeps.engine.run.lost_workers import HungWorkers
 from sweeps.engine.run.progress.live_table import SweepTable
+from sweeps.engine.run.tracking.trial_trackers import tracking_of
 from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQueue
 
@@ -61,7 +62,7 @@ def run_trials(
     resources = pick_resources(nodes(), *options.resources)
     code = records.study_dir(options.out, study) / records.CODE_DIR
 
-    places = known_places()
+    places, tracking = known_places(), tracking_of(options)
 
     def slots() -> int:
         return resources.slots(nodes())
@@ -78,7 +79,7 @@ def run_trials(
             "import_path": [*own_code.import_path(), str(code)],
             "directory": os.getcwd(),
             "data_places": places,
-            "wandb": options.wandb,
+            "tracking": tracking,
             "cpus": resources.cpus,
             "gpus": resources.gpus,
         }
