@@ -28,6 +28,7 @@ ROOMS = {
     "segtrain/recipe": {"errors", "fields", "own_code"},
     "segtrain/config": {"errors", "fields", "own_code", "recipe", "records"},
     "segtrain/machine": {"config", "errors", "records"},
+    "segtrain/mirror": {"errors", "machine", "records"},
     "segtrain/synthetic": {"machine"},
     "segtrain/data": {"config", "errors", "fields", "machine", "own_code", "records", "synthetic"},
     "segtrain/metrics": {"records"},
@@ -119,8 +120,8 @@ def test_the_analysis_reads_records_and_needs_no_torch() -> None:
     for path in sources("analysis"):
         ours = {name for name in imports(path) if name.startswith(("segtrain", "sweeps"))}
         looks_at_data = path.relative_to(ROOT / "analysis").as_posix() in LOOKS_AT_DATA
-        allowed = ("segtrain.records", "segtrain.fields", "segtrain.errors", "segtrain.data")[
-            : 4 if looks_at_data else 3
+        allowed = ("segtrain.records", "segtrain.fields", "segtrain.errors", "segtrain.mirror", "segtrain.data")[
+            : 5 if looks_at_data else 4
         ]
         assert {name for name in ours if not name.startswith(allowed)} <= {"segtrain"}, path
         assert not roots(path) & {"torch", "torchvision"}, path
@@ -211,7 +212,7 @@ def test_every_flag_on_a_page_is_one() -> None:
     shared = {
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
         "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--track",
-        "--wandb", "--code", "--strict",
+        "--wandb", "--mirror", "--from-mirror", "--code", "--strict",
     }  # fmt: skip
     assert study == shared | {"--lr-from", "--replicates", "--until-decided"}
     assert search == shared | {

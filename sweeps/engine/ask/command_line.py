@@ -65,6 +65,8 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     add("--data", choices=decisions, help="train again what was trained on other data, or keep what has ended")
     demo_out = "; with --demo, runs/demo" if with_demo else ""
     add("--out", type=Path, metavar="DIR", help=f"folder of the results (runs{demo_out})")
+    add("--mirror", metavar="URL", help="copy what is trained to an object store too, such as s3://bucket/prefix")
+    add("--from-mirror", action="store_true", help="first bring here what the mirror has and this machine has not")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field; FIELD=VALUE,VALUE is an axis")
     add("--seeds", type=int, default=1, metavar="N", help="train every trial with seeds 0 to N-1 (%(default)s)")
     add("--plan", action="store_true", help="show what would run and what it would cost, and start nothing")
@@ -124,7 +126,16 @@ def chosen_replicates(arguments: argparse.Namespace) -> Replicates | None:
 def chosen_options(arguments: argparse.Namespace) -> Options:
     out = arguments.out or Path("runs/demo" if arguments.demo else "runs")
     if REMOTE.match(str(out)):
-        raise ConfigError(f"--out is {str(out)!r}; allowed: a folder, and every machine of a cluster must see it")
+        raise ConfigError(
+            f"--out is {str(out)!r}; allowed: a folder, and every machine of a cluster must see it; an object store is "
+            "for --mirror, which copies there what the folder gets"
+        )
+    if arguments.from_mirror and (arguments.mirror is None or arguments.plan):
+        raise ConfigError(
+            "--from-mirror is given with --plan, which copies nothing; leave one of them out"
+            if arguments.plan
+            else "--from-mirror is given without --mirror; give the address as well, such as --mirror s3://bucket/prefix"
+        )
     if not (arguments.hung_after == 0 or 1 <= arguments.hung_after < math.inf):
         raise ConfigError(f"--hung-after is {arguments.hung_after:g}; allowed: a number from 1, or 0 for never")
     address = arguments.address or os.environ.get("RAY_ADDRESS")
@@ -141,6 +152,8 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         changed_data=arguments.data and arguments.data.removeprefix("changed="),
         code=arguments.code,
         track=_chosen_trackers(arguments.track),
+        mirror=arguments.mirror,
+        from_mirror=arguments.from_mirror,
         command=shlex.join(["python", *map(hide_passwords, sys.argv)]),
     )
 

@@ -45,6 +45,8 @@ class Options:
     hung_after: float = HUNG_AFTER  # times the expected time without an epoch; 0: never
     replicates: Replicates | None = None  # None: every trial of the study is compared
     track: tuple[TrackerName, ...] = ("wandb",)
+    mirror: str | None = None  # address of an object store
+    from_mirror: bool = False  # what it holds comes here before anything is planned
 
     @property
     def resources(self) -> tuple[int | None, float | None, float]:

@@ -32,6 +32,8 @@ def read_log(content: bytes) -> Iterator[bytes]:
             position += block - position % block
             continue
         _, length, kind = struct.unpack_from("<IHB", content, position)
+        if position + header + length > len(content):
+            return  # still being written
         parts.append(content[position + header : position + header + length])
         position += header + length
         if kind in (1, 4):  # a whole record, or the last part of one
