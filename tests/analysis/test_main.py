@@ -17,6 +17,8 @@ NAMES = (
         "class_iou",
         "class_differences",
         "class_shares",
+        "class_areas",
+        "error_split",
         "test_images",
         "training_dynamics",
         "cost",

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from analysis.read.frames import load
 from analysis.report import page as page_module
-from analysis.report.page import unfinished, write_report
+from analysis.report.overview import unfinished
+from analysis.report.page import write_report
 from segtrain import records
 from segtrain.records import RecordError
 from tests.analysis.conftest import ENV, StudyBuilder, counts
