@@ -42,6 +42,7 @@ OWN_PREFIX = "own:"
 OWN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _OWN_DATASET = re.compile(rf"[^\0]*\.toml|{OWN_PREFIX}{OWN_NAME}|(?!{OWN_PREFIX})[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 Init = Literal["imagenet", "scratch", "parent", "pretrained"]
+Take = Literal["encoder", "all"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Gate = Literal["strided", "upsampled"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -101,6 +102,7 @@ class TrialConfig:
     clip_norm: float = 0.0  # the norm that gradients are scaled down to; 0: as they are
     accumulate: int = 1  # batches whose gradients make one step
     ema_decay: float = 0.0  # of the average of the weights that is validated and kept in their place; 0: none
+    take: Take = "encoder"  # of the parent: its encoder, or every layer that fits by name and shape
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -145,6 +147,11 @@ class TrialConfig:
                 f"init is {self.init!r} and parent is {self.parent!r}; a parent trial's id goes with init='parent' "
                 "and with nothing else"
             )
+        if self.take != "encoder" and self.parent is None:
+            raise ConfigError(
+                f"take is {self.take!r} and init is {self.init!r}; it says what is taken of a parent trial: set "
+                "init=parent, or leave take out"
+            )
         if self.init == "imagenet" and self.width_mult != 1:
             raise ConfigError(
                 f"init is 'imagenet' and width_mult is {self.width_mult:g}; those weights fit width_mult=1 only: "
@@ -174,6 +181,16 @@ class TrialConfig:
             raise ConfigError(
                 "freeze is 'all_but_score' and init is 'scratch'; that would train one layer on random features: "
                 "set init=imagenet or init=parent, or freeze=none"
+            )
+
+    def check_asked(self) -> None:
+        """Raises ConfigError on what folders of earlier versions may hold, and no trial is to be asked for: an encoder
+        that is frozen as it was drawn. One of the user's own may have been trained where it comes from."""
+        if self.freeze == "encoder" and self.init == "scratch" and self.arch not in self.own_code:
+            raise ConfigError(
+                "freeze is 'encoder' and init is 'scratch'; that would train a decoder on random features: set "
+                "freeze=none or init=imagenet, or train the encoder first: --pretrain DATASET for a study, init=parent "
+                "for one trial"
             )
 
     def _check_init_of_library(self) -> None:

@@ -210,7 +210,7 @@ def test_every_flag_on_a_page_is_one() -> None:
     shared = {
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
         "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--wandb", "--code",
-        "--strict",
+        "--strict", "--pretrain",
     }  # fmt: skip
     assert study == shared | {"--lr-from", "--replicates", "--until-decided"}
     assert search == shared | {

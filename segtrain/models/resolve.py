@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import torch
+
 from segtrain import own_code
 from segtrain.config import Arch, Init, TrialConfig, library_of
 from segtrain.models.encoder_decoder import EncoderDecoder
@@ -72,6 +74,12 @@ def build_model(config: TrialConfig, num_classes: int) -> EncoderDecoder:
     if library_of(config.arch) == "own":
         return build_own(config.arch, num_classes)
     return MODELS[cast(Arch, config.arch)](config, num_classes)
+
+
+def build_on_meta(config: TrialConfig, num_classes: int) -> EncoderDecoder:
+    """For names and shapes: without numbers, but for models of libraries, of which not each can be built so."""
+    with torch.random.fork_rng(devices=[]), torch.device("cpu" if library_of(config.arch) else "meta"):
+        return build_model(config, num_classes)
 
 
 def code_of(config: TrialConfig) -> Mapping[str, bytes]:

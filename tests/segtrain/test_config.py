@@ -67,6 +67,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "clip_norm": {"clip_norm": 1.0},
     "accumulate": {"accumulate": 4},
     "ema_decay": {"ema_decay": 0.999},
+    "take": {"take": "all", "init": "parent", "parent": "a"},
 }
 
 
@@ -84,6 +85,19 @@ def test_every_name_in_the_literals_has_its_object() -> None:
     assert tuple(DATASETS) == get_args(Dataset)
     assert tuple(FREEZE_LABELS) == get_args(Freeze)
     assert all(DATASETS[name].name == name for name in DATASETS)
+
+
+def test_an_encoder_that_is_frozen_as_it_was_drawn_can_be_read_but_not_asked_for() -> None:
+    config = base(init="scratch", freeze="encoder")
+    with pytest.raises(ConfigError, match=says(
+        "freeze is 'encoder' and init is 'scratch'; that would train a decoder on random features: set freeze=none or "
+        "init=imagenet, or train the encoder first: --pretrain DATASET for a study, init=parent for one trial"
+    )):  # fmt: skip
+        config.check_asked()
+    for allowed in ({"freeze": "none"}, {"init": "imagenet"}, {"init": "parent", "parent": "a"}):
+        config.edit(**allowed).check_asked()
+    # A function of the user's own may give weights that were trained.
+    config.edit(arch="mine:build").check_asked()
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -207,6 +221,11 @@ def test_edit_leaves_the_original_alone() -> None:
             {"width_mult": 0.25},
             "init is 'imagenet' and width_mult is 0.25; those weights fit width_mult=1 only: "
             "set width_mult=1, or init=scratch",
+        ),
+        (
+            {"take": "all"},
+            "take is 'all' and init is 'imagenet'; it says what is taken of a parent trial: set init=parent, or leave "
+            "take out",
         ),
         (
             {"init": "scratch", "freeze": "all_but_score"},

@@ -101,12 +101,13 @@ def test_the_plan_of_a_new_study_starts_nothing(call: Call, tmp_path: Path) -> N
 def test_the_plan_of_seeds_until_decided_says_what_each_look_may_need(call: Call, tmp_path: Path) -> None:
     out = tmp_path / "out"
     one = (*ONE, "--set", "freeze=none,encoder", "--out", str(out), "--plan", "--until-decided", "8")
+    one = (*one, "--pretrain", "scenes_source")
     code, text = call(*one, "--set", "lr=1e-3,1e-4")
     assert code == 0
     assert "fcn32s-unfreeze-lr0.0001" in text
     assert "-s1" not in text  # which rate goes on is not known yet
     looks = [line.split()[:8] for line in text.splitlines() if line.startswith("  look at")]
-    assert [(line[2], line[6]) for line in looks] == [("3", "10"), ("5", "14"), ("8", "20")]
+    assert [(line[2], line[6]) for line in looks] == [("3", "11"), ("5", "15"), ("8", "21")]
     # With nothing to tune, the first seeds are known.
     _, text = call(*one)
     assert "fcn32s-unfreeze-lr0.001-s2" in text

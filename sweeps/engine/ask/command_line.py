@@ -65,6 +65,8 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     demo_out = "; with --demo, runs/demo" if with_demo else ""
     add("--out", type=Path, metavar="DIR", help=f"folder of the results (runs{demo_out})")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field; FIELD=VALUE,VALUE is an axis")
+    first = "train encoders on these first, one after the other, and start the trials from them"
+    add("--pretrain", nargs="+", default=[], metavar="DATASET", help=first)
     add("--seeds", type=int, default=1, metavar="N", help="train every trial with seeds 0 to N-1 (%(default)s)")
     add("--plan", action="store_true", help="show what would run and what it would cost, and start nothing")
     if with_demo:

@@ -40,6 +40,7 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     left = [planned for planned in plan if planned.action != "skip"]
     configs = [planned.trial.config for planned in left]
     preflight.check_models(configs, console)
+    preflight.check_starts((planned.trial for planned in left), console)
     preflight.check_recipes(configs)
     starting = (planned.trial.config for planned in left if planned.action in ("run", "restart"))
     preflight.check_weights(starting, options.data_root)
