@@ -3,10 +3,10 @@
     python benchmarks/grid.py [--dataset camvid --data-root data]
 
 FCN-16s and FCN-8s at a quarter of the width, frozen and fine-tuned, 96x128, batch 4, six epochs, on the encoder of one
-trial on other scenes, which is trained before and not counted. Both are commands of their own, run one after the other with nothing cached: start-up, checks, decoding and training count on both sides. The
-plain one trains in float32; this program in bfloat16 where the processor has it. Prints the seconds of both, their
-ratio, the test mean IoU of every trial on both sides, and the seconds with one part of this program switched off at a
-time.
+trial on other scenes, which is trained before and not counted. Both are commands of their own, run one after the other
+with nothing cached: start-up, checks, decoding and training count on both sides. The plain one trains in float32; this
+program in bfloat16 where the processor has it. Prints the seconds of both, their ratio, the test mean IoU of every
+trial on both sides, and the seconds with one part of this program switched off at a time.
 """
 
 import argparse
