@@ -24,10 +24,15 @@ from segtrain.models.stock.torchvision_zoo import (
 )
 from segtrain.models.unet import build_unet
 
+
+def _build_fcn(config: TrialConfig, classes: int, *skips: str) -> EncoderDecoder:
+    return build_fcn(classes, skips, config.width_mult, config.upsampling, config.skip_scale)
+
+
 MODELS: dict[Arch, Callable[[TrialConfig, int], EncoderDecoder]] = {
-    "fcn32s": lambda config, classes: build_fcn(classes, (), config.width_mult),
-    "fcn16s": lambda config, classes: build_fcn(classes, ("pool4",), config.width_mult),
-    "fcn8s": lambda config, classes: build_fcn(classes, ("pool4", "pool3"), config.width_mult),
+    "fcn32s": lambda config, classes: _build_fcn(config, classes),
+    "fcn16s": lambda config, classes: _build_fcn(config, classes, "pool4"),
+    "fcn8s": lambda config, classes: _build_fcn(config, classes, "pool4", "pool3"),
     "fcn_resnet50": lambda _, classes: build_fcn_resnet50(classes),
     "segformer_b0": lambda _, classes: build_segformer(classes, "b0"),
     "segformer_b1": lambda _, classes: build_segformer(classes, "b1"),

@@ -72,6 +72,11 @@ EDITS: dict[str, dict[str, Any]] = {
     "vertical_flip": {"vertical_flip": True},
     "color_jitter": {"color_jitter": 0.4},
     "take": {"take": "all", "init": "parent", "parent": "a"},
+    "reduction": {"reduction": "sum"},
+    "bias_lr_factor": {"bias_lr_factor": 2.0},
+    "bias_decay": {"bias_decay": False},
+    "upsampling": {"upsampling": "fixed"},
+    "skip_scale": {"skip_scale": 0.01},
 }
 
 
@@ -250,6 +255,23 @@ def test_edit_leaves_the_original_alone() -> None:
             {"arch": "unet"},
             "init is 'imagenet' and arch is 'unet', which has no ImageNet weights; set init=scratch",
         ),
+        (
+            {"upsampling": "fixed", "arch": "fcn_resnet50"},
+            "upsampling is 'fixed' and arch is 'fcn_resnet50'; it is of fcn32s, fcn16s, fcn8s: set one of these, or "
+            "leave upsampling out",
+        ),
+        (
+            {"skip_scale": 0.01, "arch": "fcn32s"},
+            "skip_scale is 0.01 and arch is 'fcn32s'; it is of fcn16s, fcn8s: set one of these, or leave skip_scale "
+            "out",
+        ),
+        (
+            {"reduction": "sum", "loss": "dice"},
+            "reduction is 'sum' and loss is 'dice' with class_weights=none and label_smoothing=0; only the plain "
+            "cross_entropy is summed: leave them out, or set reduction=mean",
+        ),
+        ({"skip_scale": 0}, "skip_scale is 0.0; allowed: a number from 1e-06 to 1000000"),
+        ({"bias_lr_factor": 0}, "bias_lr_factor is 0.0; allowed: a number from 1e-30 to 1000000"),
         (
             {"gate": "upsampled"},
             "gate is 'upsampled' and arch is 'fcn8s', which has no attention gates; leave gate out, or set "

@@ -108,7 +108,7 @@ def check_starts(trials: Iterable[Trial], console: Console) -> None:
 
 def _layers(config: TrialConfig) -> tuple[Any, ...]:
     """What decides the names and shapes of a model's layers, and which of them have to be taken."""
-    return config.arch, config.width_mult, config.gate, config.dataset, config.freeze
+    return config.arch, config.width_mult, config.gate, config.upsampling, config.dataset, config.freeze
 
 
 def check_recipes(configs: Iterable[TrialConfig]) -> None:
