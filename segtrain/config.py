@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from segtrain.errors import UserError
 from segtrain.fields import MOST_NUMBER, did_you_mean, is_name, shown
 from segtrain.own_code import NAME, is_own_name
-from segtrain.recipe import MOST_ACCUMULATED, Schedule, find_mismatch, find_wrong_name
+from segtrain.recipe import MOST_ACCUMULATED, EvalMode, Resolution, Schedule, find_mismatch, find_wrong_name
 from segtrain.records import FREEZE_LABELS
 
 Arch = Literal[
@@ -105,6 +105,10 @@ class TrialConfig:
     random_rotation: float = 0.0  # degrees, to either side
     vertical_flip: bool = False  # random, as `flip` is
     color_jitter: float = 0.0  # of brightness, contrast and saturation; a quarter of it of the hue
+    resolution: Resolution = "resized"  # of the images, and of the masks that are scored against: see recipe.py
+    eval_mode: EvalMode = "slide"  # with resolution=own, as the next two: through windows, or whole
+    eval_flip: bool = False  # the mean of what an image and its mirror image give
+    eval_scales: str = "1"  # the mean over images of these sizes, such as 0.75:1:1.25
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -142,7 +146,7 @@ class TrialConfig:
         ):
             if not holds:
                 raise _value_error(name, getattr(self, name), allowed)
-        for name in ("loss", "class_weights", "optimizer"):
+        for name in ("loss", "class_weights", "optimizer", "eval_scales"):
             if (wrong := find_wrong_name(name, getattr(self, name))) is not None:
                 raise ConfigError(wrong)
         if (mismatch := find_mismatch(self)) is not None:
@@ -222,8 +226,8 @@ class TrialConfig:
 
     @property
     def augmented(self) -> bool:
-        """Whether a training image is seen in more ways than as it is and flipped."""
-        return (self.random_scale, self.random_rotation, self.vertical_flip, self.color_jitter) != (1, 0, False, 0)
+        """Whether a training image is seen in more ways than whole, as it is and flipped."""
+        return self.resolution == "own" or (self.random_scale, self.random_rotation, self.vertical_flip, self.color_jitter) != (1, 0, False, 0)
 
     @property
     def run_name(self) -> str:

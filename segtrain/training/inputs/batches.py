@@ -18,6 +18,8 @@ from segtrain.training.inputs.features import Features, SplitFeatures
 # Of ImageNet, in RGB, as torchvision's weights expect them.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+MEAN_COLOUR = tuple(round(255 * mean) for mean in MEAN)
+"""Of what lies beyond an image: next to zero, once it is normalised."""
 RESIDENT_SHARE = 0.25
 """A split lives on a GPU when it takes less than this share of the memory that is free there."""
 
