@@ -34,7 +34,10 @@ _FOREIGN_ARCH = re.compile(
     r"(?P<smp>smp:\w+/[\w.-]+)|(?P<torchvision>torchvision:\w+)|(?P<hf>hf:\S.*)"
     rf"|(?P<own>(?!(?:smp|torchvision|hf):){NAME})"
 )
-Dataset = Literal["roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets"]
+Dataset = Literal[
+    "roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets",
+    "voc", "voc2012", "objects",
+]  # fmt: skip
 """The datasets that come with the program; TrialConfig.dataset may also be of the form of one of OWN_DATASETS."""
 OWN_DATASETS = ("PATH/dataset.toml", "package.module:NAME")
 OWN_PREFIX = "own:"

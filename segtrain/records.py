@@ -31,6 +31,8 @@ STUDIES_DIR = "studies"
 CONFIG_FILE = "config.json"
 ENV_FILE = "env.json"
 MODEL_FILE = "model.json"  # classes, palette and normalisation; absent in folders of versions before it
+NETWORK_FILE = "network.json"  # {"layers": the fields of segtrain.models.layers.Layer each}; absent before it
+DATA_FILE = "data.json"  # classes, size, and per split what segtrain.training.data_file counts; absent before it
 STATUS_FILE = "status.json"
 METRICS_FILE = "metrics.jsonl"
 LAST_FILE = "last.pt"
@@ -55,6 +57,8 @@ PANELS_DIR = "panels"
 PANEL_COUNT = 8
 PANEL_KINDS = ("image", "truth", "prediction")
 """Each panel is three PNGs of one size, named by `panel_file`; truth and prediction carry the dataset's palette."""
+EXAMPLES_DIR = "examples"  # single images for the eye, named by `example_file`; absent before it
+EXAMPLE_RANKS = ("train", "worst1", "worst2", "worst3", "median")
 
 STUDY_FILE = "study.json"
 SEARCH_FILE = "search.json"  # of a study that is a search: what each of its trials was asked and how it ended
@@ -177,6 +181,11 @@ REMEDY = "restore it or delete its folder to start over"
 def panel_file(index: int, kind: str) -> str:
     """`00_image.png`, `00_truth.png`, `00_prediction.png`, ..."""
     return f"{index:02d}_{kind}.png"
+
+
+def example_file(rank: str, index: int, kind: str) -> str:
+    """`worst1-17_prediction.png`: `rank` is of EXAMPLE_RANKS, `index` the image's number in its split, from 0."""
+    return f"{rank}-{index}_{kind}.png"
 
 
 def trial_dir(out: Path, trial_id: str) -> Path:

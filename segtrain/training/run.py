@@ -29,14 +29,16 @@ from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart, Progress
+from segtrain.training.data_file import write_data_file
 from segtrain.training.evaluation import Evaluation, autocast, evaluate
+from segtrain.training.examples import save_training_examples
 from segtrain.training.inputs.batches import Inputs
 from segtrain.training.inputs.features import Features, open_features
 from segtrain.training.inputs.random_views import RandomViews
 from segtrain.training.model_file import write_model_file
 from segtrain.training.objective.losses import Loss, build_loss
 from segtrain.training.objective.optimizer import AveragedWeights, build_optimizer
-from segtrain.training.operation_counts import flops_per_image
+from segtrain.training.operation_counts import flops_per_image, layers_of
 
 
 @dataclass
@@ -86,7 +88,7 @@ def start_or_resume(
     config: TrialConfig, folder: Path, data_root: Path, threads: int | None, use_gpu: bool = True
 ) -> Run:
     """Builds the trial as it was when `last.pt` was written, or at its beginning."""
-    for written in (folder, folder / records.PANELS_DIR):
+    for written in (folder, folder / records.PANELS_DIR, folder / records.EXAMPLES_DIR):
         for stray in written.glob(f".*{records.TEMPORARY_SUFFIX}"):
             stray.unlink(missing_ok=True)
     hardware = pick_hardware(config.precision, threads, use_gpu)
@@ -146,6 +148,9 @@ def start_or_resume(
         folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
     )
     write_model_file(folder, dataset)
+    records.write_json(folder / records.NETWORK_FILE, {"layers": layers_of(config, len(dataset.classes))})
+    write_data_file(folder, dataset, data)
+    save_training_examples(folder, data.splits["train"], dataset)
     run.write_status("running")
     return run
 

@@ -108,6 +108,7 @@ KILLS: dict[str, tuple[Any, str, int, bool, int]] = {  # owner, name, call, afte
     "between last.pt and the status": (checkpoint, "save_last", 4, True, 4),
     "before the test set": (trial_module, "test_best_weights", 1, False, 5),
     "among the panels": (evaluate_module.records, "panel_file", 5, False, 5),
+    "among the examples": (evaluate_module.records, "example_file", 12, False, 5),
     "between the confusion matrix and the scores": (records, "write_test_scores", 1, False, 5),
     "between the scores and the status": (records, "write_test_scores", 1, True, 5),
 }
