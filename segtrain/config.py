@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from segtrain.errors import UserError
 from segtrain.fields import MOST_NUMBER, did_you_mean, is_name, shown
 from segtrain.own_code import NAME, is_own_name
-from segtrain.recipe import MOST_ACCUMULATED, EvalMode, Resolution, Schedule, find_mismatch, find_wrong_name
+from segtrain.recipe import MOST_ACCUMULATED, Schedule, find_mismatch, find_wrong_name
 from segtrain.records import FREEZE_LABELS
 
 Arch = Literal[
@@ -47,6 +47,11 @@ _OWN_DATASET = re.compile(rf"[^\0]*\.toml|{OWN_PREFIX}{OWN_NAME}|(?!{OWN_PREFIX}
 Init = Literal["imagenet", "scratch", "parent", "pretrained"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Gate = Literal["strided", "upsampled"]
+Resolution = Literal["resized", "restored", "own"]
+"""`resized`: images and masks are brought to image_height x image_width, and scored so. `restored`: images are, and
+predictions are brought back to the size of the file before they are scored. `own`: neither is; a network is trained on
+crops of image_height x image_width, and evaluated on whole files."""
+EvalMode = Literal["slide", "whole"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 SCALABLE = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_noskip", "unet_residual", "unet_attention_residual")
@@ -108,7 +113,7 @@ class TrialConfig:
     random_rotation: float = 0.0  # degrees, to either side
     vertical_flip: bool = False  # random, as `flip` is
     color_jitter: float = 0.0  # of brightness, contrast and saturation; a quarter of it of the hue
-    resolution: Resolution = "resized"  # of the images, and of the masks that are scored against: see recipe.py
+    resolution: Resolution = "resized"  # of the images, and of the masks that are scored against
     eval_mode: EvalMode = "slide"  # with resolution=own, as the next two: through windows, or whole
     eval_flip: bool = False  # the mean of what an image and its mirror image give
     eval_scales: str = "1"  # the mean over images of these sizes, such as 0.75:1:1.25
@@ -230,7 +235,12 @@ class TrialConfig:
     @property
     def augmented(self) -> bool:
         """Whether a training image is seen in more ways than whole, as it is and flipped."""
-        return self.resolution == "own" or (self.random_scale, self.random_rotation, self.vertical_flip, self.color_jitter) != (1, 0, False, 0)
+        return self.resolution == "own" or (
+            self.random_scale,
+            self.random_rotation,
+            self.vertical_flip,
+            self.color_jitter,
+        ) != (1, 0, False, 0)
 
     @property
     def run_name(self) -> str:

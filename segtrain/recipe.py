@@ -9,11 +9,6 @@ from segtrain.fields import did_you_mean, shown
 from segtrain.own_code import is_own_name
 
 Schedule = Literal["exponential", "poly", "cosine", "constant"]
-Resolution = Literal["resized", "restored", "own"]
-"""`resized`: images and masks are brought to image_height x image_width, and scored so. `restored`: images are, and
-predictions are brought back to the size of the file before they are scored. `own`: neither is; a network is trained on
-crops of image_height x image_width, and evaluated on whole files."""
-EvalMode = Literal["slide", "whole"]
 LOSSES = ("cross_entropy", "focal", "dice", "lovasz", "ohem_cross_entropy")
 SMOOTHED = ("cross_entropy", "ohem_cross_entropy")
 """Losses that take label_smoothing."""
@@ -49,7 +44,7 @@ def given_scales(eval_scales: str) -> tuple[float, ...]:
     if not re.fullmatch(r"\d+(\.\d+)?(:\d+(\.\d+)?)*", eval_scales):
         return ()
     scales = tuple(map(float, eval_scales.split(":")))
-    within = len(scales) <= MOST_SCALES and LEAST_SCALE <= min(scales) and max(scales) <= MOST_SCALE
+    within = len(scales) <= MOST_SCALES and min(scales) >= LEAST_SCALE and max(scales) <= MOST_SCALE
     return scales if within and len(set(scales)) == len(scales) else ()
 
 

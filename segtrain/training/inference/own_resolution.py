@@ -10,7 +10,7 @@ from torch import Tensor
 
 from segtrain.config import TrialConfig
 from segtrain.data.cache import IMAGE_RESAMPLING
-from segtrain.training.inference.looks import Look, looks_at, padded_size
+from segtrain.training.inference.geometry import Look, looks_at, padded_size
 from segtrain.training.inference.windows import Network, resized, through_windows
 from segtrain.training.inputs.batches import MEAN_COLOUR
 

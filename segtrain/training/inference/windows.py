@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segtrain.training.inference.looks import starts
+from segtrain.training.inference.geometry import starts
 
 Network = Callable[[npt.NDArray[np.uint8]], Tensor]
 """(N, h, w, 3) uint8 RGB -> (N, K, h, w) probabilities."""

@@ -41,9 +41,9 @@ class Batch:
 class Normalisation:
     """(N, 3, H, W) uint8 RGB -> what a model takes, on the trial's device."""
 
-    def __init__(self, hardware: Hardware) -> None:
+    def __init__(self, hardware: Hardware, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
         self.memory_format = hardware.memory_format
-        self.mean, self.std = (255 * torch.tensor(v, device=hardware.device).view(3, 1, 1) for v in (MEAN, STD))
+        self.mean, self.std = (255 * torch.tensor(v, device=hardware.device).view(3, 1, 1) for v in (mean, std))
 
     def __call__(self, pixels: Tensor) -> Tensor:
         return pixels.float().sub_(self.mean).div_(self.std).contiguous(memory_format=self.memory_format)

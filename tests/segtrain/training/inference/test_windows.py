@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segtrain.training.inference import windows
-from segtrain.training.inference.looks import starts
+from segtrain.training.inference.geometry import starts
 from segtrain.training.inference.windows import resized, through_windows
 
 
