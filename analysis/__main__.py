@@ -1,7 +1,8 @@
 """`python -m analysis report|best|data ...`: what finished trials say, and what a dataset looks like.
 
     report <out>/studies/<name> ...   writes each study's report/: index.html, tables, figures (--figures png pdf svg);
-                                      works during the sweep
+                                      works during the sweep. Of all commands that were given for the study, or with
+                                      --latest of the last one
     best <out>                        prints the best models over all studies of an output folder, and the command
                                       that predicts with the best of each dataset
     data ...                          draws and checks a dataset; see `data --help`
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command == "best":
         return print_best(options.out)
-    codes = [report(folder, options.figures) for folder in options.study]
+    codes = [report(folder, options.figures, options.latest) for folder in options.study]
     return max(codes)
 
 
@@ -44,23 +45,26 @@ def _parser() -> argparse.ArgumentParser:
         "--figures", nargs="+", choices=FIGURE_KINDS, default=["png"], metavar="KIND",
         help=f"files of the figures: {', '.join(FIGURE_KINDS)} (png alone)",
     )  # fmt: skip
+    one.add_argument("--latest", action="store_true", help="what the last command asked for alone (all commands')")
     best = commands.add_parser("best", help="print the best models over all studies")
     best.add_argument("out", type=Path, help="the output folder of the sweeps")
     commands.add_parser("data", help="draw and check a dataset: data --help")
     return parser
 
 
-def report(folder: Path, kinds: Sequence[str]) -> int:
+def report(folder: Path, kinds: Sequence[str], latest: bool = False) -> int:
     from analysis.read.frames import load
     from analysis.report.page import write_report
 
     try:
-        study = load(folder)
+        study = load(folder, latest)
         written = write_report(study, kinds)
     except (RecordError, OSError) as error:
         print(f"analysis: {printable(str(error))}", file=sys.stderr)
         return 2
-    print(f"# {study.title}\n\nrun by: {study.command}\n")
+    others = len(study.commands) - 1
+    gathered = f", and {others} other command{'s' if others > 1 else ''}" if others and not latest else ""
+    print(f"# {study.title}\n\nrun by: {study.command}{gathered}\n")
     for table in written.tables:
         if table.name not in ("provenance", "class_iou", "class_differences", "settings"):  # long, and in the files
             print(table.markdown())
