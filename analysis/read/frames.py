@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.read import dynamics
-from analysis.read.setting_names import gather_axes, name_settings
-from analysis.read.study_json import Row, only_latest, read_description
+from analysis.read.gathering.setting_names import gather_axes, name_settings
+from analysis.read.gathering.study_json import Row, only_latest, read_description
 from analysis.read.trial_folder import (
     CLASS_NUMBERS,
     COST_NUMBERS,

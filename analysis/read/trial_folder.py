@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from analysis.read import dynamics
-from analysis.read.study_json import Row
+from analysis.read.gathering.study_json import Row
 from segtrain import records
 from segtrain.fields import COUNT, FLAG, NAME, NUMBER, OBJECT, PLAIN, TEXT, or_none
 from segtrain.records import RecordError

@@ -30,7 +30,7 @@ from analysis.inference.estimates import ALPHA, LEVEL, RESOLUTION, Estimate
 from analysis.inference.outlook import Lack, Standing, lack_text, lacks
 from analysis.inference.spending import FIRST_SHARE, Look, next_share, over_looks, read_looks
 from analysis.read.frames import Study
-from analysis.read.study_json import REMEDY
+from analysis.read.gathering.study_json import REMEDY
 from analysis.statistics import claim_metrics, contrasts
 from analysis.statistics.claim_metrics import METRICS, Metric
 from analysis.statistics.contrasts import NO_TRIALS, Differences, Side

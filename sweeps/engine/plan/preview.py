@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from analysis.read.study_json import read_known
+from analysis.read.gathering.study_json import read_known
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.data.by_name import find_dataset

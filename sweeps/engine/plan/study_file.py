@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.inference.spending import FIRST_SHARE, Look
 from analysis.inference.spending import read_looks as parse_looks
-from analysis.read.study_json import COMPARED_STAGE, REMEDY, looks_at, read_known
+from analysis.read.gathering.study_json import COMPARED_STAGE, REMEDY, looks_at, read_known
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
 from segtrain.machine.disk import locked

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from analysis.inference.estimates import ALPHA
 from analysis.inference.spending import Look
 from analysis.read import frames
-from analysis.read.study_json import COMPARED_STAGE
+from analysis.read.gathering.study_json import COMPARED_STAGE
 from analysis.statistics.claims import Judgement, judge_all
 from segtrain import records
 from sweeps.engine.ask.options import Options

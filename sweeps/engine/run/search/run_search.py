@@ -11,8 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
 
+from analysis.read.gathering.study_json import read_known
 from analysis.read.search_history import sound_cells
-from analysis.read.study_json import read_known
 from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.found import write_found

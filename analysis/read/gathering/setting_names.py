@@ -5,7 +5,7 @@ a name nor a comparison mixes the two."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.read.study_json import COMPARED_STAGE, TUNING_STAGE, Row
+from analysis.read.gathering.study_json import COMPARED_STAGE, TUNING_STAGE, Row
 from analysis.read.trial_folder import Trial
 
 _NOT_AN_AXIS = ("seed", "parent")  # seeds are averaged over, and parents follow from what is asked
