@@ -26,6 +26,7 @@ from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.plan.study_file import write_study
 from sweeps.engine.run.cluster import starting_ray
+from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.search.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
 
 LOCK_FILE = ".search.lock"
@@ -34,7 +35,9 @@ WRITE_EVERY_S, WRITE_SHARE = 5.0, 0.05
 of the time: it is about every trial, so thousands would crawl."""
 
 
-def run_search(search: Search, options: Options, storage: str | None, console: Console) -> int:
+def run_search(
+    search: Search, options: Options, storage: str | None, console: Console, mirror: Mirror | None = None
+) -> int:
     """Spends what is left of the search's trials and says what was found.
 
     Returns the exit code: 1 when a search found nothing, or with `strict` when a trial failed, and INTERRUPTED after
@@ -64,7 +67,7 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
             preflight.keep_code((trial.config for trial in trials), folder)
             results.write()
             through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
-            complete = through or _spend(search, plan, epoch_flops, options, console, results.studies)
+            complete = through or _spend(search, plan, epoch_flops, options, console, results.studies, mirror)
             results.write()
             results.show(console)
     except Timeout:
@@ -84,13 +87,14 @@ def _spend(
     options: Options,
     console: Console,
     studies: OptunaStudies,
+    mirror: Mirror | None,
 ) -> bool:
     """Whether it came to its end."""
     try:
         with starting_ray(options) as ready:
             from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
 
-            return run_trials(search.study.name, plan, epoch_flops, options, console, ready, studies)
+            return run_trials(search.study.name, plan, epoch_flops, options, console, ready, studies, mirror=mirror)
     except KeyboardInterrupt:
         return False
 
