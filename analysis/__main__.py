@@ -1,7 +1,8 @@
 """`python -m analysis report|best|data ...`: what finished trials say, and what a dataset looks like.
 
     report <out>/studies/<name> ...   writes each study's report/: index.html, tables, figures (--figures png pdf svg);
-                                      works during the sweep
+                                      works during the sweep. Of all commands that were given for the study, or with
+                                      --latest of the last one
     best <out>                        prints the best models over all studies of an output folder, and the command
                                       that predicts with the best of each dataset
                                       both take the address of a mirror too, such as s3://bucket/prefix, and write
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command == "best":
         return _told(partial(print_best, options.out))
-    return max([_told(partial(report, place, options.figures)) for place in options.study])
+    return max([_told(partial(report, place, options.figures, options.latest)) for place in options.study])
 
 
 def _told(command: Callable[[], None]) -> int:
@@ -57,19 +58,22 @@ def _parser() -> argparse.ArgumentParser:
         "--figures", nargs="+", choices=FIGURE_KINDS, default=["png"], metavar="KIND",
         help=f"files of the figures: {', '.join(FIGURE_KINDS)} (png alone)",
     )  # fmt: skip
+    one.add_argument("--latest", action="store_true", help="what the last command asked for alone (all commands')")
     best = commands.add_parser("best", help="print the best models over all studies")
     best.add_argument("out", help="the output folder of the sweeps")
     commands.add_parser("data", help="draw and check a dataset: data --help")
     return parser
 
 
-def report(place: str, kinds: Sequence[str]) -> None:
+def report(place: str, kinds: Sequence[str], latest: bool = False) -> None:
     from analysis.read.frames import load
     from analysis.report.page import write_report
 
-    study = load(ReadCopy(place).study if ADDRESS.match(place) else Path(place))
+    study = load(ReadCopy(place).study if ADDRESS.match(place) else Path(place), latest)
     written = write_report(study, kinds)
-    print(f"# {study.title}\n\nrun by: {study.command}\n")
+    others = len(study.commands) - 1
+    gathered = f", and {others} other command{'s' if others > 1 else ''}" if others and not latest else ""
+    print(f"# {study.title}\n\nrun by: {study.command}{gathered}\n")
     for table in written.tables:
         if table.name not in ("provenance", "class_iou", "class_differences", "settings"):  # long, and in the files
             print(table.markdown())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from analysis.read.gathering.study_json import read_known
 from segtrain import records
 from segtrain.machine.disk import NO_SPACE_LEFT
 from sweeps.engine.ask.options import INTERRUPTED, Options
@@ -31,6 +32,7 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
     ResourceError, ConfigError, DataError, WeightsError, PlanError, OSError.
     """
     preflight.check_machine(options)
+    read_known(records.study_dir(options.out, study.name))  # raises, where nothing can be added to it
     current_data = preflight.current_data(options.data_root)
     replication = _replication(study, options, current_data) if options.replicates else None
     trials = replication.trials if replication else study.expand()
