@@ -34,7 +34,10 @@ _FOREIGN_ARCH = re.compile(
     r"(?P<smp>smp:\w+/[\w.-]+)|(?P<torchvision>torchvision:\w+)|(?P<hf>hf:\S.*)"
     rf"|(?P<own>(?!(?:smp|torchvision|hf):){NAME})"
 )
-Dataset = Literal["roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets"]
+Dataset = Literal[
+    "roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets",
+    "voc", "voc2012", "objects",
+]  # fmt: skip
 """The datasets that come with the program; TrialConfig.dataset may also be of the form of one of OWN_DATASETS."""
 OWN_DATASETS = ("PATH/dataset.toml", "package.module:NAME")
 OWN_PREFIX = "own:"
@@ -101,6 +104,10 @@ class TrialConfig:
     clip_norm: float = 0.0  # the norm that gradients are scaled down to; 0: as they are
     accumulate: int = 1  # batches whose gradients make one step
     ema_decay: float = 0.0  # of the average of the weights that is validated and kept in their place; 0: none
+    random_scale: float = 1.0  # training images are scaled by up to this, or down to one by this; 1: they are not
+    random_rotation: float = 0.0  # degrees, to either side
+    vertical_flip: bool = False  # random, as `flip` is
+    color_jitter: float = 0.0  # of brightness, contrast and saturation; a quarter of it of the hue
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -132,6 +139,9 @@ class TrialConfig:
             ("clip_norm", 0 <= self.clip_norm <= MOST_RATE, f"a number from 0 to {MOST_RATE:g}"),
             ("accumulate", 1 <= self.accumulate <= MOST_ACCUMULATED, f"an integer from 1 to {MOST_ACCUMULATED}"),
             ("ema_decay", 0 <= self.ema_decay < 1, "a number from 0 to less than 1"),
+            ("random_scale", 1 <= self.random_scale <= 10, "a number from 1 to 10"),
+            ("random_rotation", 0 <= self.random_rotation <= 180, "degrees, from 0 to 180"),
+            ("color_jitter", 0 <= self.color_jitter <= 1, "a number from 0 to 1"),
         ):
             if not holds:
                 raise _value_error(name, getattr(self, name), allowed)
@@ -212,6 +222,11 @@ class TrialConfig:
         """The names of the user's own functions that the trial uses."""
         own = [self.arch] if library_of(self.arch) == "own" else []
         return own + [name for name in (self.loss, self.optimizer) if is_own_name(name)]
+
+    @property
+    def augmented(self) -> bool:
+        """Whether a training image is seen in more ways than as it is and flipped."""
+        return (self.random_scale, self.random_rotation, self.vertical_flip, self.color_jitter) != (1, 0, False, 0)
 
     @property
     def run_name(self) -> str:

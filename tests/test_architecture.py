@@ -27,7 +27,7 @@ ROOMS = {
     "segtrain/own_code": {"errors"},
     "segtrain/recipe": {"errors", "fields", "own_code"},
     "segtrain/config": {"errors", "fields", "own_code", "recipe", "records"},
-    "segtrain/machine": {"config", "errors", "records"},
+    "segtrain/machine": {"config", "errors", "fields", "records"},
     "segtrain/synthetic": {"machine"},
     "segtrain/data": {"config", "errors", "fields", "machine", "own_code", "records", "synthetic"},
     "segtrain/metrics": {"records"},

@@ -93,7 +93,7 @@ def require_inside(folder: Path, out: Path) -> None:
     """Raises RecordError when the folder of a trial, or a file in it, is a link that leads out of `out`: the run may
     be another's, and what it points to is none of its files."""
     entries = [folder]
-    for listed in (folder, folder / records.PANELS_DIR):
+    for listed in (folder, folder / records.PANELS_DIR, folder / records.EXAMPLES_DIR):
         if listed.is_dir():
             entries += [Path(entry.path) for entry in os.scandir(listed) if entry.is_symlink()]
     for path in entries:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from segtrain.data.fingerprint import fingerprint, stderr_progress
-from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset, Pair, Split, require_pairs, to_rgb
+from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset, Pair, Split, open_picture, require_pairs, to_rgb
 from segtrain.errors import UserError
 from segtrain.machine.array_store import Array, Layout, StoredArrays, cache_root, machine_store
 from segtrain.own_code import CodeError, describe_error
@@ -125,6 +125,8 @@ def _fingerprint(dataset: Dataset, data_root: Path, pairs: Mapping[Split, list[P
     # Absent where they are as they always were, so that what was trained before counts as of the same data.
     if dataset.decode_image is not to_rgb:
         decoding["decode_image"] = _describe(dataset.decode_image)
+    if dataset.read_labels is not None:
+        decoding["read_labels"] = _describe(dataset.read_labels)
     if dataset.code is not None:
         decoding["code"] = dataset.code
     place = hashlib.sha256(os.fsencode(data_root.absolute())).hexdigest()[:8]
@@ -171,21 +173,15 @@ def read_pair(dataset: Dataset, pair: Pair) -> tuple[Image.Image, npt.NDArray[np
     Raises DataError naming every file of the two that cannot be used: unreadable, an image of more bits than the
     dataset reads, a mask of another size than its image, a label that the dataset does not have.
     """
-    opened, problems = {}, []
-    for path in (pair.image, pair.mask):
-        try:
-            with Image.open(path) as file:
-                file.load()
-                opened[path] = file
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            problems.append(f"{path}: cannot be read ({error})")
-    if problems:
+    problems: list[str] = []
+    image = _read(lambda path: dataset.decode_image(open_picture(path)), pair.image, problems)
+    read_labels = dataset.read_labels or (lambda path: dataset.decode_mask(open_picture(path)))
+    labels = _read(read_labels, pair.mask, problems)
+    if image is None or labels is None:
         raise DataError(*problems)
-    image, mask = opened[pair.image], opened[pair.mask]
-    if image.size != mask.size:
-        size, wanted = f"{mask.width}x{mask.height}", f"{image.width}x{image.height}"
+    if image.size != labels.shape[1::-1]:
+        size, wanted = f"{labels.shape[1]}x{labels.shape[0]}", f"{image.width}x{image.height}"
         raise DataError(f"{pair.mask}: is {size} but its image {pair.image} is {wanted}")
-    rgb, labels = _decode(dataset.decode_image, image, pair.image), _decode(dataset.decode_mask, mask, pair.mask)
     if labels.ndim != 2:
         raise DataError(
             f"{pair.mask}: has {labels.shape[2]} channels; dataset {dataset.name!r} expects labels in a single one"
@@ -199,11 +195,13 @@ def read_pair(dataset: Dataset, pair: Pair) -> tuple[Image.Image, npt.NDArray[np
     table = np.full(max(256, 1 + max(dataset.train_ids)), IGNORE, dtype=np.uint8)
     for label, train_id in dataset.train_ids.items():
         table[label] = train_id
-    return rgb, table[labels.astype(np.intp)]
+    return image, table[labels.astype(np.intp)]
 
 
-def _decode(function: Callable[[Image.Image], T], file: Image.Image, path: Path) -> T:
+def _read(function: Callable[[Path], T], path: Path, problems: list[str]) -> T | None:
+    """What `function` makes of the file; None, and more `problems`, where it cannot be used."""
     try:
-        return function(file)
+        return function(path)
     except DataError as error:
-        raise DataError(*(f"{path}: {problem}" for problem in error.problems)) from None
+        problems += [f"{path}: {problem}" for problem in error.problems]
+    return None

@@ -38,7 +38,7 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     The loss that is recorded is the cross-entropy of the logits in nats, a mean over pixels, whatever the trial makes
     small and whatever auxiliary heads add to it: comparable between recipes, and with the loss of the validation.
     """
-    config, inputs = run.config, run.inputs["train"]
+    config, inputs = run.config, run.training
     started = time.perf_counter()
     torch.manual_seed(dropout_seed(config.seed, epoch))
     lr = learning_rate(config, epoch)
@@ -126,7 +126,7 @@ def validate(run: Run, epoch: int) -> dict[str, Any]:
         if validation.confusion.any() and not math.isfinite(validation.loss):
             # The last step blew the weights up after its own loss had been fine.
             step_images = run.config.batch_size * run.config.accumulate
-            raise Diverged("validation", validation.loss, -(-len(run.inputs["train"]) // step_images))
+            raise Diverged("validation", validation.loss, -(-len(run.training) // step_images))
         found = scores(validation.confusion)
         if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
             run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou

@@ -29,13 +29,16 @@ from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart, Progress
+from segtrain.training.data_file import write_data_file
 from segtrain.training.evaluation import Evaluation, autocast, evaluate
+from segtrain.training.examples import save_training_examples
 from segtrain.training.inputs.batches import Inputs
 from segtrain.training.inputs.features import Features, open_features
+from segtrain.training.inputs.random_views import RandomViews
 from segtrain.training.model_file import write_model_file
 from segtrain.training.objective.losses import Loss, build_loss
 from segtrain.training.objective.optimizer import AveragedWeights, build_optimizer
-from segtrain.training.operation_counts import flops_per_image
+from segtrain.training.operation_counts import flops_per_image, layers_of
 
 
 @dataclass
@@ -50,7 +53,8 @@ class Run:
     optimizer: Optimizer
     progress: Progress
     attempts: int
-    inputs: Mapping[Split, Inputs]
+    training: Inputs | RandomViews
+    inputs: Mapping[Split, Inputs]  # of the splits that are evaluated
     loss: Loss | None  # None: the plain cross-entropy, which is recorded in any case
     average: AveragedWeights | None
     part: EpochPart | None = None  # of the next epoch, when it was under way
@@ -84,7 +88,7 @@ def start_or_resume(
     config: TrialConfig, folder: Path, data_root: Path, threads: int | None, use_gpu: bool = True
 ) -> Run:
     """Builds the trial as it was when `last.pt` was written, or at its beginning."""
-    for written in (folder, folder / records.PANELS_DIR):
+    for written in (folder, folder / records.PANELS_DIR, folder / records.EXAMPLES_DIR):
         for stray in written.glob(f".*{records.TEMPORARY_SUFFIX}"):
             stray.unlink(missing_ok=True)
     hardware = pick_hardware(config.precision, threads, use_gpu)
@@ -130,18 +134,23 @@ def start_or_resume(
     records.truncate_metrics(folder, progress.epoch)
     before = records.read_status(folder)
     attempts = 1 + (before.attempts if before else 0)
-    inputs = prepare_inputs(config, model, data, hardware)
+    training, inputs = prepare_inputs(config, model, data, hardware)
     loss = None
     if (config.loss, config.class_weights, config.label_smoothing) != ("cross_entropy", "none", 0):
         loss = build_loss(config, data.splits["train"].masks, len(dataset.classes), hardware.device)
     part = EpochPart(**last["part"]) if last is not None and "part" in last else None
-    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs, loss, average, part)
+    run = Run(
+        config, folder, data, hardware, model, optimizer, progress, attempts, training, inputs, loss, average, part
+    )
     _, flops = flops_per_image(config, len(dataset.classes))
     described = environment.describe(hardware, data.fingerprint, model, flops)
     records.write_json(
         folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
     )
     write_model_file(folder, dataset)
+    records.write_json(folder / records.NETWORK_FILE, {"layers": layers_of(config, len(dataset.classes))})
+    write_data_file(folder, dataset, data)
+    save_training_examples(folder, data.splits["train"], dataset)
     run.write_status("running")
     return run
 
@@ -162,8 +171,12 @@ def keep_code(config: TrialConfig, num_classes: int, folder: Path, resumed: bool
 
 def prepare_inputs(
     config: TrialConfig, model: EncoderDecoder, data: DataCache, hardware: Hardware
-) -> Mapping[Split, Inputs]:
-    """The splits as `model` takes them: images, or what its frozen encoder makes of them."""
+) -> tuple[Inputs | RandomViews, Mapping[Split, Inputs]]:
+    """What the model is trained on, and the splits that it is evaluated on: images, or what its frozen encoder makes of
+    them."""
+    if config.augmented:
+        judged: tuple[Split, ...] = ("val", "test")
+        return RandomViews(data.splits["train"], hardware), {s: Inputs(data.splits[s], hardware) for s in judged}
     images = {split: Inputs(data.splits[split], hardware) for split in SPLITS}
 
     @torch.no_grad()
@@ -175,6 +188,6 @@ def prepare_inputs(
         return features
 
     features = open_features(config, model, data, hardware, encode)
-    if features is None:
-        return images
-    return {split: Inputs(data.splits[split], hardware, features[split]) for split in SPLITS}
+    if features is not None:
+        images = {split: Inputs(data.splits[split], hardware, features[split]) for split in SPLITS}
+    return images["train"], images

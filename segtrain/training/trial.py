@@ -24,6 +24,7 @@ from segtrain.training.evaluation import (
     save_panels,
     save_test_results,
 )
+from segtrain.training.examples import save_test_examples
 from segtrain.training.run import Run, start_or_resume
 
 LOCK_PATIENCE_S = 10.0
@@ -133,4 +134,6 @@ def test_best_weights(run: Run) -> None:
     arrays = run.data.splits["test"]
     save_panels(run.folder, run.model, arrays, inputs, dataset, batch_size, hardware)
     evaluation = evaluate_test(run.model, inputs, len(dataset.classes), batch_size, hardware)
+    confusion = evaluation.image_confusion
+    save_test_examples(run.folder, run.model, arrays, inputs, dataset, confusion, batch_size, hardware)
     save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch, arrays.groups)

@@ -56,6 +56,8 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     _print(console, recipe(study))
+    if (note := feature_note(configs)) is not None:
+        _print(console, note)
     try:
         check_decided(plan, options.out)
     except PlanError as error:
@@ -99,6 +101,18 @@ def recipe(study: Study) -> str:
     return "\n".join(f"{name}: " + ", ".join(f"{k}={v}" for k, v in edit.items()) for name, edit in edits.items())
 
 
+def feature_note(configs: Sequence[TrialConfig]) -> str | None:
+    """Which trials with frozen encoders compute features in every epoch that others would read."""
+    count = sum(config.freeze != "none" and config.augmented for config in configs)
+    if not count:
+        return None
+    which = "1 trial sees" if count == 1 else f"{count} trials see"
+    return (
+        f"The frozen encoder of {which} other random views in every epoch: its features are computed anew each time, "
+        "where without augmentation they would be kept."
+    )
+
+
 def show_search(search: Search, options: Options, nodes: Nodes, console: Console) -> None:
     """Prints what is left of each search, and its cost if no trial were stopped early. Starts nothing."""
     resources = pick_resources(nodes, *options.resources)
@@ -107,6 +121,8 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     spent = count_trials(folder)
     points = make_plan(search.study.expand(), options.out)
     check_models((p.trial.config for p in points), console)
+    if (note := feature_note([p.trial.config for p in points])) is not None:
+        _print(console, note)
     check_recipes(p.trial.config for p in points)
     flops = _epoch_flops([planned.trial.config for planned in points], options.data_root)
     rate, source = _rate(search.study, points, flops, options.out, resources)

@@ -28,7 +28,7 @@ Outcome = Callable[[Path], dict[str, Any]]
 K = len(CLASSES)
 FILES = {"config.json", "env.json", "model.json", "status.json", "metrics.jsonl", "best.safetensors", "test.json",
          "confusion.npy", "confusion.csv", "confusion_normalised.csv",
-         "image_confusion.npz", "roc.npz", "panels", ".lock"}  # fmt: skip
+         "image_confusion.npz", "roc.npz", "panels", "examples", "network.json", "data.json", ".lock"}  # fmt: skip
 
 
 # What a trial leaves
