@@ -16,7 +16,8 @@ from segtrain.metrics.confusion import SegMetric, scores
 from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart
-from segtrain.training.evaluation import autocast, cross_entropy_sum, forward_with_auxiliary
+from segtrain.training.evaluation import cross_entropy_sum
+from segtrain.training.inference.network import autocast, forward_with_auxiliary
 from segtrain.training.objective.optimizer import learning_rate, set_learning_rate
 from segtrain.training.run import Run
 

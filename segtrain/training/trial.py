@@ -131,7 +131,7 @@ def test_best_weights(run: Run) -> None:
     dataset, inputs = find_dataset(run.config.dataset), run.inputs["test"]
     run.model.load_state_dict(checkpoint.load_best(run.folder))
     batch_size, hardware = run.config.batch_size, run.hardware
-    arrays = run.data.splits["test"]
+    arrays = run.data.scored["test"]
     save_panels(run.folder, run.model, arrays, inputs, dataset, batch_size, hardware)
     evaluation = evaluate_test(run.model, inputs, len(dataset.classes), batch_size, hardware)
     confusion = evaluation.image_confusion
