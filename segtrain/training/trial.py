@@ -18,7 +18,7 @@ from segtrain.machine.device import is_out_of_memory, peak_memory_bytes, reset_p
 from segtrain.machine.disk import NO_SPACE_LEFT, DiskError, is_full, locked
 from segtrain.metrics.confusion import scores
 from segtrain.training import checkpoint
-from segtrain.training.epoch import Diverged, train_one_epoch, validate
+from segtrain.training.epoch import Diverged, is_validated, train_one_epoch, validate
 from segtrain.training.evaluation import (
     evaluate_test,
     save_panels,
@@ -98,7 +98,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         last_epoch = epoch == config.epochs
         try:
             record = {records.EPOCH: epoch, **train_one_epoch(run, epoch)}
-            if epoch % config.val_every == 0 or last_epoch:
+            if is_validated(run, epoch):
                 record |= validate(run, epoch)
         except Diverged as error:
             progress.runtime_s += time.perf_counter() - started
