@@ -47,6 +47,11 @@ _OWN_DATASET = re.compile(rf"[^\0]*\.toml|{OWN_PREFIX}{OWN_NAME}|(?!{OWN_PREFIX}
 Init = Literal["imagenet", "scratch", "parent", "pretrained"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Gate = Literal["strided", "upsampled"]
+Resolution = Literal["resized", "restored", "own"]
+"""`resized`: images and masks are brought to image_height x image_width, and scored so. `restored`: images are, and
+predictions are brought back to the size of the file before they are scored. `own`: neither is; a network is trained on
+crops of image_height x image_width, and evaluated on whole files."""
+EvalMode = Literal["slide", "whole"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 SCALABLE = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_noskip", "unet_residual", "unet_attention_residual")
@@ -108,6 +113,10 @@ class TrialConfig:
     random_rotation: float = 0.0  # degrees, to either side
     vertical_flip: bool = False  # random, as `flip` is
     color_jitter: float = 0.0  # of brightness, contrast and saturation; a quarter of it of the hue
+    resolution: Resolution = "resized"  # of the images, and of the masks that are scored against
+    eval_mode: EvalMode = "slide"  # with resolution=own, as the next two: through windows, or whole
+    eval_flip: bool = False  # the mean of what an image and its mirror image give
+    eval_scales: str = "1"  # the mean over images of these sizes, such as 0.75:1:1.25
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -145,7 +154,7 @@ class TrialConfig:
         ):
             if not holds:
                 raise _value_error(name, getattr(self, name), allowed)
-        for name in ("loss", "class_weights", "optimizer"):
+        for name in ("loss", "class_weights", "optimizer", "eval_scales"):
             if (wrong := find_wrong_name(name, getattr(self, name))) is not None:
                 raise ConfigError(wrong)
         if (mismatch := find_mismatch(self)) is not None:
@@ -225,8 +234,13 @@ class TrialConfig:
 
     @property
     def augmented(self) -> bool:
-        """Whether a training image is seen in more ways than as it is and flipped."""
-        return (self.random_scale, self.random_rotation, self.vertical_flip, self.color_jitter) != (1, 0, False, 0)
+        """Whether a training image is seen in more ways than whole, as it is and flipped."""
+        return self.resolution == "own" or (
+            self.random_scale,
+            self.random_rotation,
+            self.vertical_flip,
+            self.color_jitter,
+        ) != (1, 0, False, 0)
 
     @property
     def run_name(self) -> str:

@@ -167,7 +167,9 @@ KINDS: dict[type, dict[str, Kind]] = {
 }
 EPOCH_KINDS = {
     EPOCH: COUNT,
-    **dict.fromkeys((TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU, TEST_LOSS, TEST_MEAN_IOU, LR), or_none(NUMBER)),
+    **dict.fromkeys(
+        (TRAIN_LOSS, TRAIN_MEAN_IOU, VAL_LOSS, VAL_MEAN_IOU, TEST_LOSS, TEST_MEAN_IOU, LR), or_none(NUMBER)
+    ),
     **dict.fromkeys((EPOCH_S, IMAGES_PER_S, PEAK_MEMORY_BYTES), or_none(SECONDS)),
     VAL_IOU: or_none(_SCORES),
 }

@@ -11,7 +11,7 @@ from rich.table import Table
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.data.by_name import find_dataset
-from segtrain.data.cache import list_pairs
+from segtrain.data.cache import file_size, list_pairs
 from segtrain.data.spec import SPLITS, DataError
 from sweeps.engine.ask.found import count_trials
 from sweeps.engine.ask.options import Options
@@ -19,7 +19,7 @@ from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, check_study_folder, make_plan
 from sweeps.engine.plan.code_changes import choose_again
-from sweeps.engine.plan.cost import duration, epoch_flops, makespan
+from sweeps.engine.plan.cost import duration, epoch_flops, makespan, mean_views, spread
 from sweeps.engine.plan.preflight import check_models, check_recipes, current_data
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 
@@ -145,11 +145,14 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
 
 def _epoch_flops(configs: Sequence[TrialConfig], data_root: Path) -> dict[str, float]:
     """By trial id: floating-point operations of an epoch."""
-    images = {}
-    for name in {config.dataset for config in configs}:
-        pairs = list_pairs(find_dataset(name), data_root)
-        images[name] = {split: len(pairs[split]) for split in SPLITS}
-    return {config.trial_id: epoch_flops(config, images[config.dataset]) for config in configs}
+    pairs = {name: list_pairs(find_dataset(name), data_root) for name in {config.dataset for config in configs}}
+
+    def flops(config: TrialConfig) -> float:
+        listed = pairs[config.dataset]
+        sizes = (file_size(find_dataset(config.dataset), pair) for pair in spread(listed["test"]))
+        return epoch_flops(config, {split: len(listed[split]) for split in SPLITS}, mean_views(config, sizes))
+
+    return {config.trial_id: flops(config) for config in configs}
 
 
 def _rate(
