@@ -49,6 +49,7 @@ ROOMS = {
     "sweeps/engine/ask": set(),
     "sweeps/engine/plan": {"ask"},
     "sweeps/engine/run": {"ask", "plan"},
+    "sweeps/engine/manage": set(),
     "sweeps/engine/cli": {"ask", "plan", "run"},
     "analysis/read": set(),
     "analysis/inference": set(),

@@ -24,7 +24,10 @@ MAX_DEATHS = 3
 """How often a trial's process may die (killed, hung, node lost) before the trial counts as failed."""
 KILLED_FOR_MEMORY = "killed by the kernel: out of memory"
 ELSEWHERE_POLL_S = 2.0
-PAST_TENSE = {"failed": "failed", "pruned": "was stopped", "diverged": "diverged", "skipped": "was skipped"}
+PAST_TENSE = {
+    **dict.fromkeys(("pruned", "stopped"), "was stopped"),
+    **{"failed": "failed", "diverged": "diverged", "skipped": "was skipped"},
+}
 
 TrialState = Literal["pending", "running", "ended"]
 
@@ -222,6 +225,9 @@ class TrialQueue(Searcher):
         if time.monotonic() < entry.not_before:
             return False
         folder = records.trial_dir(self.out, entry.trial.trial_id)
+        if records.is_archived(folder):
+            self._end(entry, "skipped")
+            return False
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with locked(folder / records.LOCK_FILE, timeout_s=0):
@@ -234,6 +240,9 @@ class TrialQueue(Searcher):
             return False
         if status is not None and status.state in records.FINAL_STATES:
             self._end(entry, status.state)
+            return False
+        if (folder / records.STOP_FILE).exists():
+            self._close(entry, "stopped", "stopped before it had begun")
             return False
         return True
 
