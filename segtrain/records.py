@@ -4,6 +4,7 @@
                                best.safetensors test.json confusion.npy confusion.csv confusion_normalised.csv
                                image_confusion.npz roc.npz panels/*.png
     <out>/studies/<name>/      study.json report/
+    <out>/archive/             trials/ and studies/ that were set aside
 
 Writers and readers share this module, so a name on disk is spelled once. Metrics are fractions in
 [0, 1]; an undefined one (a class that does not occur) is null, never 0.
@@ -27,10 +28,13 @@ from segtrain.fields import COUNT, NUMBER, OBJECT, SECONDS, TEXT, Kind, list_of,
 
 TRIALS_DIR = "trials"
 STUDIES_DIR = "studies"
+ARCHIVE_DIR = "archive"
 
 CONFIG_FILE = "config.json"
 ENV_FILE = "env.json"
 MODEL_FILE = "model.json"  # classes, palette and normalisation; absent in folders of versions before it
+NETWORK_FILE = "network.json"  # {"layers": the fields of segtrain.models.layers.Layer each}; absent before it
+DATA_FILE = "data.json"  # classes, size, and per split what segtrain.training.data_file counts; absent before it
 STATUS_FILE = "status.json"
 METRICS_FILE = "metrics.jsonl"
 LAST_FILE = "last.pt"
@@ -45,8 +49,10 @@ IMAGE_CONFUSION_FILE = "image_confusion.npz"
 ROC_FILE = "roc.npz"  # the fields of segtrain.metrics.roc.RocCurves
 CODE_DIR = "code"  # of a model of the user's own: its source, or its configuration
 CODE_KEY = "code"  # in env.json: {"sha256", "files", "earlier"}
+NEW_LAYERS_KEY = "new_layers"  # in env.json of a trial that took all that fits of its parent: what did not
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
+STOP_FILE = ".stop"  # somebody wants this trial to end, and not to be started again; says who
 ROOM_FILE = ".room"  # while a trial runs: space for its last status, should the disk be full
 TEMPORARY_SUFFIX = ".tmp"
 FINGERPRINT_DIGITS = 16  # of data; older folders have 12, over times instead of content
@@ -55,6 +61,8 @@ PANELS_DIR = "panels"
 PANEL_COUNT = 8
 PANEL_KINDS = ("image", "truth", "prediction")
 """Each panel is three PNGs of one size, named by `panel_file`; truth and prediction carry the dataset's palette."""
+EXAMPLES_DIR = "examples"  # single images for the eye, named by `example_file`; absent before it
+EXAMPLE_RANKS = ("train", "worst1", "worst2", "worst3", "median")
 
 STUDY_FILE = "study.json"
 SEARCH_FILE = "search.json"  # of a study that is a search: what each of its trials was asked and how it ended
@@ -78,7 +86,7 @@ PEAK_MEMORY_BYTES = "peak_memory_bytes"
 FREEZE_LABELS = {"none": "unfreeze", "encoder": "freeze", "all_but_score": "score_only"}
 """How the reports call the freeze settings; used in run names, trial ids and tables."""
 
-State = Literal["running", "finished", "failed", "diverged", "skipped", "pruned"]
+State = Literal["running", "finished", "failed", "diverged", "skipped", "pruned", "stopped"]
 STATES: tuple[State, ...] = get_args(State)
 FINAL_STATES: tuple[State, ...] = ("finished", "diverged")
 """States that are results: such a trial is not run again."""
@@ -160,7 +168,9 @@ KINDS: dict[type, dict[str, Kind]] = {
 }
 EPOCH_KINDS = {
     EPOCH: COUNT,
-    **dict.fromkeys((TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU, TEST_LOSS, TEST_MEAN_IOU, LR), or_none(NUMBER)),
+    **dict.fromkeys(
+        (TRAIN_LOSS, TRAIN_MEAN_IOU, VAL_LOSS, VAL_MEAN_IOU, TEST_LOSS, TEST_MEAN_IOU, LR), or_none(NUMBER)
+    ),
     **dict.fromkeys((EPOCH_S, IMAGES_PER_S, PEAK_MEMORY_BYTES), or_none(SECONDS)),
     VAL_IOU: or_none(_SCORES),
 }
@@ -179,12 +189,27 @@ def panel_file(index: int, kind: str) -> str:
     return f"{index:02d}_{kind}.png"
 
 
+def example_file(rank: str, index: int, kind: str) -> str:
+    """`worst1-17_prediction.png`: `rank` is of EXAMPLE_RANKS, `index` the image's number in its split, from 0."""
+    return f"{rank}-{index}_{kind}.png"
+
+
 def trial_dir(out: Path, trial_id: str) -> Path:
     return out / TRIALS_DIR / trial_id
 
 
 def study_dir(out: Path, name: str) -> Path:
     return out / STUDIES_DIR / name
+
+
+def is_archived(folder: Path) -> bool:
+    """Whether the trial or the study of this folder was set aside."""
+    return not folder.exists() and archived(folder).exists()
+
+
+def archived(folder: Path) -> Path:
+    """Where a folder of a trial or a study lies when it is set aside."""
+    return folder.parents[1] / ARCHIVE_DIR / folder.parent.name / folder.name
 
 
 @contextmanager
@@ -311,6 +336,16 @@ def read_code(folder: Path) -> dict[str, Any] | None:
         return None
     whole = isinstance(found, dict) and isinstance(found.get("sha256"), str) and isinstance(found.get("earlier"), list)
     return found if whole else None
+
+
+def read_new_layers(folder: Path) -> list[str] | None:
+    """Of a trial that took all that fits of its parent, the layers that did not; None when that is not known. Raises
+    RecordError."""
+    try:
+        found = read_json(folder / ENV_FILE).get(NEW_LAYERS_KEY)
+    except FileNotFoundError:
+        return None
+    return found if list_of(TEXT).holds(found) else None
 
 
 def read_data_fingerprint(folder: Path) -> str | None:

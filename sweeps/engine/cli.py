@@ -44,7 +44,7 @@ def main(study: Study, demo: Study | None = None, argv: list[str] | None = None)
     def run() -> int:
         settings = chosen_settings(arguments)
         replicates = chosen_replicates(arguments)
-        chosen = (demo if demo is not None and arguments.demo else study).edit(settings)
+        chosen = (demo if demo is not None and arguments.demo else study).edit(settings, arguments.pretrain)
         if arguments.lr_from is not None:
             chosen = chosen.at_found(read_found(arguments.lr_from), but_not=settings)
         chosen = _name_datasets(chosen)
@@ -53,12 +53,15 @@ def main(study: Study, demo: Study | None = None, argv: list[str] | None = None)
         # Imported here so that a mistake on the command line is told at once, not after loading torch and ray.
         from sweeps.engine.plan.preview import show_plan
         from sweeps.engine.run.cluster import find_nodes
+        from sweeps.engine.run.mirroring import mirrored
         from sweeps.engine.run.run_study import run_study
 
         if arguments.plan:
             show_plan(chosen, options, find_nodes(options), Console())
             return 0
-        return run_study(chosen, options, Console())
+        console = Console()
+        with mirrored(chosen, options, console) as mirror:
+            return run_study(chosen, options, console, mirror)
 
     return _report_errors(run)
 
@@ -80,6 +83,7 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
                 settings[name] = tuple(values)
         chosen = chosen.edit(
             settings,
+            arguments.pretrain,
             searched=tuple(name for name in chosen.space if name in {"lr", *arguments.search}),
             trials=chosen.trials if arguments.trials is None else arguments.trials,
             tries=chosen.tries if arguments.tries is None else tuple(arguments.tries),
@@ -91,12 +95,15 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
         _prepare(chosen.study, options, arguments.download)
         from sweeps.engine.plan.preview import show_search
         from sweeps.engine.run.cluster import find_nodes
+        from sweeps.engine.run.mirroring import mirrored
         from sweeps.engine.run.search.run_search import run_search
 
         if arguments.plan:
             show_search(chosen, options, find_nodes(options), Console())
             return 0
-        return run_search(chosen, options, arguments.storage, Console())
+        console = Console()
+        with mirrored(chosen.study, options, console) as mirror:
+            return run_search(chosen, options, arguments.storage, console, mirror)
 
     return _report_errors(run)
 

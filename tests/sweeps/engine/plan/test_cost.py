@@ -3,7 +3,8 @@
 import pytest
 
 from segtrain.config import TrialConfig
-from sweeps.engine.plan.cost import epoch_flops, makespan
+from sweeps.engine.plan.cost import epoch_flops, makespan, percent
+from sweeps.engine.plan.preview import feature_note
 
 CONFIG = TrialConfig(arch="fcn32s", dataset="scenes", init="scratch", image_height=64, image_width=64, epochs=4)
 VGG16_MACS_PER_PIXEL_AT_STRIDE_1 = (
@@ -58,3 +59,20 @@ def test_the_last_epoch_is_validated_and_tests_count() -> None:
 )
 def test_makespan(durations: list[tuple[str, float, str | None]], slots: int, seconds: float) -> None:
     assert makespan(durations, slots) == seconds
+
+
+def test_the_plan_tells_of_frozen_encoders_that_see_random_views() -> None:
+    frozen = CONFIG.edit(freeze="encoder")
+    assert feature_note([CONFIG, frozen, CONFIG.edit(random_scale=2)]) is None
+    assert feature_note([frozen.edit(random_scale=2), frozen]) == (
+        "The frozen encoder of 1 trial sees other random views in every epoch: its features are computed anew each "
+        "time, where without augmentation they would be kept."
+    )
+
+
+def test_a_mean_over_fewer_classes_than_there_are_is_marked() -> None:
+    """One stray pixel of a class that is nowhere in the truth: 12 IoUs of 0.8, and a thirteenth of 0."""
+    assert percent(0.8, [0.8] * 12 + [None]) == "80.00 (12 of 13)"
+    assert percent(0.8, [0.8] * 12 + [float("nan")]) == "80.00 (12 of 13)"
+    assert percent(12 * 0.8 / 13, [0.8] * 12 + [0.0]) == "73.85"
+    assert (percent(0.8), percent(None, [None])) == ("80.00", "-")
