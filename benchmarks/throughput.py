@@ -86,7 +86,7 @@ def compare(config: TrialConfig, rounds: int, out: Path) -> None:
     folder.mkdir(parents=True)
     run = start_or_resume(config, folder, Path("data"), threads=None)
     cuda = run.hardware.device.type == "cuda"
-    inputs = run.inputs["train"]
+    inputs = run.training
     batches = [(b.images, b.target) for b in inputs.training_batches(config, 1) if b.images is not None]
     whole = [batch for batch in batches if len(batch[1]) == config.batch_size]  # a graph has one shape
     trainer_epoch(run, 1)  # warms all up: they share the model

@@ -34,7 +34,10 @@ _FOREIGN_ARCH = re.compile(
     r"(?P<smp>smp:\w+/[\w.-]+)|(?P<torchvision>torchvision:\w+)|(?P<hf>hf:\S.*)"
     rf"|(?P<own>(?!(?:smp|torchvision|hf):){NAME})"
 )
-Dataset = Literal["roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets"]
+Dataset = Literal[
+    "roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets",
+    "voc", "voc2012", "objects",
+]  # fmt: skip
 """The datasets that come with the program; TrialConfig.dataset may also be of the form of one of OWN_DATASETS."""
 OWN_DATASETS = ("PATH/dataset.toml", "package.module:NAME")
 OWN_PREFIX = "own:"
@@ -44,6 +47,11 @@ _OWN_DATASET = re.compile(rf"[^\0]*\.toml|{OWN_PREFIX}{OWN_NAME}|(?!{OWN_PREFIX}
 Init = Literal["imagenet", "scratch", "parent", "pretrained"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Gate = Literal["strided", "upsampled"]
+Resolution = Literal["resized", "restored", "own"]
+"""`resized`: images and masks are brought to image_height x image_width, and scored so. `restored`: images are, and
+predictions are brought back to the size of the file before they are scored. `own`: neither is; a network is trained on
+crops of image_height x image_width, and evaluated on whole files."""
+EvalMode = Literal["slide", "whole"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 SCALABLE = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_noskip", "unet_residual", "unet_attention_residual")
@@ -101,6 +109,14 @@ class TrialConfig:
     clip_norm: float = 0.0  # the norm that gradients are scaled down to; 0: as they are
     accumulate: int = 1  # batches whose gradients make one step
     ema_decay: float = 0.0  # of the average of the weights that is validated and kept in their place; 0: none
+    random_scale: float = 1.0  # training images are scaled by up to this, or down to one by this; 1: they are not
+    random_rotation: float = 0.0  # degrees, to either side
+    vertical_flip: bool = False  # random, as `flip` is
+    color_jitter: float = 0.0  # of brightness, contrast and saturation; a quarter of it of the hue
+    resolution: Resolution = "resized"  # of the images, and of the masks that are scored against
+    eval_mode: EvalMode = "slide"  # with resolution=own, as the next two: through windows, or whole
+    eval_flip: bool = False  # the mean of what an image and its mirror image give
+    eval_scales: str = "1"  # the mean over images of these sizes, such as 0.75:1:1.25
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -132,10 +148,13 @@ class TrialConfig:
             ("clip_norm", 0 <= self.clip_norm <= MOST_RATE, f"a number from 0 to {MOST_RATE:g}"),
             ("accumulate", 1 <= self.accumulate <= MOST_ACCUMULATED, f"an integer from 1 to {MOST_ACCUMULATED}"),
             ("ema_decay", 0 <= self.ema_decay < 1, "a number from 0 to less than 1"),
+            ("random_scale", 1 <= self.random_scale <= 10, "a number from 1 to 10"),
+            ("random_rotation", 0 <= self.random_rotation <= 180, "degrees, from 0 to 180"),
+            ("color_jitter", 0 <= self.color_jitter <= 1, "a number from 0 to 1"),
         ):
             if not holds:
                 raise _value_error(name, getattr(self, name), allowed)
-        for name in ("loss", "class_weights", "optimizer"):
+        for name in ("loss", "class_weights", "optimizer", "eval_scales"):
             if (wrong := find_wrong_name(name, getattr(self, name))) is not None:
                 raise ConfigError(wrong)
         if (mismatch := find_mismatch(self)) is not None:
@@ -212,6 +231,16 @@ class TrialConfig:
         """The names of the user's own functions that the trial uses."""
         own = [self.arch] if library_of(self.arch) == "own" else []
         return own + [name for name in (self.loss, self.optimizer) if is_own_name(name)]
+
+    @property
+    def augmented(self) -> bool:
+        """Whether a training image is seen in more ways than whole, as it is and flipped."""
+        return self.resolution == "own" or (
+            self.random_scale,
+            self.random_rotation,
+            self.vertical_flip,
+            self.color_jitter,
+        ) != (1, 0, False, 0)
 
     @property
     def run_name(self) -> str:

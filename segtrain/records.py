@@ -31,6 +31,8 @@ STUDIES_DIR = "studies"
 CONFIG_FILE = "config.json"
 ENV_FILE = "env.json"
 MODEL_FILE = "model.json"  # classes, palette and normalisation; absent in folders of versions before it
+NETWORK_FILE = "network.json"  # {"layers": the fields of segtrain.models.layers.Layer each}; absent before it
+DATA_FILE = "data.json"  # classes, size, and per split what segtrain.training.data_file counts; absent before it
 STATUS_FILE = "status.json"
 METRICS_FILE = "metrics.jsonl"
 LAST_FILE = "last.pt"
@@ -55,6 +57,8 @@ PANELS_DIR = "panels"
 PANEL_COUNT = 8
 PANEL_KINDS = ("image", "truth", "prediction")
 """Each panel is three PNGs of one size, named by `panel_file`; truth and prediction carry the dataset's palette."""
+EXAMPLES_DIR = "examples"  # single images for the eye, named by `example_file`; absent before it
+EXAMPLE_RANKS = ("train", "worst1", "worst2", "worst3", "median")
 
 STUDY_FILE = "study.json"
 SEARCH_FILE = "search.json"  # of a study that is a search: what each of its trials was asked and how it ended
@@ -160,7 +164,9 @@ KINDS: dict[type, dict[str, Kind]] = {
 }
 EPOCH_KINDS = {
     EPOCH: COUNT,
-    **dict.fromkeys((TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU, TEST_LOSS, TEST_MEAN_IOU, LR), or_none(NUMBER)),
+    **dict.fromkeys(
+        (TRAIN_LOSS, TRAIN_MEAN_IOU, VAL_LOSS, VAL_MEAN_IOU, TEST_LOSS, TEST_MEAN_IOU, LR), or_none(NUMBER)
+    ),
     **dict.fromkeys((EPOCH_S, IMAGES_PER_S, PEAK_MEMORY_BYTES), or_none(SECONDS)),
     VAL_IOU: or_none(_SCORES),
 }
@@ -177,6 +183,11 @@ REMEDY = "restore it or delete its folder to start over"
 def panel_file(index: int, kind: str) -> str:
     """`00_image.png`, `00_truth.png`, `00_prediction.png`, ..."""
     return f"{index:02d}_{kind}.png"
+
+
+def example_file(rank: str, index: int, kind: str) -> str:
+    """`worst1-17_prediction.png`: `rank` is of EXAMPLE_RANKS, `index` the image's number in its split, from 0."""
+    return f"{rank}-{index}_{kind}.png"
 
 
 def trial_dir(out: Path, trial_id: str) -> Path:
@@ -223,16 +234,24 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_atomic(path, (json.dumps(nan_to_none(value), indent=2, allow_nan=False) + "\n").encode())
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file to be read. Raises RecordError when there is something else at the path, and FileNotFoundError when there
+    is nothing."""
+    # Not blocking, since opening a pipe would wait for somebody to write into it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise RecordError(f"{path} is no file; remove it, or delete its folder to start over")
+        yield file
+
+
 def read_bytes(path: Path) -> bytes:
     """The content of a file. Raises RecordError when there is something else at the path, or more than any file of
     ours holds, and FileNotFoundError when there is nothing."""
-    # Not blocking, since opening a pipe would wait for somebody to write into it.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise RecordError(f"{path} is no file; remove it, or delete its folder to start over")
-        if found.st_size > MOST_BYTES:
-            raise RecordError(f"{path} has {found.st_size} bytes; allowed: up to {MOST_BYTES}; restore it")
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            raise RecordError(f"{path} has {size} bytes; allowed: up to {MOST_BYTES}; restore it")
         return file.read(MOST_BYTES)
 
 

@@ -3,6 +3,7 @@
 from segtrain import config
 from segtrain.data.camvid import CAMVID
 from segtrain.data.cityscapes import CITYSCAPES, STREETS
+from segtrain.data.matlab.voc import OBJECTS, VOC, VOC2012
 from segtrain.data.pets import ANIMALS, PETS
 from segtrain.data.roads import ROADS, SCENES, SCENES_SOURCE
 from segtrain.data.spec import Dataset
@@ -16,4 +17,7 @@ DATASETS: dict[config.Dataset, Dataset] = {
     "scenes_source": SCENES_SOURCE,
     "animals": ANIMALS,
     "streets": STREETS,
+    "voc": VOC,
+    "voc2012": VOC2012,
+    "objects": OBJECTS,
 }

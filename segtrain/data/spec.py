@@ -34,6 +34,16 @@ class Pair:
     group: str | None = None
 
 
+def open_picture(path: Path) -> Image.Image:
+    """Whole. Raises DataError, without the name of the file, when it cannot be read."""
+    try:
+        with Image.open(path) as file:
+            file.load()
+            return file
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"cannot be read ({error})") from None
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """Grey is repeated, and transparency left out. Raises DataError on wider pixels, which Pillow would cut off at 255:
     nearly white everywhere."""
@@ -49,7 +59,8 @@ class Dataset:
     `list_pairs(data_root)` gives the pairs of every split in a stable order and raises DataError.
     `train_ids` is the train id, or IGNORE, of each label that a mask may hold; any other is an error.
     `decode_mask(mask)` gives the labels, (H, W) integers as the file has them, and `decode_image(image)` the image in
-    RGB with 8 bits; both raise DataError, without the name of the file, when they cannot. A fingerprint tells them by
+    RGB with 8 bits; both raise DataError, without the name of the file, when they cannot. `read_labels(path)`, where
+    present, does what opening a mask and `decode_mask` do, for files that are no pictures. A fingerprint tells these by
     their names and the arguments of a partial, so what else they close over must not matter.
     `prepare(data_root)`, where present, writes the data that the program itself makes; `download(data_root)` fetches
     them from their publisher and raises DataError when it cannot. `code` is a hash of the source of a dataset that is
@@ -63,6 +74,7 @@ class Dataset:
     train_ids: Mapping[int, int]
     decode_mask: Callable[[Image.Image], npt.NDArray[np.integer]] = np.asarray
     decode_image: Callable[[Image.Image], Image.Image] = to_rgb
+    read_labels: Callable[[Path], npt.NDArray[np.integer]] | None = None
     prepare: Callable[[Path], None] | None = None
     download: Callable[[Path], None] | None = None
     code: str | None = None

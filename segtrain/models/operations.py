@@ -2,8 +2,8 @@
 there, because its forward reads a number, is counted by running it once on the CPU."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,17 +13,24 @@ from segtrain.config import TrialConfig, library_of
 from segtrain.models import build_model, set_trainable
 from segtrain.models.stock.split import ArchError
 
+T = TypeVar("T")
+
 
 def count_flops(config: TrialConfig, num_classes: int) -> tuple[int, int]:
     """(training, evaluation) operations for one image; two per multiply-add. Frozen layers need no backward. Raises
     ArchError and CodeError for a model that cannot be built, or gives no logits."""
+    return on_meta_or_cpu(config, lambda device: _count_on(device, config, num_classes))
+
+
+def on_meta_or_cpu(config: TrialConfig, run: Callable[[str], T]) -> T:
+    """What `run` gives with the model of `config` on the meta device, or else on the CPU."""
     if library_of(config.arch) is None:
-        return _count_on("meta", config, num_classes)
+        return run("meta")
     try:
-        return _count_on("meta", config, num_classes)
+        return run("meta")
     except Exception:  # whatever a model that is not ours makes of tensors without values
         with torch.random.fork_rng(devices=[]):
-            return _count_on("cpu", config, num_classes)
+            return run("cpu")
 
 
 def _count_on(device: str, config: TrialConfig, num_classes: int) -> tuple[int, int]:

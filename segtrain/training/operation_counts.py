@@ -1,56 +1,63 @@
-"""How many operations an image costs, counted once per machine: a count takes seconds, for torch and the model's
-library have to be imported for it. Imports neither by itself."""
+"""What an image goes through in a model: how many operations it costs, and by which layers. Found once per machine: it
+takes seconds, for torch and the model's library have to be imported for it. Imports neither by itself."""
 
 import dataclasses
 import functools
 import hashlib
-import json
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import segtrain
-from segtrain import records
 from segtrain.config import TrialConfig, library_of
-from segtrain.machine.array_store import cache_root
+from segtrain.fields import COUNT, OBJECT, list_of
+from segtrain.machine.remembered import Result, remembered
 
-COUNTS_FOLDER = "operations"
 SHAPE = ("arch", "image_height", "image_width", "width_mult", "gate", "freeze")
-"""The fields that the operations of one image depend on."""
+"""The fields that the way of one image depends on."""
+KINDS = {
+    "operations": dict.fromkeys(("training", "evaluation"), COUNT),
+    "layers": {"layers": list_of(OBJECT)},
+}
 
 
 def flops_per_image(config: TrialConfig, num_classes: int) -> tuple[int, int]:
     """(training, evaluation) floating-point operations for one image; two per multiply-add. Frozen layers need no
     backward. Raises ArchError and CodeError for a model that cannot be built, or gives no logits."""
-    shape = tuple(getattr(config, name) for name in SHAPE)
-    # To count is how a model that is not the program's is tried, and its code may be another the next time.
-    return _remembered(shape, num_classes) if library_of(config.arch) is None else _counted(shape, num_classes)
+    counts = _found("operations", _shape_of(config), num_classes)
+    return counts["training"], counts["evaluation"]
+
+
+def layers_of(config: TrialConfig, num_classes: int) -> list[dict[str, Any]]:
+    """The fields of each `segtrain.models.layers.Layer`. Raises as `flops_per_image`."""
+    found: list[dict[str, Any]] = _found("layers", _shape_of(config), num_classes)["layers"]
+    return found
+
+
+def _shape_of(config: TrialConfig) -> tuple[object, ...]:
+    return tuple(getattr(config, name) for name in SHAPE)
 
 
 @functools.cache
-def _remembered(shape: tuple[object, ...], num_classes: int) -> tuple[int, int]:
-    key = hashlib.sha256(json.dumps([shape, num_classes, models_code()]).encode()).hexdigest()[:16]
-    path = cache_root() / COUNTS_FOLDER / f"{key}.json"
-    try:
-        found = records.read_json(path)
-        return int(found["training"]), int(found["evaluation"])
-    except (OSError, records.RecordError, KeyError, TypeError, ValueError):
-        pass  # not counted yet, or torn
-    counts = _counted(shape, num_classes)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        records.write_json(path, dict(zip(("training", "evaluation"), counts, strict=True)))
-    except OSError:
-        pass  # a full disk costs the next command a few seconds, and this one nothing
-    return counts
-
-
-@functools.cache
-def _counted(shape: tuple[object, ...], num_classes: int) -> tuple[int, int]:
-    from segtrain.models.operations import count_flops
-
+def _found(what: str, shape: tuple[object, ...], num_classes: int) -> Result:
     fields = {f.name: f.default for f in dataclasses.fields(TrialConfig) if f.default is not dataclasses.MISSING}
     fields |= {"dataset": "roads", "init": "parent", "parent": "any"} | dict(zip(SHAPE, shape, strict=True))
-    return count_flops(TrialConfig(**fields), num_classes)
+    config = TrialConfig(**fields)
+    # To count is how a model that is not the program's is tried, and its code may be another the next time.
+    if library_of(config.arch) is not None:
+        return _make(what, config, num_classes)
+    key = [shape, num_classes, models_code()]
+    return remembered(what, key, KINDS[what], lambda: _make(what, config, num_classes))
+
+
+def _make(what: str, config: TrialConfig, num_classes: int) -> Result:
+    if what == "layers":
+        from segtrain.models.layers import list_layers
+
+        return {"layers": [dataclasses.asdict(layer) for layer in list_layers(config, num_classes)]}
+    from segtrain.models.operations import count_flops
+
+    return dict(zip(("training", "evaluation"), count_flops(config, num_classes), strict=True))
 
 
 @functools.cache

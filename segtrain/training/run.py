@@ -29,13 +29,18 @@ from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart, Progress
-from segtrain.training.evaluation import Evaluation, autocast, evaluate
+from segtrain.training.data_file import write_data_file
+from segtrain.training.evaluation import Evaluation, evaluate
+from segtrain.training.examples import save_training_examples
+from segtrain.training.inference.network import autocast
+from segtrain.training.inference.predictions import FileInputs, Judged, RestoredInputs
 from segtrain.training.inputs.batches import Inputs
 from segtrain.training.inputs.features import Features, open_features
+from segtrain.training.inputs.random_views import RandomViews
 from segtrain.training.model_file import write_model_file
 from segtrain.training.objective.losses import Loss, build_loss
 from segtrain.training.objective.optimizer import AveragedWeights, build_optimizer
-from segtrain.training.operation_counts import flops_per_image
+from segtrain.training.operation_counts import flops_per_image, layers_of
 
 
 @dataclass
@@ -50,7 +55,8 @@ class Run:
     optimizer: Optimizer
     progress: Progress
     attempts: int
-    inputs: Mapping[Split, Inputs]
+    training: Inputs | RandomViews
+    inputs: Mapping[Split, Judged]  # of the splits that are evaluated
     loss: Loss | None  # None: the plain cross-entropy, which is recorded in any case
     average: AveragedWeights | None
     part: EpochPart | None = None  # of the next epoch, when it was under way
@@ -84,7 +90,7 @@ def start_or_resume(
     config: TrialConfig, folder: Path, data_root: Path, threads: int | None, use_gpu: bool = True
 ) -> Run:
     """Builds the trial as it was when `last.pt` was written, or at its beginning."""
-    for written in (folder, folder / records.PANELS_DIR):
+    for written in (folder, folder / records.PANELS_DIR, folder / records.EXAMPLES_DIR):
         for stray in written.glob(f".*{records.TEMPORARY_SUFFIX}"):
             stray.unlink(missing_ok=True)
     hardware = pick_hardware(config.precision, threads, use_gpu)
@@ -97,7 +103,7 @@ def start_or_resume(
     release_memory(hardware.device)
 
     dataset = find_dataset(config.dataset)
-    data = open_cache(dataset, data_root, config.image_height, config.image_width)
+    data = open_cache(dataset, data_root, config.image_height, config.image_width, config.resolution)
     made_from = records.read_data_fingerprint(folder)
     if last is not None and made_from not in (data.fingerprint, None):
         raise DataError(
@@ -130,18 +136,23 @@ def start_or_resume(
     records.truncate_metrics(folder, progress.epoch)
     before = records.read_status(folder)
     attempts = 1 + (before.attempts if before else 0)
-    inputs = prepare_inputs(config, model, data, hardware)
+    training, inputs = prepare_inputs(config, model, data, hardware)
     loss = None
     if (config.loss, config.class_weights, config.label_smoothing) != ("cross_entropy", "none", 0):
         loss = build_loss(config, data.splits["train"].masks, len(dataset.classes), hardware.device)
     part = EpochPart(**last["part"]) if last is not None and "part" in last else None
-    run = Run(config, folder, data, hardware, model, optimizer, progress, attempts, inputs, loss, average, part)
+    run = Run(
+        config, folder, data, hardware, model, optimizer, progress, attempts, training, inputs, loss, average, part
+    )
     _, flops = flops_per_image(config, len(dataset.classes))
     described = environment.describe(hardware, data.fingerprint, model, flops)
     records.write_json(
         folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
     )
     write_model_file(folder, dataset)
+    records.write_json(folder / records.NETWORK_FILE, {"layers": layers_of(config, len(dataset.classes))})
+    write_data_file(folder, config, dataset, data)
+    save_training_examples(folder, data.splits["train"], dataset)
     run.write_status("running")
     return run
 
@@ -162,9 +173,14 @@ def keep_code(config: TrialConfig, num_classes: int, folder: Path, resumed: bool
 
 def prepare_inputs(
     config: TrialConfig, model: EncoderDecoder, data: DataCache, hardware: Hardware
-) -> Mapping[Split, Inputs]:
-    """The splits as `model` takes them: images, or what its frozen encoder makes of them."""
-    images = {split: Inputs(data.splits[split], hardware) for split in SPLITS}
+) -> tuple[Inputs | RandomViews, Mapping[Split, Judged]]:
+    """What the model is trained on, and the splits that it is evaluated on: images, or what its frozen encoder makes of
+    them."""
+    judged: tuple[Split, ...] = ("val", "test")
+    if config.resolution == "own":
+        files = {split: FileInputs(data.scored[split], config) for split in judged}
+        return RandomViews(data.splits["train"], hardware), files
+    images = {split: Inputs(data.splits[split], hardware) for split in (judged if config.augmented else SPLITS)}
 
     @torch.no_grad()
     def encode(split: Split, rows: npt.NDArray[np.int64], flip: bool) -> Features:
@@ -174,7 +190,10 @@ def prepare_inputs(
             features: Features = model.encoder(batch.images)
         return features
 
-    features = open_features(config, model, data, hardware, encode)
-    if features is None:
-        return images
-    return {split: Inputs(data.splits[split], hardware, features[split]) for split in SPLITS}
+    features = None if config.augmented else open_features(config, model, data, hardware, encode)
+    if features is not None:
+        images = {split: Inputs(data.splits[split], hardware, features[split]) for split in SPLITS}
+    training = RandomViews(data.splits["train"], hardware) if config.augmented else images["train"]
+    if config.resolution == "restored":
+        return training, {split: RestoredInputs(images[split], data.scored[split]) for split in judged}
+    return training, images

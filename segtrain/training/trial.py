@@ -18,12 +18,13 @@ from segtrain.machine.device import is_out_of_memory, peak_memory_bytes, reset_p
 from segtrain.machine.disk import NO_SPACE_LEFT, DiskError, is_full, locked
 from segtrain.metrics.confusion import scores
 from segtrain.training import checkpoint
-from segtrain.training.epoch import Diverged, train_one_epoch, validate
+from segtrain.training.epoch import Diverged, is_validated, train_one_epoch, validate
 from segtrain.training.evaluation import (
     evaluate_test,
     save_panels,
     save_test_results,
 )
+from segtrain.training.examples import save_test_examples
 from segtrain.training.run import Run, start_or_resume
 
 LOCK_PATIENCE_S = 10.0
@@ -97,7 +98,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         last_epoch = epoch == config.epochs
         try:
             record = {records.EPOCH: epoch, **train_one_epoch(run, epoch)}
-            if epoch % config.val_every == 0 or last_epoch:
+            if is_validated(run, epoch):
                 record |= validate(run, epoch)
         except Diverged as error:
             progress.runtime_s += time.perf_counter() - started
@@ -130,7 +131,9 @@ def test_best_weights(run: Run) -> None:
     dataset, inputs = find_dataset(run.config.dataset), run.inputs["test"]
     run.model.load_state_dict(checkpoint.load_best(run.folder))
     batch_size, hardware = run.config.batch_size, run.hardware
-    arrays = run.data.splits["test"]
+    arrays = run.data.scored["test"]
     save_panels(run.folder, run.model, arrays, inputs, dataset, batch_size, hardware)
     evaluation = evaluate_test(run.model, inputs, len(dataset.classes), batch_size, hardware)
+    confusion = evaluation.image_confusion
+    save_test_examples(run.folder, run.model, arrays, inputs, dataset, confusion, batch_size, hardware)
     save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch, arrays.groups)

@@ -122,7 +122,7 @@ def read_outcome(folder: Path) -> dict[str, Any]:
         records.IMAGE_CONFUSION_FILE, records.ROC_FILE,
     )  # fmt: skip
     found: dict[str, Any] = {name: (folder / name).read_bytes() for name in names}
-    for path in (folder / records.PANELS_DIR).iterdir():
+    for path in [*(folder / records.PANELS_DIR).iterdir(), *(folder / records.EXAMPLES_DIR).iterdir()]:
         found[path.name] = path.read_bytes()
     lines = records.read_metrics(folder)
     found["lines"] = [{key: value for key, value in line.items() if key not in MEASURED} for line in lines]

@@ -32,6 +32,7 @@ LOSS_NAMES = (
     "package.module:function"
 )
 WEIGHTS = "none, inverse, median, numbers up to 1e+06, one for each class, such as 1:2.5:0.5"
+SCALES = "up to 8 different numbers from 0.1 to 4, such as 0.75:1:1.25"
 FIELDS = [field.name for field in dataclasses.fields(TrialConfig)]
 # A value other than the base's for every field; `parent` and `init` have to go together.
 EDITS: dict[str, dict[str, Any]] = {
@@ -67,6 +68,14 @@ EDITS: dict[str, dict[str, Any]] = {
     "clip_norm": {"clip_norm": 1.0},
     "accumulate": {"accumulate": 4},
     "ema_decay": {"ema_decay": 0.999},
+    "random_scale": {"random_scale": 2.0},
+    "random_rotation": {"random_rotation": 10.0},
+    "vertical_flip": {"vertical_flip": True},
+    "color_jitter": {"color_jitter": 0.4},
+    "resolution": {"resolution": "restored"},
+    "eval_mode": {"eval_mode": "whole", "resolution": "own"},
+    "eval_flip": {"eval_flip": True, "resolution": "own"},
+    "eval_scales": {"eval_scales": "0.75:1", "resolution": "own"},
 }
 
 
@@ -251,6 +260,18 @@ def test_edit_leaves_the_original_alone() -> None:
         ({"clip_norm": math.inf}, "clip_norm is inf; allowed: a number from 0 to 1e+30"),
         ({"accumulate": 0}, "accumulate is 0; allowed: an integer from 1 to 10000"),
         ({"ema_decay": 1}, "ema_decay is 1.0; allowed: a number from 0 to less than 1"),
+        ({"random_scale": 0.5}, "random_scale is 0.5; allowed: a number from 1 to 10"),
+        ({"random_rotation": 181}, "random_rotation is 181.0; allowed: degrees, from 0 to 180"),
+        ({"color_jitter": math.nan}, "color_jitter is nan; allowed: a number from 0 to 1"),
+        ({"resolution": "file"}, "resolution is 'file'; allowed: resized, restored, own"),
+        ({"eval_scales": "1:0.05", "resolution": "own"}, f"eval_scales is '1:0.05'; allowed: {SCALES}"),
+        ({"eval_scales": "1:1.0", "resolution": "own"}, f"eval_scales is '1:1.0'; allowed: {SCALES}"),
+        ({"eval_scales": "1,2", "resolution": "own"}, f"eval_scales is '1,2'; allowed: {SCALES}"),
+        ({"eval_flip": True}, "eval_flip is true and resolution is 'resized'; eval_flip is of resolution=own: set it, "
+                              "or leave eval_flip out"),
+        ({"eval_mode": "whole", "resolution": "restored"},
+         "eval_mode is whole and resolution is 'restored'; eval_mode is of resolution=own: set it, or leave eval_mode "
+         "out"),
         ({"loss": "focal+dice", "label_smoothing": 0.1},
          "label_smoothing is 0.1 and loss is 'focal+dice', which has no use for it; set label_smoothing=0, or a loss "
          "with cross_entropy or ohem_cross_entropy"),
@@ -294,6 +315,8 @@ def test_what_no_trial_can_have(values: dict[str, Any], sentence: str) -> None:
         {"loss": "my.losses:mine", "optimizer": "my.optimizers:lion"},
         {"optimizer": "sgd", "momentum": 0, "clip_norm": 0, "accumulate": 10**4, "ema_decay": 0},
         {"schedule": "poly", "poly_power": 10, "epochs": 2, "warmup_epochs": 1},
+        {"resolution": "own", "eval_scales": "0.1:4", "eval_flip": True, "eval_mode": "whole"},
+        {"random_scale": 10, "random_rotation": 180, "color_jitter": 1},
     ],
 )
 def test_the_ends_of_what_is_allowed(values: dict[str, Any]) -> None:

@@ -1,9 +1,9 @@
 """Splits of the data cache -> batches on the training device; order and flips derive from (seed, epoch)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,17 @@ from segtrain.training.inputs.features import Features, SplitFeatures
 # Of ImageNet, in RGB, as torchvision's weights expect them.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+MEAN_COLOUR = tuple(round(255 * mean) for mean in MEAN)
+"""Of what lies beyond an image: next to zero, once it is normalised."""
 RESIDENT_SHARE = 0.25
 """A split lives on a GPU when it takes less than this share of the memory that is free there."""
 
 Placed = Tensor | npt.NDArray[Any]
 """An array on the device, or the memory-mapped one that batches are copied from."""
+
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,34 @@ class Batch:
     features: Features | None = None
 
 
+class Normalisation:
+    """(N, 3, H, W) uint8 RGB -> what a model takes, on the trial's device."""
+
+    def __init__(self, hardware: Hardware, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
+        self.memory_format = hardware.memory_format
+        self.mean, self.std = (255 * torch.tensor(v, device=hardware.device).view(3, 1, 1) for v in (mean, std))
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        return pixels.float().sub_(self.mean).div_(self.std).contiguous(memory_format=self.memory_format)
+
+
+def draw_order(config: TrialConfig, epoch: int, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The images of an epoch in the order in which they come; and whether each is flipped, by its own number."""
+    generator = np.random.default_rng([config.seed, epoch])
+    order = generator.permutation(count)
+    return order, generator.random(count) < 0.5 if config.flip else np.zeros(count, dtype=bool)
+
+
+def one_ahead(gather: Callable[[T], U], parts: Sequence[T]) -> Iterator[U]:
+    """What `gather` makes of each part, made in a thread while the one before it is used."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(gather, part) for part in parts[:1]]
+        for number in range(len(parts)):
+            current = waiting.pop().result()
+            waiting += [pool.submit(gather, part) for part in parts[number + 1 : number + 2]]
+            yield current
+
+
 class Inputs:
     """A split on its way into a model: from host memory, or living on the GPU as uint8 where it fits."""
 
@@ -39,16 +73,14 @@ class Inputs:
         self.hardware, self.features, self.count = hardware, features, len(arrays)
         sources = [arrays.masks, *(features.arrays if features else [arrays.images])]
         self.masks, *self.sources = self._place(sources)
-        self.mean, self.std = (255 * torch.tensor(v, device=hardware.device).view(3, 1, 1) for v in (MEAN, STD))
+        self.normalise = Normalisation(hardware)
 
     def __len__(self) -> int:
         return self.count
 
     def training_batches(self, config: TrialConfig, epoch: int) -> Iterator[Batch]:
         """Every image once, in an order of its own per epoch; the last batch may be short."""
-        generator = np.random.default_rng([config.seed, epoch])
-        order = generator.permutation(len(self))
-        flips = generator.random(len(self)) < 0.5 if config.flip else np.zeros(len(self), dtype=bool)
+        order, flips = draw_order(config, epoch, len(self))
         yield from self._batches(order, flips[order], config.batch_size)
 
     def evaluation_batches(self, batch_size: int, indices: npt.NDArray[np.int64] | None = None) -> Iterator[Batch]:
@@ -79,12 +111,9 @@ class Inputs:
             for part in parts:
                 yield self._assemble([self._take(source, indices[part]) for source in self._all()], flip[part])
             return
-        with ThreadPoolExecutor(1) as pool:  # gathers a batch while the one before it is trained on
-            gathered = [pool.submit(self._gather, order[part]) for part in parts[:1]]
-            for number, part in enumerate(parts):
-                current = gathered.pop().result()
-                gathered += [pool.submit(self._gather, order[after]) for after in parts[number + 1 : number + 2]]
-                yield self._assemble([tensor.to(device, non_blocking=True) for tensor in current], flip[part])
+        gathered = one_ahead(self._gather, [order[part] for part in parts])
+        for part, current in zip(parts, gathered, strict=True):
+            yield self._assemble([tensor.to(device, non_blocking=True) for tensor in current], flip[part])
 
     def _all(self) -> list[Placed]:
         return [self.masks, *self.sources]
@@ -105,5 +134,4 @@ class Inputs:
         (images,) = rest
         pixels = torch.where(flip.view(-1, 1, 1, 1), images.flip(2), images)
         # (N, H, W, 3) in memory is what channels_last means for (N, 3, H, W): the permute copies nothing.
-        normalised = pixels.permute(0, 3, 1, 2).float().sub_(self.mean).div_(self.std)
-        return Batch(target, normalised.contiguous(memory_format=self.hardware.memory_format))
+        return Batch(target, self.normalise(pixels.permute(0, 3, 1, 2)))

@@ -4,7 +4,6 @@ import os
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -193,10 +192,8 @@ def find_problems(folder: Path, config: TrialConfig) -> list[str]:
         return [*problems, f"{error.filename} is missing from a finished trial; {advice}"]
     best = folder / records.BEST_FILE
     for path, is_whole in ((folder / records.LAST_FILE, zipfile.is_zipfile), (best, is_safetensors)):
-        # Looked at once: a trial that another command runs may finish, and remove last.pt, at any moment.
-        with suppress(FileNotFoundError):
-            if not _holds(path, is_whole):
-                problems.append(f"{path} is torn; {advice}")
+        damage = _find_damage(path, is_whole)
+        problems += [] if damage is None else [f"{path} {damage}; {advice}"]
     if status is not None and status.state == "finished" and not best.exists():
         problems.append(f"{best} is missing from a finished trial; {advice}")
     return problems
@@ -219,9 +216,12 @@ def is_safetensors(file: BinaryIO) -> bool:
         return False
 
 
-def _holds(path: Path, is_whole: Callable[[BinaryIO], bool]) -> bool:
+def _find_damage(path: Path, is_whole: Callable[[BinaryIO], bool]) -> str | None:
+    # Looked at once: a trial that another command runs may finish, and remove last.pt, at any moment.
     try:
-        with open(path, "rb") as file:
-            return is_whole(file)
-    except IsADirectoryError:
-        return False
+        with records.opened(path) as file:
+            return None if is_whole(file) else "is torn"
+    except FileNotFoundError:
+        return None
+    except (IsADirectoryError, records.RecordError):
+        return "is no file"

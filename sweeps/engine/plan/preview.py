@@ -8,10 +8,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from analysis.read.gathering.study_json import read_known
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.data.by_name import find_dataset
-from segtrain.data.cache import list_pairs
+from segtrain.data.cache import file_size, list_pairs
 from segtrain.data.spec import SPLITS, DataError
 from sweeps.engine.ask.found import count_trials
 from sweeps.engine.ask.options import Options
@@ -19,7 +20,7 @@ from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, make_plan
 from sweeps.engine.plan.code_changes import choose_again
-from sweeps.engine.plan.cost import duration, epoch_flops, makespan
+from sweeps.engine.plan.cost import duration, epoch_flops, makespan, mean_views, spread
 from sweeps.engine.plan.preflight import check_models, check_recipes, current_data
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 
@@ -36,6 +37,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     Raises what `run_study` raises, except for what is wrong with the data: no image is decoded here.
     """
     current = current_data(options.data_root)
+    read_known(records.study_dir(options.out, study.name))  # raises, as the run would
     replication = None
     if options.replicates:
         # Statistics: seconds to import, which a plan of the whole study does without.
@@ -56,6 +58,8 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     _print(console, recipe(study))
+    if (note := feature_note(configs)) is not None:
+        _print(console, note)
     try:
         check_decided(plan, options.out)
     except PlanError as error:
@@ -99,14 +103,29 @@ def recipe(study: Study) -> str:
     return "\n".join(f"{name}: " + ", ".join(f"{k}={v}" for k, v in edit.items()) for name, edit in edits.items())
 
 
+def feature_note(configs: Sequence[TrialConfig]) -> str | None:
+    """Which trials with frozen encoders compute features in every epoch that others would read."""
+    count = sum(config.freeze != "none" and config.augmented for config in configs)
+    if not count:
+        return None
+    which = "1 trial sees" if count == 1 else f"{count} trials see"
+    return (
+        f"The frozen encoder of {which} other random views in every epoch: its features are computed anew each time, "
+        "where without augmentation they would be kept."
+    )
+
+
 def show_search(search: Search, options: Options, nodes: Nodes, console: Console) -> None:
     """Prints what is left of each search, and its cost if no trial were stopped early. Starts nothing."""
     resources = pick_resources(nodes, *options.resources)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     folder = records.study_dir(options.out, search.study.name)
+    read_known(folder)  # raises, as the run would
     spent = count_trials(folder)
     points = make_plan(search.study.expand(), options.out)
     check_models((p.trial.config for p in points), console)
+    if (note := feature_note([p.trial.config for p in points])) is not None:
+        _print(console, note)
     check_recipes(p.trial.config for p in points)
     flops = _epoch_flops([planned.trial.config for planned in points], options.data_root)
     rate, source = _rate(search.study, points, flops, options.out, resources)
@@ -127,11 +146,14 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
 
 def _epoch_flops(configs: Sequence[TrialConfig], data_root: Path) -> dict[str, float]:
     """By trial id: floating-point operations of an epoch."""
-    images = {}
-    for name in {config.dataset for config in configs}:
-        pairs = list_pairs(find_dataset(name), data_root)
-        images[name] = {split: len(pairs[split]) for split in SPLITS}
-    return {config.trial_id: epoch_flops(config, images[config.dataset]) for config in configs}
+    pairs = {name: list_pairs(find_dataset(name), data_root) for name in {config.dataset for config in configs}}
+
+    def flops(config: TrialConfig) -> float:
+        listed = pairs[config.dataset]
+        sizes = (file_size(find_dataset(config.dataset), pair) for pair in spread(listed["test"]))
+        return epoch_flops(config, {split: len(listed[split]) for split in SPLITS}, mean_views(config, sizes))
+
+    return {config.trial_id: flops(config) for config in configs}
 
 
 def _rate(

@@ -108,6 +108,7 @@ KILLS: dict[str, tuple[Any, str, int, bool, int]] = {  # owner, name, call, afte
     "between last.pt and the status": (checkpoint, "save_last", 4, True, 4),
     "before the test set": (trial_module, "test_best_weights", 1, False, 5),
     "among the panels": (evaluate_module.records, "panel_file", 5, False, 5),
+    "among the examples": (evaluate_module.records, "example_file", 12, False, 5),
     "between the confusion matrix and the scores": (records, "write_test_scores", 1, False, 5),
     "between the scores and the status": (records, "write_test_scores", 1, True, 5),
 }
@@ -162,6 +163,9 @@ def test_a_recipe_with_every_state_there_is_ends_the_same(
         clip_norm=0.01,
         accumulate=3,
         ema_decay=0.9,
+        random_scale=1.5,
+        random_rotation=10,
+        color_jitter=0.3,
     )
     run_trial(config, tmp_path / "whole", roads_root)
     save = checkpoint.save_last
@@ -178,7 +182,10 @@ def test_a_recipe_with_every_state_there_is_ends_the_same(
                 run_trial(config, tmp_path / "stopped", roads_root)
     run_trial(config, tmp_path / "stopped", roads_root)
     assert outcome(tmp_path / "stopped") == outcome(tmp_path / "whole")
-    for name, edits in (("weights", {"ema_decay": 0.0}), ("steps", {"accumulate": 1}), ("norm", {"clip_norm": 0.0})):
+    for name, edits in (
+        ("weights", {"ema_decay": 0.0}), ("steps", {"accumulate": 1}), ("norm", {"clip_norm": 0.0}),
+        ("views", {"random_scale": 1.0}), ("angles", {"random_rotation": 0.0}), ("colours", {"color_jitter": 0.0}),
+    ):  # fmt: skip
         run_trial(config.edit(**edits), tmp_path / name, roads_root)
         assert outcome(tmp_path / name)["best.safetensors"] != outcome(tmp_path / "whole")["best.safetensors"]
 

@@ -28,7 +28,7 @@ Outcome = Callable[[Path], dict[str, Any]]
 K = len(CLASSES)
 FILES = {"config.json", "env.json", "model.json", "status.json", "metrics.jsonl", "best.safetensors", "test.json",
          "confusion.npy", "confusion.csv", "confusion_normalised.csv",
-         "image_confusion.npz", "roc.npz", "panels", ".lock"}  # fmt: skip
+         "image_confusion.npz", "roc.npz", "panels", "examples", "network.json", "data.json", ".lock"}  # fmt: skip
 
 
 # What a trial leaves
@@ -61,8 +61,8 @@ def test_the_folder_of_a_finished_trial(
 def test_a_line_of_metrics(tiny: Tiny, folder: Path, roads_root: Path, run_trial: RunTrial) -> None:
     config = tiny(epochs=3, lr=0.004, lr_gamma=0.5)
     lines = run_trial(config, folder, roads_root)
-    keys = {"epoch", "train/loss", "val/loss", "val/mean_iou", "val/iou", "lr", "epoch_s", "images_per_s",
-            "peak_memory_bytes"}  # fmt: skip
+    keys = {"epoch", "train/loss", "train/mean_iou", "val/loss", "val/mean_iou", "val/iou", "lr", "epoch_s",
+            "images_per_s", "peak_memory_bytes"}  # fmt: skip
     assert [set(line) for line in lines] == [keys] * 3
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     assert [line["lr"] for line in lines] == pytest.approx([0.004, 0.002, 0.001])
@@ -115,7 +115,7 @@ def test_validation_comes_every_few_epochs_and_at_the_last(
     tiny: Tiny, folder: Path, roads_root: Path, epochs: int, val_every: int, validated: list[int], run_trial: RunTrial
 ) -> None:
     lines = run_trial(tiny(epochs=epochs, val_every=val_every), folder, roads_root)
-    for key in ("val/loss", "val/mean_iou", "val/iou"):
+    for key in ("train/mean_iou", "val/loss", "val/mean_iou", "val/iou"):
         assert [line["epoch"] for line in lines if key in line] == validated
 
 
@@ -216,7 +216,7 @@ def test_drawing_test_curves_changes_no_number(
 # The loss of an epoch
 
 
-def test_the_training_loss_is_the_mean_over_the_pixels_that_count(
+def test_the_training_scores_are_means_over_the_pixels_that_count(
     tiny: Tiny, folder: Path, tmp_path: Path, write_roads: Callable[..., Path]
 ) -> None:
     """Scores that are their biases alone, and a step too small to move them: every pixel of class c costs
@@ -237,7 +237,12 @@ def test_the_training_loss_is_the_mean_over_the_pixels_that_count(
     expected = costs[counted].double().mean().item()
     of_images = np.mean([costs[image[image != IGNORE]].mean().item() for image in labels if (image != IGNORE).any()])
     assert abs(of_images - expected) > 1e-3, "the mean over images has to be another number"
-    assert train_one_epoch(run, 1)["train/loss"] == pytest.approx(expected, rel=1e-5)
+    found = train_one_epoch(run, 1)
+    assert found["train/loss"] == pytest.approx(expected, rel=1e-5)
+    # The last class is predicted everywhere, so its IoU is its share, and that of every other class is 0.
+    classes = {*counted.tolist(), K - 1}
+    share = (counted == K - 1).double().mean().item()
+    assert found["train/mean_iou"] == pytest.approx(share / len(classes))
 
 
 def test_the_gradient_of_a_batch_is_that_of_its_mean_pixel(tiny: Tiny, folder: Path, roads_root: Path) -> None:

@@ -99,11 +99,16 @@ def test_trials_that_differ_in_their_decoder_share_them(start: Callable[..., Run
     assert len(stored()) == 3
 
 
-@pytest.mark.parametrize("edits", [{"freeze": "none"}, {"epochs": 2}, {"epochs": 1, "flip": False}])
-def test_none_are_made_where_the_encoder_learns_or_it_does_not_pay(start: Callable[..., Run], edits: Any) -> None:
+@pytest.mark.parametrize(
+    "edits",
+    [{"freeze": "none"}, {"epochs": 2}, {"epochs": 1, "flip": False}, {"color_jitter": 0.1}, {"vertical_flip": True}],
+)
+def test_none_are_made_where_the_encoder_learns_it_does_not_pay_or_views_are_random(
+    start: Callable[..., Run], edits: Any
+) -> None:
     run = start(**edits)
     assert stored() == set()
-    assert run.inputs["train"].batch(np.array([0]), np.array([True])).images is not None
+    assert next(run.training.training_batches(run.config, 1)).images is not None
 
 
 def test_a_trial_goes_on_the_same_when_they_are_deleted_or_the_cache_is_full(

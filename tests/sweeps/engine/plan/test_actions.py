@@ -1,7 +1,9 @@
 """What a plan reads off trial folders: what would happen to each trial, and what must be put right first."""
 
+import os
 import re
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -199,6 +201,17 @@ def test_what_starts_again_starts_from_nothing(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in kept.iterdir()} == before
     with locked(folder / records.LOCK_FILE), pytest.raises(PlanError, match="is being trained by another command"):
         clear_restarted([replace(plan[0], action="restart")], tmp_path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("name", [records.LAST_FILE, records.BEST_FILE])
+def test_something_else_in_place_of_weights_is_named(tmp_path: Path, name: str, make: Callable[[Path], None]) -> None:
+    """Above all, opening a pipe does not wait for somebody to write into it."""
+    path = put(tmp_path, PARENT, "running", epoch=4) / name
+    path.unlink(missing_ok=True)
+    make(path)
+    with pytest.raises(PlanError, match=re.escape(f"{path} is no file; restore it, or delete")):
+        make_plan(TRIALS, tmp_path)
 
 
 def test_a_checkpoint_that_vanishes_while_it_is_looked_at_is_not_torn(

@@ -4,6 +4,7 @@ import pytest
 
 from segtrain.config import TrialConfig
 from sweeps.engine.plan.cost import epoch_flops, makespan
+from sweeps.engine.plan.preview import feature_note
 
 CONFIG = TrialConfig(arch="fcn32s", dataset="scenes", init="scratch", image_height=64, image_width=64, epochs=4)
 VGG16_MACS_PER_PIXEL_AT_STRIDE_1 = (
@@ -58,3 +59,12 @@ def test_the_last_epoch_is_validated_and_tests_count() -> None:
 )
 def test_makespan(durations: list[tuple[str, float, str | None]], slots: int, seconds: float) -> None:
     assert makespan(durations, slots) == seconds
+
+
+def test_the_plan_tells_of_frozen_encoders_that_see_random_views() -> None:
+    frozen = CONFIG.edit(freeze="encoder")
+    assert feature_note([CONFIG, frozen, CONFIG.edit(random_scale=2)]) is None
+    assert feature_note([frozen.edit(random_scale=2), frozen]) == (
+        "The frozen encoder of 1 trial sees other random views in every epoch: its features are computed anew each "
+        "time, where without augmentation they would be kept."
+    )

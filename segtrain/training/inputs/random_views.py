@@ -1,0 +1,70 @@
+"""A training split that is seen anew in every epoch: random views of its images -> batches on the training device."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from segtrain.config import TrialConfig
+from segtrain.data.cache import SplitArrays
+from segtrain.machine.device import Hardware
+from segtrain.training.inputs.augmentation import Side, View, draw_views, place, show
+from segtrain.training.inputs.batches import MEAN_COLOUR, Batch, Normalisation, draw_order, one_ahead
+
+
+class Seen(NamedTuple):
+    """The part of an image that a view shows, (H', W', 3) and (H', W') uint8, and where it lies."""
+
+    image: Tensor
+    mask: Tensor
+    rows: Side
+    columns: Side
+    view: View
+
+
+class RandomViews:
+    """Stands in for Inputs where a trial augments its training images; they stay in the memory of the host, for of each
+    another part is seen in every epoch."""
+
+    def __init__(self, arrays: SplitArrays, hardware: Hardware) -> None:
+        self.arrays, self.hardware = arrays, hardware
+        self.normalise = Normalisation(hardware)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def training_batches(self, config: TrialConfig, epoch: int) -> Iterator[Batch]:
+        """A view of every image, in an order of its own per epoch; the last batch may be short."""
+        order, flips = draw_order(config, epoch, len(self))
+        views = draw_views(config, epoch, flips)
+
+        def gather(rows: npt.NDArray[np.int64]) -> list[Seen]:
+            return [self._cut(row, views[row], config.image_height, config.image_width) for row in rows]
+
+        parts = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
+        gathered = one_ahead(gather, parts) if self.hardware.device.type == "cuda" else map(gather, parts)
+        for batch in gathered:
+            yield self._assemble(batch)
+
+    def _cut(self, row: int, view: View, height: int, width: int) -> Seen:
+        image, mask = self.arrays.images[row], self.arrays.masks[row]
+        rows = place(mask.shape[0], height, view.scale, view.down)
+        columns = place(mask.shape[1], width, view.scale, view.right)
+        part = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
+        return Seen(self._copy(image[part]), self._copy(mask[part]), rows, columns, view)
+
+    def _copy(self, pixels: npt.NDArray[Any]) -> Tensor:
+        copied = torch.from_numpy(np.array(pixels))
+        return copied.pin_memory() if self.hardware.device.type == "cuda" else copied
+
+    def _assemble(self, batch: list[Seen]) -> Batch:
+        device, images, masks = self.hardware.device, [], []
+        for seen in batch:
+            image, mask = (part.to(device, non_blocking=True) for part in (seen.image, seen.mask))
+            image, mask = show(image.permute(2, 0, 1), mask, seen.rows, seen.columns, seen.view, MEAN_COLOUR)
+            images.append(image)
+            masks.append(mask)
+        return Batch(torch.stack(masks).long(), self.normalise(torch.stack(images)))
