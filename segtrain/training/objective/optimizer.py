@@ -67,19 +67,26 @@ def build_optimizer(config: TrialConfig, model: nn.Module) -> Optimizer:
 
 
 def _groups(config: TrialConfig, model: nn.Module) -> list[Any]:
-    """The parameters; with a factor for the encoder, two groups of them."""
-    if config.encoder_lr_factor == 1:
+    """The parameters; where they do not all learn alike, in groups of those that do."""
+    if (config.encoder_lr_factor, config.bias_lr_factor, config.bias_decay) == (1, 1, True):
         return [parameter for parameter in model.parameters() if parameter.requires_grad]
     assert isinstance(model, EncoderDecoder)
-    encoder = [*model.encoder.parameters()]
-    if not encoder:
+    inside = {id(parameter) for parameter in model.encoder.parameters()}
+    if config.encoder_lr_factor != 1 and not inside:
         raise RecipeError(
             f"encoder_lr_factor is {config.encoder_lr_factor:g} and arch is {config.arch!r}, whose encoder is not "
             "known; call it `encoder` in the module, or set encoder_lr_factor=1"
         )
-    inside = {id(parameter) for parameter in encoder}
-    decoder = [parameter for parameter in model.parameters() if id(parameter) not in inside]
-    return [{"params": encoder, LR_FACTOR: config.encoder_lr_factor}, {"params": decoder, LR_FACTOR: 1.0}]
+    groups: dict[tuple[bool, bool], dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        in_encoder, is_bias = id(parameter) in inside, name.endswith("bias")
+        factor = (config.encoder_lr_factor if in_encoder else 1.0) * (config.bias_lr_factor if is_bias else 1.0)
+        decays = {} if config.bias_decay or not is_bias else {"weight_decay": 0.0}
+        # Biases are a group of their own only where they learn otherwise.
+        alike = (not in_encoder, is_bias and (config.bias_lr_factor, config.bias_decay) != (1, True))
+        if parameter.requires_grad:
+            groups.setdefault(alike, {"params": [], LR_FACTOR: factor, **decays})["params"].append(parameter)
+    return [groups[alike] for alike in sorted(groups)]
 
 
 def _own_optimizer(config: TrialConfig, groups: list[Any]) -> Optimizer:
