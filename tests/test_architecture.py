@@ -214,6 +214,7 @@ def test_every_flag_on_a_page_is_one() -> None:
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
         "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--track",
         "--wandb", "--mirror", "--from-mirror", "--code", "--strict",
+        "--pretrain",
     }  # fmt: skip
     assert study == shared | {"--lr-from", "--replicates", "--until-decided"}
     assert search == shared | {
