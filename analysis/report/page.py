@@ -169,6 +169,7 @@ def render(study: Study, content: Content) -> str:
     }
     return environment.get_template("report.html.jinja").render(
         study=study,
+        gathered=provenance.gathered(study),
         tiles=overview.tiles(study, content.judgements),
         contents=overview.contents(present),
         notes=[*provenance.warnings(study), *check_scores(study), *overview.unfinished(study)],

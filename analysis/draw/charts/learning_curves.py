@@ -6,7 +6,8 @@ import pandas as pd
 
 from analysis.draw.chart import LABELS, Axis, Chart, Facet, Series, Style, style, style_of
 from analysis.draw.ticks import whole_ticks
-from analysis.read.frames import COMPARED_STAGE, TUNING_STAGE, Study
+from analysis.read.frames import Study
+from analysis.read.gathering.study_json import COMPARED_STAGE, TUNING_STAGE
 from analysis.statistics import selection
 from analysis.statistics.cells import ending_text
 from segtrain import records
