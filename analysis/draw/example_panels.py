@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.draw.panels import RGB, Pixels, image_iou, mark
-from analysis.read.example_images import Palette, read_examples
 from analysis.read.frames import Study
+from analysis.read.trial_files.example_images import Palette, read_examples
 from analysis.statistics import cells
 from segtrain.records import RecordError
 

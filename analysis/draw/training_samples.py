@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from analysis.draw.example_panels import paint
 from analysis.draw.panels import IGNORED, Pixels
-from analysis.read.data_counts import DataCounts, read_data_counts
-from analysis.read.example_images import Example, read_examples
 from analysis.read.frames import Study
 from analysis.read.gathering.study_json import COMPARED_STAGE
+from analysis.read.trial_files.data_counts import DataCounts, read_data_counts
+from analysis.read.trial_files.example_images import Example, read_examples
 from segtrain.records import RecordError
 
 

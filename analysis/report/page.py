@@ -24,9 +24,9 @@ from analysis.draw.panels import Panels
 from analysis.draw.ticks import minus
 from analysis.draw.training_samples import TrainingSamples, training_samples
 from analysis.read.frames import Study
-from analysis.read.network_layers import Layer, read_layers
 from analysis.read.score_check import check_scores
 from analysis.read.search_history import read_search
+from analysis.read.trial_files.network_layers import Layer, read_layers
 from analysis.report import answers, overview, page_images, provenance
 from analysis.report.tables import claims_table, result_tables
 from analysis.report.tables.area_table import area_table

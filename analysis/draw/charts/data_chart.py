@@ -2,7 +2,7 @@
 
 from analysis.draw.chart import COLOURS, Axis, Chart, Facet, Series, Style
 from analysis.draw.training_samples import TrainingSamples
-from analysis.read.data_counts import SPLITS
+from analysis.read.trial_files.data_counts import SPLITS
 
 STYLES = {
     "train": Style(COLOURS[0], "solid", "circle"),

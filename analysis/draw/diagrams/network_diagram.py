@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from analysis.draw.diagrams import svg
 from analysis.draw.diagrams.svg import Box
-from analysis.read.network_layers import IMAGE, Layer
+from analysis.read.trial_files.network_layers import IMAGE, Layer
 
 MOST_STAGES = 32
 QUIET = ("Dropout", "Identity", "DropPath")  # layers that are not named

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.draw.training_samples import TrainingSamples
-from analysis.read.data_counts import SPLITS, DataCounts
+from analysis.read.trial_files.data_counts import SPLITS, DataCounts
 from analysis.report.tables.table import Table, numbers, words
 
 

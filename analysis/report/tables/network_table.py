@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from analysis.draw.diagrams.network_diagram import stages_of
-from analysis.read.network_layers import Layer
+from analysis.read.trial_files.network_layers import Layer
 from analysis.report.tables.table import Table, numbers, words
 
 

@@ -198,7 +198,7 @@ def test_wrong_pixels_are_marked_on_request(page: Page) -> None:
     page.get_by_label("mark the pixels that differ from the truth").check()
     assert (plain.is_visible(), marked.is_visible()) == (False, True)
     assert page.locator("td img.plain").first.is_visible()  # the image itself stays
-    assert page.locator(".pictures small").first.inner_text() == "12.5 % wrong"
+    assert page.locator(".pictures small").first.inner_text() == "12.5 % wrong, IoU 77.5"
 
 
 @needs_browser

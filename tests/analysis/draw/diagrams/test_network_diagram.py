@@ -5,7 +5,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from analysis.draw.diagrams.network_diagram import MOST_STAGES, draw_network, stages_of
-from analysis.read.network_layers import IMAGE, Layer
+from analysis.read.trial_files.network_layers import IMAGE, Layer
 
 
 def layer(name: str, kind: str, shape: tuple[int, ...], *inputs: int, parameters: int = 0, **changes: Any) -> Layer:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from analysis.read.network_layers import Layer, read_layers
+from analysis.read.trial_files.network_layers import Layer, read_layers
 from segtrain import records
 from segtrain.records import RecordError
 
