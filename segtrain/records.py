@@ -49,6 +49,7 @@ IMAGE_CONFUSION_FILE = "image_confusion.npz"
 ROC_FILE = "roc.npz"  # the fields of segtrain.metrics.roc.RocCurves
 CODE_DIR = "code"  # of a model of the user's own: its source, or its configuration
 CODE_KEY = "code"  # in env.json: {"sha256", "files", "earlier"}
+NEW_LAYERS_KEY = "new_layers"  # in env.json of a trial that took all that fits of its parent: what did not
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
 STOP_FILE = ".stop"  # somebody wants this trial to end, and not to be started again; says who
@@ -335,6 +336,16 @@ def read_code(folder: Path) -> dict[str, Any] | None:
         return None
     whole = isinstance(found, dict) and isinstance(found.get("sha256"), str) and isinstance(found.get("earlier"), list)
     return found if whole else None
+
+
+def read_new_layers(folder: Path) -> list[str] | None:
+    """Of a trial that took all that fits of its parent, the layers that did not; None when that is not known. Raises
+    RecordError."""
+    try:
+        found = read_json(folder / ENV_FILE).get(NEW_LAYERS_KEY)
+    except FileNotFoundError:
+        return None
+    return found if list_of(TEXT).holds(found) else None
 
 
 def read_data_fingerprint(folder: Path) -> str | None:

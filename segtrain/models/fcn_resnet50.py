@@ -5,7 +5,8 @@
     FCNHead        3x3 convolution, batch norm, ReLU, dropout 0.1, 1x1 scores; bilinear upsampling from stride 8
 
 Deviations from torchvision: none in the numbers. The logits are upsampled in float32 under bfloat16 too, and the
-auxiliary head, which torchvision's own recipe trains along, is left out, as in the report that the study reproduces.
+auxiliary head, which torchvision's own recipe trains along, is left out: the report that the study reproduces names
+none.
 Layers start as torchvision starts them.
 """
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import torch
+
 from segtrain import own_code
 from segtrain.config import Arch, Init, TrialConfig, library_of
 from segtrain.models.encoder_decoder import EncoderDecoder
@@ -22,10 +24,15 @@ from segtrain.models.stock.torchvision_zoo import (
 )
 from segtrain.models.unet import build_unet
 
+
+def _build_fcn(config: TrialConfig, classes: int, *skips: str) -> EncoderDecoder:
+    return build_fcn(classes, skips, config.width_mult, config.upsampling, config.skip_scale)
+
+
 MODELS: dict[Arch, Callable[[TrialConfig, int], EncoderDecoder]] = {
-    "fcn32s": lambda config, classes: build_fcn(classes, (), config.width_mult),
-    "fcn16s": lambda config, classes: build_fcn(classes, ("pool4",), config.width_mult),
-    "fcn8s": lambda config, classes: build_fcn(classes, ("pool4", "pool3"), config.width_mult),
+    "fcn32s": lambda config, classes: _build_fcn(config, classes),
+    "fcn16s": lambda config, classes: _build_fcn(config, classes, "pool4"),
+    "fcn8s": lambda config, classes: _build_fcn(config, classes, "pool4", "pool3"),
     "fcn_resnet50": lambda _, classes: build_fcn_resnet50(classes),
     "segformer_b0": lambda _, classes: build_segformer(classes, "b0"),
     "segformer_b1": lambda _, classes: build_segformer(classes, "b1"),
@@ -72,6 +79,12 @@ def build_model(config: TrialConfig, num_classes: int) -> EncoderDecoder:
     if library_of(config.arch) == "own":
         return build_own(config.arch, num_classes)
     return MODELS[cast(Arch, config.arch)](config, num_classes)
+
+
+def build_on_meta(config: TrialConfig, num_classes: int) -> EncoderDecoder:
+    """For names and shapes: without numbers, but for models of libraries, of which not each can be built so."""
+    with torch.random.fork_rng(devices=[]), torch.device("cpu" if library_of(config.arch) else "meta"):
+        return build_model(config, num_classes)
 
 
 def code_of(config: TrialConfig) -> Mapping[str, bytes]:

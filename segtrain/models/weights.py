@@ -8,17 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, cast
 
-import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from torchvision.models import ResNet50_Weights, VGG16_Weights, WeightsEnum
 
-from segtrain.config import Arch, Init, TrialConfig, library_of
-from segtrain.models import build_model
+from segtrain.config import Arch, Init, TrialConfig
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import load_vgg16
 from segtrain.models.fcn_resnet50 import load_resnet50
-from segtrain.models.resolve import stock_of
+from segtrain.models.resolve import build_on_meta, stock_of
 from segtrain.models.segformer import load_mit
 from segtrain.models.stock.huggingface import quiet_transformers
 from segtrain.models.stock.split import SplitModel
@@ -68,8 +66,7 @@ def check(config: TrialConfig, num_classes: int, data_root: Path) -> None:
     """Tries the weights that a trial of `config` starts from on a model of its own: the names of the tensors, and their
     shapes. Without a copy in memory, but for models of libraries: not each can be built without numbers. Raises
     WeightsError."""
-    with torch.random.fork_rng(devices=[]), torch.device("cpu" if library_of(config.arch) else "meta"):
-        model = build_model(config, num_classes)
+    model = build_on_meta(config, num_classes)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)
         load(model, config.arch, data_root, config.init)

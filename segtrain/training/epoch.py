@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from segtrain import records
+from segtrain.config import TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.data.spec import IGNORE
 from segtrain.metrics.confusion import SegMetric, scores
@@ -84,7 +85,7 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
             logits, auxiliary = forward_with_auxiliary(run.model, batch)
         with torch.set_grad_enabled(run.loss is None):
             loss_sum, pixels = cross_entropy_sum(logits, batch.target)
-        objective = loss_sum / pixels.clamp(min=1) if run.loss is None else run.loss(logits, batch.target)
+        objective = run.loss(logits, batch.target) if run.loss else _reduced(config, loss_sum, pixels)
         for logits_besides in auxiliary:
             objective = objective + AUXILIARY_WEIGHT * _loss(run, logits_besides, batch.target)
         first = number - number % config.accumulate
@@ -132,8 +133,11 @@ def _metric(run: Run, part: EpochPart | None) -> SegMetric:
 def _loss(run: Run, logits: Tensor, target: Tensor) -> Tensor:
     if run.loss is not None:
         return run.loss(logits, target)
-    loss_sum, pixels = cross_entropy_sum(logits, target)
-    return loss_sum / pixels.clamp(min=1)
+    return _reduced(run.config, *cross_entropy_sum(logits, target))
+
+
+def _reduced(config: TrialConfig, loss_sum: Tensor, pixels: Tensor) -> Tensor:
+    return loss_sum if config.reduction == "sum" else loss_sum / pixels.clamp(min=1)
 
 
 def _step(run: Run) -> None:

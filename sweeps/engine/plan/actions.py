@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from analysis.read.gathering.study_json import read_known
 from segtrain import records
@@ -180,8 +180,15 @@ def read_status(trial: Trial, out: Path) -> records.Status | None:
 
 def best_validation(trial: Trial, out: Path) -> float | None:
     """The highest validation mean IoU that the trial has reached so far."""
+    line = best_validated(trial, out)
+    return None if line is None else float(line[records.VAL_MEAN_IOU])
+
+
+def best_validated(trial: Trial, out: Path) -> dict[str, Any] | None:
+    """The line of the epoch with that."""
     lines = records.read_metrics(records.trial_dir(out, trial.trial_id))
-    return max((iou for line in lines if (iou := line.get(records.VAL_MEAN_IOU)) is not None), default=None)
+    validated = (line for line in lines if line.get(records.VAL_MEAN_IOU) is not None)
+    return max(validated, key=lambda line: float(line[records.VAL_MEAN_IOU]), default=None)
 
 
 def find_missing_parents(trials: Sequence[Trial], out: Path) -> list[str]:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -18,6 +19,7 @@ from segtrain.own_code import is_own_name
 from segtrain.recipe import RecipeError, given_weights
 from segtrain.training.operation_counts import flops_per_image
 from sweeps.engine.ask.options import Options
+from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.cost import epoch_flops, mean_views, spread
 from sweeps.engine.plan.resources import local_node, pick_resources
 
@@ -78,6 +80,35 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
     for note in notes:
         if note is not None:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def check_starts(trials: Iterable[Trial], console: Console) -> None:
+    """Holds trials that take every layer that fits against those that they start from; tells which layers stay new.
+    Raises ParentError."""
+    pairs: dict[tuple[Any, ...], tuple[Trial, Trial]] = {}
+    for trial in trials:
+        if trial.config.take == "all" and trial.start is not None:
+            pairs.setdefault((*_layers(trial.config), *_layers(trial.start.config)), (trial, trial.start))
+    if not pairs:
+        return
+    from segtrain.models import ParentError, load_parent  # torch, which takes seconds
+    from segtrain.models.resolve import build_on_meta
+
+    notes: dict[str, None] = {}
+    for trial, start in pairs.values():
+        model, before = (build_on_meta(c, len(find_dataset(c.dataset).classes)) for c in (trial.config, start.config))
+        try:
+            new = load_parent(model, before.state_dict(), trial.config.freeze, trial.config.take)
+        except ParentError as error:
+            raise ParentError(f"{trial.run_name}: {error}") from None
+        notes[f"{trial.run_name} takes all layers of {start.run_name}; new: {', '.join(new) or 'none'}"] = None
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def _layers(config: TrialConfig) -> tuple[Any, ...]:
+    """What decides the names and shapes of a model's layers, and which of them have to be taken."""
+    return config.arch, config.width_mult, config.gate, config.upsampling, config.dataset, config.freeze
 
 
 def check_recipes(configs: Iterable[TrialConfig]) -> None:

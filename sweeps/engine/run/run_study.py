@@ -14,7 +14,7 @@ from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
 from sweeps.engine.plan.actions import (
     CurrentData,
-    best_validation,
+    best_validated,
     check_decided,
     check_study_folder,
     make_plan,
@@ -49,6 +49,7 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
     left = [planned for planned in plan if planned.action != "skip"]
     configs = [planned.trial.config for planned in left]
     preflight.check_models(configs, console)
+    preflight.check_starts((planned.trial for planned in left), console)
     preflight.check_recipes(configs)
     starting = (planned.trial.config for planned in left if planned.action in ("run", "restart"))
     preflight.check_weights(starting, options.data_root)
@@ -123,10 +124,11 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
 
     statuses = {t.trial_id: read_status(t, options.out) for t in trials}
     states = {trial_id: status.state if status else "not started" for trial_id, status in statuses.items()}
-    reached = {t.trial_id: best_validation(t, options.out) for t in trials}
+    reached = {t.trial_id: best_validated(t, options.out) or {} for t in trials}
     unfinished = [t for t in trials if states[t.trial_id] != "finished"]
     finished = [t for t in trials if states[t.trial_id] == "finished"]
     tested = {t.trial_id: records.read_test_scores(records.trial_dir(options.out, t.trial_id)) for t in finished}
+    caption = "(12 of 13): the mean is over those classes that occur, and does not compare with one over others"
     table = Table(title=study.title)
     for name in ("run", "state"):
         table.add_column(name, overflow="fold")
@@ -134,8 +136,12 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
         table.add_column(name, justify="right")
     for trial in trials:
         scores = tested.get(trial.trial_id)
-        tests = (str(scores.epoch), percent(scores.mean_iou)) if scores else ("-", "-")
-        table.add_row(trial.run_name, states[trial.trial_id], tests[0], percent(reached[trial.trial_id]), tests[1])
+        tests = (str(scores.epoch), percent(scores.mean_iou, scores.iou)) if scores else ("-", "-")
+        best = reached[trial.trial_id]
+        validated = percent(best.get(records.VAL_MEAN_IOU), best.get(records.VAL_IOU))
+        table.add_row(trial.run_name, states[trial.trial_id], tests[0], validated, tests[1])
+    if any(" of " in str(cell) for column in table.columns[3:] for cell in column.cells):
+        table.caption = caption
     console.print(table)
     lines = [f"{len(trials) - len(unfinished)} of {len(trials)} trials finished"]
     for trial in unfinished:

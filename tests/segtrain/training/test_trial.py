@@ -255,6 +255,19 @@ def test_the_gradient_of_a_batch_is_that_of_its_mean_pixel(tiny: Tiny, folder: P
     torch.testing.assert_close(bias.grad.cpu(), 1 / K - share, rtol=1e-4, atol=1e-6)
 
 
+def test_a_summed_loss_steps_as_a_mean_at_a_rate_that_is_pixels_times_higher(
+    tiny: Tiny, tmp_path: Path, roads_root: Path, run_trial: RunTrial
+) -> None:
+    """And it is recorded as a mean all the same."""
+    recipe = {"optimizer": "sgd", "weight_decay": 0.0, "batch_size": 7, "epochs": 1}
+    mean, summed = tiny(lr=0.5, **recipe), tiny(lr=0.5 / (7 * 32 * 48), reduction="sum", **recipe)
+    lines = [run_trial(config, tmp_path / name, roads_root) for config, name in ((mean, "mean"), (summed, "sum"))]
+    assert lines[1][0]["train/loss"] == pytest.approx(lines[0][0]["train/loss"], rel=1e-5)
+    ours, theirs = (checkpoint.load_best(tmp_path / name) for name in ("sum", "mean"))
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], rtol=1e-3, atol=1e-6)
+
+
 def test_images_that_are_ignored_wholly_train_nothing(
     tiny: Tiny, folder: Path, tmp_path: Path, write_roads: Callable[..., Path]
 ) -> None:

@@ -187,9 +187,9 @@ class Results:
             found, scores = "none", ""
             if best is not None:
                 trial, frozen = best
-                test = records.read_test_scores(records.trial_dir(self.options.out, trial.trial_id)).mean_iou
+                test = records.read_test_scores(records.trial_dir(self.options.out, trial.trial_id))
                 found = ", ".join(f"{name} {value:.3g}" for name, value in frozen.params.items())
-                scores = f"{percent(frozen.value)} / {percent(test)}"
+                scores = f"{percent(frozen.value)} / {percent(test.mean_iou, test.iou)}"
             spent = f"{epochs} of {len(trials) * searched.cell.config.epochs}"
             table.add_row(searched.cell.name, found, scores, " / ".join(counts), spent)
         console.print(table)

@@ -22,7 +22,7 @@ from tests.sweeps.harness import SCORES
 STUDY = Study(
     name="grid",
     title="A grid",
-    base=TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=1),
+    base=TrialConfig(arch="fcn8s", dataset="scenes", epochs=1),
     axes={"arch": ("fcn32s", "fcn8s"), "freeze": ("encoder", "none"), "lr": (1e-3, 1e-4)},
     claims=(
         Claim("8s is better", {"arch": "fcn8s", "freeze": "none"}, {"arch": "fcn32s", "freeze": "none"}, "here"),
@@ -129,6 +129,32 @@ def test_killed_anywhere_the_same_command_goes_on_to_the_same_trials(tmp_path: P
     assert files[0].read_bytes() == files[1].read_bytes()
     # Once more, there is nothing to do.
     assert start(STUDY, how).over
+
+
+LADDER = Study(
+    name="ladder",
+    title="A ladder",
+    base=TrialConfig(arch="fcn8s", dataset="scenes", epochs=1),
+    axes={"lr": (1e-3, 1e-4)},
+    variants={"first": {"arch": "fcn32s"}, "second": {"arch": "fcn8s", "from": "first", "take": "all"}},
+    claims=(Claim("8s is better", {"variant": "second"}, {"variant": "first"}, "here"),),
+)
+
+
+def test_stages_are_tuned_as_ways_and_each_fresh_seed_goes_its_whole_way(tmp_path: Path) -> None:
+    """The best way to the second stage is at the higher rate, which the first stage alone does not choose: its trial
+    at that rate is trained again for every seed, to give weights, and is not compared."""
+    found = run(LADDER, options(tmp_path, Replicates(2)))
+    assert [point[::2] for point in of_stage(found, "tune")] == [
+        ("fcn32s", 1e-3), ("fcn32s", 1e-4), ("fcn8s", 1e-3), ("fcn8s", 1e-4),
+    ]  # fmt: skip
+    winners = [("fcn32s", "none", 1e-4), ("fcn8s", "none", 1e-3)]
+    assert of_stage(found, "trial") == [(*winner, seed) for seed in (1, 2) for winner in winners]
+    assert of_stage(found, "pretrain") == [("fcn32s", "none", 1e-3, 1), ("fcn32s", "none", 1e-3, 2)]
+    ids = [trial.trial_id for trial in found.trials]
+    assert all(ids.index(t.config.parent) < ids.index(t.trial_id) for t in found.trials if t.config.parent)
+    again = start(LADDER, options(tmp_path, Replicates(2)))
+    assert (again.over, [trial.trial_id for trial in again.trials]) == (True, ids)
 
 
 def test_a_study_without_rates_to_choose_from_begins_at_its_own_seed(tmp_path: Path) -> None:
