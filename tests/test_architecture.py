@@ -55,6 +55,7 @@ ROOMS = {
     "analysis/inference": set(),
     "analysis/statistics": {"inference", "read"},
     "analysis/draw": {"inference", "read", "statistics"},
+    "analysis/watch": {"read", "report", "statistics"},
     "analysis/report": {"draw", "inference", "read", "statistics"},
 }
 MOST_MODULES = 12  # of a room; one that holds more is two
