@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from segtrain.config import Upsampling
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder, scaled
+from segtrain.models.wide_conv import WideConv2d
 
 STRIDE = 32
 STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
@@ -77,7 +78,7 @@ class FCNDecoder(Decoder):
     ) -> None:
         super().__init__()
         hidden = scaled(4096, width_mult)
-        self.fc6 = nn.Conv2d(in_channels["pool5"], hidden, kernel_size=7, padding=3)
+        self.fc6 = WideConv2d(in_channels["pool5"], hidden, kernel_size=7, padding=3)
         self.fc7 = nn.Conv2d(hidden, hidden, kernel_size=1)
         self.dropout = nn.Dropout(0.5)
         self.score = nn.Conv2d(hidden, num_classes, kernel_size=1)

@@ -53,6 +53,25 @@ def test_the_steps_are_adamws_with_amsgrad(tiny: Callable[..., TrialConfig]) -> 
     torch.testing.assert_close(ours.bias, reference.bias)
 
 
+def test_the_steps_are_the_same_whichever_way_a_weight_lies_in_memory(tiny: Callable[..., TrialConfig]) -> None:
+    """And its gradient: torch's fused kernel goes through each as it lies."""
+    found = []
+    for memory_format, fused in ((torch.contiguous_format, False), (torch.channels_last, True)):
+        torch.manual_seed(0)
+        layer = torch.nn.Conv2d(3, 4, (3, 5)).to(memory_format=memory_format)
+        if fused:
+            optimizer = build_optimizer(tiny(lr=0.1, weight_decay=0.3), layer)
+        else:
+            optimizer = AdamW(layer.parameters(), lr=0.1, weight_decay=0.3, amsgrad=True, fused=False)
+        images = torch.randn(2, 3, 6, 7, generator=torch.Generator().manual_seed(1)).to(memory_format=memory_format)
+        for scale in (10.0, 1.0, 0.1):
+            optimizer.zero_grad()
+            (layer(images).square().sum() * scale).backward()
+            optimizer.step()
+        found.append(layer.weight.detach())
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize(
     ("edits", "schedule"),
     [
