@@ -87,6 +87,16 @@ def find_mismatch(config: Any) -> str | None:
             f"class_weights is {config.class_weights!r} and loss is {config.loss!r}, which has no use for them; set "
             f"class_weights=none, or a loss with {' or '.join(WEIGHTED)}"
         )
+    if config.reduction == "sum" and (config.loss, config.class_weights, config.label_smoothing) != (
+        "cross_entropy",
+        "none",
+        0,
+    ):
+        return (
+            f"reduction is 'sum' and loss is {config.loss!r} with class_weights={config.class_weights} and "
+            f"label_smoothing={config.label_smoothing:g}; only the plain cross_entropy is summed: leave them out, or "
+            "set reduction=mean"
+        )
     if config.optimizer != "sgd" and (config.momentum != defaults.momentum or config.nesterov):
         return (
             f"momentum is {config.momentum:g}, nesterov is {str(config.nesterov).lower()} and optimizer is "

@@ -63,9 +63,14 @@ class LossMean:
 def cross_entropy_sum(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """logits (N, K, H, W), target (N, H, W) -> the sum over the pixels that count, and their number.
 
-    Pixels are rows: the two-dimensional form has no deterministic CUDA kernel, and for channels-last logits
-    the reshape copies nothing. Sum and count stay apart so that a batch of ignored pixels only adds zeros.
+    Sum and count stay apart so that a batch of ignored pixels only adds zeros.
     """
+    if logits.device.type == "cpu":
+        # Class by class: a softmax over rows of a few classes each takes ten times as long.
+        planes = logits.float().contiguous()
+        return F.cross_entropy(planes, target, ignore_index=IGNORE, reduction="sum"), (target != IGNORE).sum()
+    # Pixels are rows: the two-dimensional form has no deterministic CUDA kernel, and for channels-last logits
+    # the reshape copies nothing.
     rows = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
     loss = F.cross_entropy(rows.float(), target.reshape(-1), ignore_index=IGNORE, reduction="sum")
     return loss, (target != IGNORE).sum()

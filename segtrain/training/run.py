@@ -12,7 +12,7 @@ import torch
 from torch.optim import Optimizer
 
 from segtrain import own_code, records
-from segtrain.config import TrialConfig
+from segtrain.config import PUBLISHED, TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import DataCache, open_cache
 from segtrain.data.spec import SPLITS, DataError, Split
@@ -112,12 +112,13 @@ def start_or_resume(
         )
     torch.manual_seed(config.seed)
     model = build_model(config, len(dataset.classes))
-    if last is None and config.init in ("imagenet", "pretrained"):
+    new_layers = records.read_new_layers(folder) if last is not None else None
+    if last is None and config.init in PUBLISHED:
         from segtrain.models import weights  # torchvision, which takes seconds
 
         weights.load(model, config.arch, data_root, config.init)
     elif last is None and config.parent is not None:
-        load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze)
+        new_layers = load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze, config.take)
     set_trainable(model, config.freeze)
     model.to(hardware.device).to(memory_format=hardware.memory_format)
     optimizer = build_optimizer(config, model)
@@ -146,6 +147,8 @@ def start_or_resume(
     )
     _, flops = flops_per_image(config, len(dataset.classes))
     described = environment.describe(hardware, data.fingerprint, model, flops)
+    if config.take == "all":
+        described[records.NEW_LAYERS_KEY] = new_layers
     records.write_json(
         folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
     )

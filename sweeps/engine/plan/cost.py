@@ -2,6 +2,7 @@
 where the operations have been counted before."""
 
 import heapq
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,5 +73,10 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"
+def percent(fraction: float | None, iou: Sequence[float | None] | None = None) -> str:
+    """`81.25`, or `-`; `81.25 (12 of 13)` for a mean over `iou`, one a class, of which some are not defined and so not
+    in it: it does not compare with one over all classes."""
+    if fraction is None:
+        return "-"
+    counted, classes = sum(value is not None and not math.isnan(value) for value in iou or ()), len(iou or ())
+    return f"{100 * fraction:.2f}" + (f" ({counted} of {classes})" if counted < classes else "")
