@@ -1,4 +1,4 @@
-"""`python -m analysis report|compare|best|data ...`: what finished trials say, and what a dataset looks like.
+"""`python -m analysis report|compare|best|watch|data ...`: what trials say, and what a dataset looks like.
 
     report <out>/studies/<name> ...   writes each study's report/: index.html, tables, figures (--figures png pdf svg);
                                       works during the sweep. Of all commands that were given for the study, or with
@@ -9,6 +9,8 @@
                                       that predicts with the best of each dataset
                                       both take the address of a mirror too, such as s3://bucket/prefix, and write
                                       into a copy of theirs
+    watch <out>/studies/<name>        keeps the report of a running sweep current, and serves it on loopback with a page
+                                      of what runs; see `watch --help`
     data ...                          draws and checks a dataset; see `data --help`
 
 Exit code 2 when there is nothing to read.
@@ -40,6 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         from analysis.report import dataset_report  # the trainer's loaders, which a report does without
 
         return dataset_report.main(arguments[1:])
+    if arguments[:1] == ["watch"]:
+        from analysis.watch import command  # a server, which the others do without
+
+        return command.main(arguments[1:])
     options = _parser().parse_args(arguments)
     if options.command == "best":
         return _told(partial(print_best, options.out))
@@ -78,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     best = commands.add_parser("best", help="print the best models over all studies")
     best.add_argument("out", help="the output folder of the sweeps")
     commands.add_parser("data", help="draw and check a dataset: data --help")
+    commands.add_parser("watch", help="keep a study's report current and serve it: watch --help")
     return parser
 
 

@@ -28,6 +28,7 @@ from analysis.read.score_check import check_scores
 from analysis.read.search_history import read_search
 from analysis.read.trial_files.network_layers import Layer, read_layers
 from analysis.report import answers, overview, page_images, provenance
+from analysis.report.frame_files import write_frames
 from analysis.report.tables import claims_table, result_tables
 from analysis.report.tables.area_table import area_table
 from analysis.report.tables.class_tables import class_shares, class_tables
@@ -76,7 +77,7 @@ def write_report(study: Study, kinds: Sequence[str] = matplotlib_files.DEFAULT_K
     """Writes the report of what the study has so far, its figures as files of `kinds`. A figure of an earlier report
     that has nothing to show any more, or is of another kind, goes."""
     folder = study.folder / records.REPORT_DIR
-    for place in (folder, folder / "figures", folder / "tables"):
+    for place in (folder, folder / "figures", folder / "tables", folder / "data"):
         if place.is_symlink():  # of another's run, perhaps: what it points to is not this report's to write or delete
             raise RecordError(f"{place} is a link; remove it, and the report is written in its place")
         place.mkdir(parents=True, exist_ok=True)
@@ -84,6 +85,7 @@ def write_report(study: Study, kinds: Sequence[str] = matplotlib_files.DEFAULT_K
     records.write_atomic(folder / "index.html", render(study, content).encode(errors="backslashreplace"))
     paths = [folder / "index.html", *write_tables(content.tables, folder / "tables")]
     paths += write_figures(content.charts, content.pictures, folder / "figures", kinds)
+    paths += write_frames(study, content.judgements, folder / "data")
     return Report(paths, content.tables, content.problems)
 
 

@@ -40,6 +40,8 @@ def test_a_claim_names_settings_of_two_studies_and_pairs_their_seeds_and_images(
     assert first.images is not None  # paired over the four images
     # What a side does not name is chosen by validation: the fine-tuned ones.
     assert second.effect.mean == pytest.approx(0.72 + 0.01 / 3 - 0.5)
+    assert second.reason == "the left side had more tries: it was chosen among 2 settings, the other among 1"
+    assert first.reason == ""
 
 
 def test_studies_that_were_tested_on_other_images_are_not_paired_over_them(tmp_path: Path) -> None:
