@@ -37,6 +37,8 @@ _FOREIGN_ARCH = re.compile(
 Dataset = Literal[
     "roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets",
     "voc", "voc2012", "objects",
+    "nyud", "nyud_depth", "nyud_rgbd", "nyud_hha", "nyud_rgb_hha",
+    "rooms", "rooms_depth", "rooms_rgbd", "rooms_hha", "rooms_rgb_hha",
 ]  # fmt: skip
 """The datasets that come with the program; TrialConfig.dataset may also be of the form of one of OWN_DATASETS."""
 OWN_DATASETS = ("PATH/dataset.toml", "package.module:NAME")
@@ -47,6 +49,7 @@ _OWN_DATASET = re.compile(rf"[^\0]*\.toml|{OWN_PREFIX}{OWN_NAME}|(?!{OWN_PREFIX}
 Init = Literal["imagenet", "scratch", "parent", "pretrained"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Gate = Literal["strided", "upsampled"]
+Fusion = Literal["early", "late"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 SCALABLE = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_noskip", "unet_residual", "unet_attention_residual")
@@ -108,6 +111,7 @@ class TrialConfig:
     random_rotation: float = 0.0  # degrees, to either side
     vertical_flip: bool = False  # random, as `flip` is
     color_jitter: float = 0.0  # of brightness, contrast and saturation; a quarter of it of the hue
+    fusion: Fusion = "early"  # of images of several kinds of channels: in one network, or in one each: "late"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

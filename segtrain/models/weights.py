@@ -4,7 +4,7 @@ import hashlib
 import pickle
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -18,6 +18,8 @@ from segtrain.models import build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import load_vgg16
 from segtrain.models.fcn_resnet50 import load_resnet50
+from segtrain.models.first_layer import RGB_CHANNELS, adapt
+from segtrain.models.late_fusion import LateFusion
 from segtrain.models.resolve import stock_of
 from segtrain.models.segformer import load_mit
 from segtrain.models.stock.huggingface import quiet_transformers
@@ -64,15 +66,36 @@ def find_or_download(arch: str, data_root: Path, init: Init = "imagenet") -> Pat
     return find_on_hub(source, folder) if isinstance(source, str) else find_of_torchvision(source, folder)
 
 
-def check(config: TrialConfig, num_classes: int, data_root: Path) -> None:
+def check(config: TrialConfig, num_classes: int, data_root: Path, streams: Sequence[int] = (3,)) -> None:
     """Tries the weights that a trial of `config` starts from on a model of its own: the names of the tensors, and their
     shapes. Without a copy in memory, but for models of libraries: not each can be built without numbers. Raises
     WeightsError."""
     with torch.random.fork_rng(devices=[]), torch.device("cpu" if library_of(config.arch) else "meta"):
-        model = build_model(config, num_classes)
+        model = build_model(config, num_classes, streams)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)
+        start_from(model, config, num_classes, data_root, streams)
+
+
+def start_from(
+    model: EncoderDecoder, config: TrialConfig, num_classes: int, data_root: Path, streams: Sequence[int]
+) -> None:
+    """Gives `model` the weights that `config` starts from; those of its first layer adapted, where it sees other
+    channels than red, green and blue (first_layer.py). Raises WeightsError."""
+    if [*streams] == [RGB_CHANNELS]:
         load(model, config.arch, data_root, config.init)
+        return
+    alone, device = config.edit(fusion="early"), next(model.parameters()).device
+    with device:
+        donor = build_model(alone, num_classes)
+    load(donor, config.arch, data_root, config.init)
+    trained = donor.state_dict()
+    if not isinstance(model, LateFusion):
+        model.load_state_dict(adapt(trained, model.state_dict()))
+        return
+    with device:
+        networks = [build_model(alone, num_classes, (channels,)) for channels in streams]
+    model.load_each([adapt(trained, network.state_dict()) for network in networks])
 
 
 def check_hash(path: Path) -> None:

@@ -109,11 +109,11 @@ def start_or_resume(
             f"({data.fingerprint}); restore them, or delete the folder to train the trial again"
         )
     torch.manual_seed(config.seed)
-    model = build_model(config, len(dataset.classes))
+    model = build_model(config, len(dataset.classes), dataset.streams)
     if last is None and config.init in ("imagenet", "pretrained"):
         from segtrain.models import weights  # torchvision, which takes seconds
 
-        weights.load(model, config.arch, data_root, config.init)
+        weights.start_from(model, config, len(dataset.classes), data_root, dataset.streams)
     elif last is None and config.parent is not None:
         load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze)
     set_trainable(model, config.freeze)
@@ -142,13 +142,15 @@ def start_or_resume(
     run = Run(
         config, folder, data, hardware, model, optimizer, progress, attempts, training, inputs, loss, average, part
     )
-    _, flops = flops_per_image(config, len(dataset.classes))
+    _, flops = flops_per_image(config, len(dataset.classes), dataset.streams)
     described = environment.describe(hardware, data.fingerprint, model, flops)
     records.write_json(
         folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
     )
     write_model_file(folder, dataset)
-    records.write_json(folder / records.NETWORK_FILE, {"layers": layers_of(config, len(dataset.classes))})
+    records.write_json(
+        folder / records.NETWORK_FILE, {"layers": layers_of(config, len(dataset.classes), dataset.streams)}
+    )
     write_data_file(folder, dataset, data)
     save_training_examples(folder, data.splits["train"], dataset)
     run.write_status("running")

@@ -14,15 +14,16 @@ from torch import Tensor
 
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
-from segtrain.data.cache import IMAGE_RESAMPLING
+from segtrain.data.pixels import Pixels, picture, resize
 from segtrain.machine.device import Hardware, pick_hardware
 from segtrain.models import build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.records import RecordError
 from segtrain.training import checkpoint
 from segtrain.training.evaluation import autocast
+from segtrain.training.inputs.batches import Normalisation, as_stored
 from segtrain.training.model_file import ModelFile, read_model_file
-from segtrain.use.image_input import ImageInput, read_image
+from segtrain.use.image_input import ImageInput, read_pixels
 from segtrain.use.windows import resized, through_windows
 
 MOST_SQUEEZED = 2.0
@@ -56,8 +57,9 @@ class TrainedModel:
 
     def predict(self, image: ImageInput, output: str = "mask", own_resolution: bool = False) -> Any:
         """`image`, H x W: a file, a PIL image, an (H, W, 3) uint8 array, or a (3, H, W) tensor of uint8 or of floats in
-        [0, 1]. -> at its resolution: "mask" (H, W) uint8 places in `facts.classes`; "probabilities" (K, H, W) float32;
-        "overlay" the image under the colours of its classes.
+        [0, 1]; for a model of other channels a file, an (H, W, C) array or a (C, H, W) tensor of its bits. -> at its
+        resolution: "mask" (H, W) uint8 places in `facts.classes`; "probabilities" (K, H, W) float32; "overlay" the
+        image under the colours of its classes.
 
         The image is resized to what the network was trained on, as in training. One of other proportions, which would
         be squeezed, is looked at in windows, and with `own_resolution` every one is, in its own pixels: for pictures
@@ -65,23 +67,23 @@ class TrainedModel:
         """
         if output not in OUTPUTS:
             raise ValueError(f"output is {output!r}; allowed: {', '.join(OUTPUTS)}")
-        picture = read_image(image)
+        pixels = read_pixels(image, self.facts.to_channels())
         if output == "probabilities":
-            return torch.cat(list(self._probability_rows(picture, own_resolution)), dim=1).cpu().numpy()
-        rows = [rows.argmax(0).byte().cpu() for rows in self._probability_rows(picture, own_resolution)]
+            return torch.cat(list(self._probability_rows(pixels, own_resolution)), dim=1).cpu().numpy()
+        rows = [rows.argmax(0).byte().cpu() for rows in self._probability_rows(pixels, own_resolution)]
         mask = torch.cat(rows).numpy()
-        return mask if output == "mask" else overlay(picture, mask, self.facts.palette)
+        return mask if output == "mask" else overlay(picture(pixels), mask, self.facts.palette)
 
-    def _probability_rows(self, picture: Image.Image, own_resolution: bool) -> Iterator[Tensor]:
-        """Probabilities (K, rows, W) of `picture`, top first."""
-        height, width = self._seen_size(picture.height, picture.width, own_resolution)
-        seen = picture
-        if (height, width) != (picture.height, picture.width):
-            seen = picture.resize((width, height), IMAGE_RESAMPLING)
+    def _probability_rows(self, pixels: Pixels, own_resolution: bool) -> Iterator[Tensor]:
+        """Probabilities (K, rows, W) of an image (H, W, C), top first."""
+        height, width = self._seen_size(pixels.shape[0], pixels.shape[1], own_resolution)
+        seen = pixels
+        if (height, width) != pixels.shape[:2]:
+            seen = resize(pixels, height, width)
         rows = through_windows(self.probabilities, np.array(seen), self.config.image_height, self.config.image_width)
-        if seen is picture:
+        if seen is pixels:
             return rows
-        return resized(torch.cat(list(rows), dim=1), picture.height, picture.width)
+        return resized(torch.cat(list(rows), dim=1), pixels.shape[0], pixels.shape[1])
 
     def _seen_size(self, height: int, width: int, own_resolution: bool) -> tuple[int, int]:
         """Height and width at which an image is looked at: those of the training, or more, in windows of them."""
@@ -95,30 +97,29 @@ class TrainedModel:
         return max(trained[0], round(factor * height)), max(trained[1], round(factor * width))
 
     @torch.inference_mode()
-    def probabilities(self, images: npt.NDArray[np.uint8]) -> Tensor:
-        """(N, h, w, 3) RGB, of the size of the training -> (N, K, h, w), on the model's device."""
-        device = self.hardware.device
-        mean, std = (255 * torch.tensor(v, device=device).view(3, 1, 1) for v in (self.facts.mean, self.facts.std))
-        pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().sub_(mean).div_(std)
+    def probabilities(self, images: Pixels) -> Tensor:
+        """(N, h, w, C), of the size of the training -> (N, K, h, w), on the model's device."""
+        stored = torch.from_numpy(as_stored(images)).to(self.hardware.device)
+        normalise = Normalisation(self.hardware, self.facts.to_channels())
         with autocast(self.hardware):
-            logits = self.network(pixels.contiguous(memory_format=self.hardware.memory_format))
+            logits = self.network(normalise(stored.permute(0, 3, 1, 2)))
         return logits.float().softmax(1)  # type: ignore[no-any-return]
 
 
 OUTPUTS = ("mask", "probabilities", "overlay")
 
 
-def overlay(picture: Image.Image, mask: npt.NDArray[np.uint8], palette: Sequence[Sequence[int]]) -> Image.Image:
-    """`picture` (H x W) under the colours of `mask` (H, W)."""
+def overlay(shown: Image.Image, mask: npt.NDArray[np.uint8], palette: Sequence[Sequence[int]]) -> Image.Image:
+    """`shown` (H x W) under the colours of `mask` (H, W)."""
     colours = Image.fromarray(np.array(palette, dtype=np.uint8)[mask])
-    return Image.blend(picture, colours, OVERLAY_SHARE)
+    return Image.blend(shown.convert("RGB"), colours, OVERLAY_SHARE)
 
 
 def load_model(folder: Path, hardware: Hardware | None = None) -> TrainedModel:
     """The model with its best weights. Raises RecordError when the folder holds none that is whole."""
     config = _read_config(folder)
     facts = read_model_file(folder, config)
-    network = build_model(config, len(facts.classes))
+    network = build_model(config, len(facts.classes), facts.streams)
     path = folder / records.BEST_FILE
     try:
         network.load_state_dict(checkpoint.load_best(folder))

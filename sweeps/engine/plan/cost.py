@@ -13,7 +13,8 @@ from segtrain.training.operation_counts import flops_per_image
 
 def epoch_flops(config: TrialConfig, images: Mapping[Split, int]) -> float:
     """Of one epoch on average: training, and its share of the validations and test evaluations."""
-    training, evaluation = flops_per_image(config, len(find_dataset(config.dataset).classes))
+    dataset = find_dataset(config.dataset)
+    training, evaluation = flops_per_image(config, len(dataset.classes), dataset.streams)
     validations = -(-config.epochs // config.val_every)
     tests = 1 + (-(-config.epochs // config.test_every) if config.test_every else 0)
     evaluated = validations * images["val"] + tests * images["test"]
