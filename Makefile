@@ -43,7 +43,7 @@ soak: setup
 
 # Exact versions for every platform, without addresses.
 lock: setup
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra models --extra export --universal --upgrade --quiet --no-header --no-annotate \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra models --extra export --extra track --extra mirror --universal --upgrade --quiet --no-header --no-annotate \
 		--no-emit-index-url --output-file requirements.lock
 
 clean:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
-def load(path: Path | str) -> "Study":
-    """The study in the folder `path`, `<out>/studies/<name>`. Raises RecordError."""
+def load(path: Path | str, latest: bool = False) -> "Study":
+    """The study in the folder `path`, `<out>/studies/<name>`: the trials of all its commands, or of the `latest` one.
+    Raises RecordError."""
     from analysis.read import frames  # pandas, a second, which the inference does without
 
-    return frames.load(path)
+    return frames.load(path, latest)

@@ -1,9 +1,12 @@
 """`python -m analysis report|best|data ...`: what finished trials say, and what a dataset looks like.
 
     report <out>/studies/<name> ...   writes each study's report/: index.html, tables, figures (--figures png pdf svg);
-                                      works during the sweep
+                                      works during the sweep. Of all commands that were given for the study, or with
+                                      --latest of the last one
     best <out>                        prints the best models over all studies of an output folder, and the command
                                       that predicts with the best of each dataset
+                                      both take the address of a mirror too, such as s3://bucket/prefix, and write
+                                      into a copy of theirs
     data ...                          draws and checks a dataset; see `data --help`
 
 Exit code 2 when there is nothing to read.
@@ -11,12 +14,14 @@ Exit code 2 when there is nothing to read.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from segtrain.errors import speak_any_name
+from segtrain.errors import UserError, speak_any_name
 from segtrain.fields import printable
-from segtrain.records import RecordError
+from segtrain.mirror.object_store import ADDRESS
+from segtrain.mirror.study_copies import ReadCopy
 
 FIGURE_KINDS = ("png", "pdf", "svg")  # matplotlib is imported when there is something to draw
 
@@ -30,37 +35,45 @@ def main(arguments: list[str] | None = None) -> int:
         return dataset_report.main(arguments[1:])
     options = _parser().parse_args(arguments)
     if options.command == "best":
-        return print_best(options.out)
-    codes = [report(folder, options.figures) for folder in options.study]
-    return max(codes)
+        return _told(partial(print_best, options.out))
+    return max([_told(partial(report, place, options.figures, options.latest)) for place in options.study])
+
+
+def _told(command: Callable[[], None]) -> int:
+    """The exit code of `command`; what it cannot read is a line."""
+    try:
+        command()
+    except (UserError, OSError) as error:
+        print(f"analysis: {printable(str(error))}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m analysis", description="What finished trials say.")
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("report", help="write the report of studies: a page, tables, figures")
-    one.add_argument("study", type=Path, nargs="+", help="a study's folder, <out>/studies/<name>")
+    one.add_argument("study", nargs="+", help="a study's folder, <out>/studies/<name>")
     one.add_argument(
         "--figures", nargs="+", choices=FIGURE_KINDS, default=["png"], metavar="KIND",
         help=f"files of the figures: {', '.join(FIGURE_KINDS)} (png alone)",
     )  # fmt: skip
+    one.add_argument("--latest", action="store_true", help="what the last command asked for alone (all commands')")
     best = commands.add_parser("best", help="print the best models over all studies")
-    best.add_argument("out", type=Path, help="the output folder of the sweeps")
+    best.add_argument("out", help="the output folder of the sweeps")
     commands.add_parser("data", help="draw and check a dataset: data --help")
     return parser
 
 
-def report(folder: Path, kinds: Sequence[str]) -> int:
+def report(place: str, kinds: Sequence[str], latest: bool = False) -> None:
     from analysis.read.frames import load
     from analysis.report.page import write_report
 
-    try:
-        study = load(folder)
-        written = write_report(study, kinds)
-    except (RecordError, OSError) as error:
-        print(f"analysis: {printable(str(error))}", file=sys.stderr)
-        return 2
-    print(f"# {study.title}\n\nrun by: {study.command}\n")
+    study = load(ReadCopy(place).study if ADDRESS.match(place) else Path(place), latest)
+    written = write_report(study, kinds)
+    others = len(study.commands) - 1
+    gathered = f", and {others} other command{'s' if others > 1 else ''}" if others and not latest else ""
+    print(f"# {study.title}\n\nrun by: {study.command}{gathered}\n")
     for table in written.tables:
         if table.name not in ("provenance", "class_iou", "class_differences", "settings"):  # long, and in the files
             print(table.markdown())
@@ -69,24 +82,23 @@ def report(folder: Path, kinds: Sequence[str]) -> int:
             f"{len(written.problems)} could not be read:", *(f"  {problem}" for problem in written.problems), sep="\n"
         )
     print(f"Report: {written.paths[0]}, with {len(written.paths) - 1} tables and figures beside it")
-    return 0
 
 
-def print_best(out: Path) -> int:
+def print_best(place: str) -> None:
     from analysis.report.best_models import best_over, load_all
-    from analysis.statistics.ranking import best_lines
+    from analysis.statistics.ranking import best_lines, ranked_models
 
-    try:
-        studies, problems = load_all(out)
-    except (RecordError, OSError) as error:
-        print(f"analysis: {printable(str(error))}", file=sys.stderr)
-        return 2
+    copy = ReadCopy(place) if ADDRESS.match(place) else None
+    studies, problems = load_all(copy.out if copy else Path(place))
+    if copy is not None:
+        found = ranked_models(studies)
+        for best in found.drop_duplicates("dataset")["trial_id"] if len(found) else []:
+            copy.fetch_weights(best)
     print(best_over(studies).markdown())
     print(*map(printable, best_lines(studies)), sep="\n")
     problems = [*problems, *(f"{study.name}: {problem}" for study in studies for problem in study.problems)]
     if problems:
         print(f"{len(problems)} could not be read:", *(f"  {problem}" for problem in problems), sep="\n")
-    return 0
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ def render(
     shared, varied = provenance.recipe(study)
     return environment.get_template("report.html.jinja").render(
         study=study,
+        gathered=provenance.gathered(study),
         tiles=tiles(study, judgements),
         contents=contents(judgements, pictures, written),
         notes=[*provenance.warnings(study), *check_scores(study), *unfinished(study)],

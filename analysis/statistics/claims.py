@@ -30,12 +30,13 @@ from analysis.inference.estimates import ALPHA, LEVEL, RESOLUTION, Estimate
 from analysis.inference.outlook import Lack, Standing, lack_text, lacks
 from analysis.inference.spending import FIRST_SHARE, Look, next_share, over_looks, read_looks
 from analysis.read.frames import Study
+from analysis.read.gathering.study_json import REMEDY
 from analysis.statistics import claim_metrics, contrasts
 from analysis.statistics.claim_metrics import METRICS, Metric
 from analysis.statistics.contrasts import NO_TRIALS, Differences, Side
 from analysis.statistics.declared import Claim, read_claim
 from analysis.statistics.image_chance import ImageChance, TestImages
-from analysis.statistics.selection import compared
+from analysis.statistics.selection import compared, standings
 from segtrain.records import STUDY_FILE, RecordError
 
 Verdict = Literal["holds", "contradicted", "undecided"]
@@ -141,10 +142,8 @@ def _judge(study: Study, images: TestImages, cases: Sequence[_Case]) -> list[Jud
     try:
         looks = read_looks(study.looks)
     except ValueError as error:
-        raise RecordError(
-            f"{study.folder / STUDY_FILE}: {error}; run the sweep's command again to rewrite it"
-        ) from None
-    taken = looks or [Look(len(seeds), next_share([], len(seeds)))]
+        raise RecordError(f"{study.folder / STUDY_FILE}: {error}; {REMEDY}") from None
+    taken = _with_this_one(study, looks, len(seeds))
     weighed = [_weigh(study, case, cases, seeds, taken) for case in cases]
     adjusted = estimates.holm([min(evidence) for _, evidence in weighed])
     undecided = len(cases) - int((adjusted < ALPHA).sum())
@@ -157,6 +156,15 @@ def _judge(study: Study, images: TestImages, cases: Sequence[_Case]) -> list[Jud
             judgement = replace(judgement, lacks=_lack_words(case, outlook, taken), outlook=outlook)
         judgements.append(judgement)
     return judgements
+
+
+def _with_this_one(study: Study, looks: Sequence[Look], seeds: int) -> list[Look]:
+    """The looks, and this one where it is the first, or where everything has ended and there are more seeds than were
+    looked at: those of several commands, none of which asked for all."""
+    ended = not standings(study)["unfinished"].any()
+    if looks and not (ended and seeds > max(look.seeds for look in looks)):
+        return list(looks)
+    return [*looks, Look(seeds, next_share(looks, seeds))]
 
 
 def _weigh(

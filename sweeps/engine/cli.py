@@ -53,12 +53,15 @@ def main(study: Study, demo: Study | None = None, argv: list[str] | None = None)
         # Imported here so that a mistake on the command line is told at once, not after loading torch and ray.
         from sweeps.engine.plan.preview import show_plan
         from sweeps.engine.run.cluster import find_nodes
+        from sweeps.engine.run.mirroring import mirrored
         from sweeps.engine.run.run_study import run_study
 
         if arguments.plan:
             show_plan(chosen, options, find_nodes(options), Console())
             return 0
-        return run_study(chosen, options, Console())
+        console = Console()
+        with mirrored(chosen, options, console) as mirror:
+            return run_study(chosen, options, console, mirror)
 
     return _report_errors(run)
 
@@ -91,12 +94,15 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
         _prepare(chosen.study, options, arguments.download)
         from sweeps.engine.plan.preview import show_search
         from sweeps.engine.run.cluster import find_nodes
+        from sweeps.engine.run.mirroring import mirrored
         from sweeps.engine.run.search.run_search import run_search
 
         if arguments.plan:
             show_search(chosen, options, find_nodes(options), Console())
             return 0
-        return run_search(chosen, options, arguments.storage, Console())
+        console = Console()
+        with mirrored(chosen.study, options, console) as mirror:
+            return run_search(chosen, options, arguments.storage, console, mirror)
 
     return _report_errors(run)
 

@@ -20,6 +20,7 @@ from sweeps.engine.run import lost_workers
 from sweeps.engine.run.lost_workers import GAP_S, LEAST_S, SURROUNDINGS_S, HungWorkers
 from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import KILLED_FOR_MEMORY, MAX_DEATHS, TrialQueue
+from tests.sweeps.harness import NO_TRACKING
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=3)
 BIG, SMALL = Trial(BASE, "big", "trial"), Trial(BASE.edit(lr=0.5), "small", "trial")
@@ -183,7 +184,7 @@ def test_a_worker_tells_of_memory_and_leaves_its_process(
         "import_path": [],
         "directory": ".",
     }
-    worker = TrialTrainable({**asked, **places, "wandb": "disabled", "cpus": 1, "gpus": 0})
+    worker = TrialTrainable({**asked, **places, "tracking": NO_TRACKING, "cpus": 1, "gpus": 0})
     result = worker.step()
     worker.cleanup()
     assert (result["done"], result["outcome"], worker.broken) == (True, "out of memory", True)

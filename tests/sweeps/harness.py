@@ -20,6 +20,7 @@ TINY = (
     "--set", "epochs=3", "--set", "val_every=1", "--wandb", "disabled",
 )  # fmt: skip
 
+NO_TRACKING = {"trackers": [], "wandb": "disabled", "variables": {}}
 SCORES = records.TestScores(
     epoch=3, loss=0.5, pixel_accuracy=0.9, mean_accuracy=0.8, mean_iou=0.25, frequency_weighted_iou=0.7,
     iou=[0.25, None], classes=["road", "sky"], counted_classes=1, images=2, auc=[0.5, None], mean_auc=0.5,

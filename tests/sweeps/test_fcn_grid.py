@@ -154,12 +154,17 @@ def test_a_diverged_trial_is_an_outcome_and_the_sweep_goes_on(
     assert "0 of 1 trials finished" in text
 
 
-def test_a_run_of_wandb_without_the_key_and_the_same_bytes_without_ray(
+def test_runs_of_trackers_without_the_key_and_the_same_bytes_without_ray(
     start: Callable[..., Sweep], environment: dict[str, str], data_root: Path, tmp_path: Path
 ) -> None:
     key = "feedface" * 5
-    sweep = start(*ONE, "--wandb", "offline", "--out", str(tmp_path / "out"), WANDB_API_KEY=key)
+    sweep = start(
+        *ONE, "--wandb", "offline", "--track", "wandb,tensorboard,mlflow", "--out", str(tmp_path / "out"),
+        WANDB_API_KEY=key, MLFLOW_TRACKING_URI="http://127.0.0.1:1",
+    )  # fmt: skip
     assert sweep.wait() == 0, sweep.text()
+    assert sweep.text().count("mlflow is off for fcn32s-unfreeze-lr0.001: ") == 1, "its server is gone"
+    assert len(list(tmp_path.glob("out/tensorboard/fcn_grid/*/events.out.tfevents.*"))) == 1
     (folder,) = tmp_path.glob("out/trials/*")
     assert len(list(folder.glob(f"wandb/offline-run-*/run-{folder.name}.wandb"))) == 1
     for root in (tmp_path, Path(environment["HOME"])):

@@ -1,6 +1,7 @@
 """A command line -> what it asks for: the fields that it sets, and how to run them."""
 
 import argparse
+import importlib.util
 import math
 import os
 import re
@@ -12,7 +13,7 @@ from typing import Any, get_args
 from segtrain.config import ConfigError
 from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
-from sweeps.engine.ask.options import HUNG_AFTER, ChangedData, CodeChoice, Options, Replicates, WandbMode
+from sweeps.engine.ask.options import HUNG_AFTER, ChangedData, CodeChoice, Options, Replicates, TrackerName, WandbMode
 from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
@@ -64,6 +65,8 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     add("--data", choices=decisions, help="train again what was trained on other data, or keep what has ended")
     demo_out = "; with --demo, runs/demo" if with_demo else ""
     add("--out", type=Path, metavar="DIR", help=f"folder of the results (runs{demo_out})")
+    add("--mirror", metavar="URL", help="copy what is trained to an object store too, such as s3://bucket/prefix")
+    add("--from-mirror", action="store_true", help="first bring here what the mirror has and this machine has not")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field; FIELD=VALUE,VALUE is an axis")
     add("--seeds", type=int, default=1, metavar="N", help="train every trial with seeds 0 to N-1 (%(default)s)")
     add("--plan", action="store_true", help="show what would run and what it would cost, and start nothing")
@@ -74,6 +77,8 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     add("--address", metavar="HOST:PORT", help="a running Ray cluster, or auto (RAY_ADDRESS, else this machine)")
     hung = "end and retry a trial that gives no epoch in X times the expected time (%(default)g; 0: never)"
     add("--hung-after", type=float, default=HUNG_AFTER, metavar="X", help=hung)
+    trackers = ", ".join(get_args(TrackerName))
+    add("--track", default="wandb", metavar="NAME,NAME", help=f"trackers of the trials, of {trackers} (%(default)s)")
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
     add("--code", choices=get_args(CodeChoice), help="what to do with trials whose own code has changed since")
     add("--strict", action="store_true", help="exit with 1 unless every trial finished")
@@ -121,7 +126,16 @@ def chosen_replicates(arguments: argparse.Namespace) -> Replicates | None:
 def chosen_options(arguments: argparse.Namespace) -> Options:
     out = arguments.out or Path("runs/demo" if arguments.demo else "runs")
     if REMOTE.match(str(out)):
-        raise ConfigError(f"--out is {str(out)!r}; allowed: a folder, and every machine of a cluster must see it")
+        raise ConfigError(
+            f"--out is {str(out)!r}; allowed: a folder, and every machine of a cluster must see it; an object store is "
+            "for --mirror, which copies there what the folder gets"
+        )
+    if arguments.from_mirror and (arguments.mirror is None or arguments.plan):
+        raise ConfigError(
+            "--from-mirror is given with --plan, which copies nothing; leave one of them out"
+            if arguments.plan
+            else "--from-mirror is given without --mirror; give the address as well, such as --mirror s3://bucket/prefix"
+        )
     if not (arguments.hung_after == 0 or 1 <= arguments.hung_after < math.inf):
         raise ConfigError(f"--hung-after is {arguments.hung_after:g}; allowed: a number from 1, or 0 for never")
     address = arguments.address or os.environ.get("RAY_ADDRESS")
@@ -137,5 +151,23 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         hung_after=arguments.hung_after,
         changed_data=arguments.data and arguments.data.removeprefix("changed="),
         code=arguments.code,
+        track=_chosen_trackers(arguments.track),
+        mirror=arguments.mirror,
+        from_mirror=arguments.from_mirror,
         command=shlex.join(["python", *map(hide_passwords, sys.argv)]),
     )
+
+
+def _chosen_trackers(text: str) -> tuple[TrackerName, ...]:
+    """Raises ConfigError, also when the library of one is not installed. wandb's is no extra, and its absence no more
+    than any failure of it."""
+    allowed = get_args(TrackerName)
+    names = tuple(name for name in allowed if name in text.split(","))
+    if not names or set(text.split(",")) > set(names):
+        raise ConfigError(f"--track is {text!r}; allowed: one or more of {', '.join(allowed)}, with commas between")
+    for name in names:
+        if name != "wandb" and importlib.util.find_spec(name) is None:
+            raise ConfigError(
+                f"--track is {text!r}, and {name} is not installed here: uv pip install -e '.[track]', or leave it out"
+            )
+    return names

@@ -12,6 +12,7 @@ HUNG_AFTER = 10.0
 ChangedData = Literal["rerun", "keep"]
 """What becomes of trials whose data have changed: all are trained again, or those that ended stay as they are."""
 
+TrackerName = Literal["wandb", "tensorboard", "mlflow"]
 WandbMode = Literal["offline", "online", "disabled"]
 CodeChoice = Literal["changed=rerun", "changed=keep"]
 """What becomes of trials whose own code has changed since they were trained."""
@@ -43,6 +44,9 @@ class Options:
     code: CodeChoice | None = None  # likewise
     hung_after: float = HUNG_AFTER  # times the expected time without an epoch; 0: never
     replicates: Replicates | None = None  # None: every trial of the study is compared
+    track: tuple[TrackerName, ...] = ("wandb",)
+    mirror: str | None = None  # address of an object store
+    from_mirror: bool = False  # what it holds comes here before anything is planned
 
     @property
     def resources(self) -> tuple[int | None, float | None, float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from analysis.read.gathering.study_json import read_known
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.data.by_name import find_dataset
@@ -36,6 +37,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     Raises what `run_study` raises, except for what is wrong with the data: no image is decoded here.
     """
     current = current_data(options.data_root)
+    read_known(records.study_dir(options.out, study.name))  # raises, as the run would
     replication = None
     if options.replicates:
         # Statistics: seconds to import, which a plan of the whole study does without.
@@ -118,6 +120,7 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     resources = pick_resources(nodes, *options.resources)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     folder = records.study_dir(options.out, search.study.name)
+    read_known(folder)  # raises, as the run would
     spent = count_trials(folder)
     points = make_plan(search.study.expand(), options.out)
     check_models((p.trial.config for p in points), console)

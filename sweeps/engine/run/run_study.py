@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from analysis.read.gathering.study_json import read_known
 from segtrain import records
 from segtrain.machine.disk import NO_SPACE_LEFT
 from sweeps.engine.ask.options import INTERRUPTED, Options
@@ -17,12 +18,13 @@ from sweeps.engine.plan.code_changes import choose_again, move_away
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.run.cluster import starting_ray
+from sweeps.engine.run.mirroring import Mirror
 
 if TYPE_CHECKING:
     from sweeps.engine.plan.replication import Replication
 
 
-def run_study(study: Study, options: Options, console: Console) -> int:
+def run_study(study: Study, options: Options, console: Console, mirror: Mirror | None = None) -> int:
     """Trains what is left of `study` and says how it went.
 
     Returns the exit code: 1 when no trial of the study finished, or with `strict` when any did not, and INTERRUPTED
@@ -30,6 +32,7 @@ def run_study(study: Study, options: Options, console: Console) -> int:
     ResourceError, ConfigError, DataError, WeightsError, PlanError, OSError.
     """
     preflight.check_machine(options)
+    read_known(records.study_dir(options.out, study.name))  # raises, where nothing can be added to it
     current_data = preflight.current_data(options.data_root)
     replication = _replication(study, options, current_data) if options.replicates else None
     trials = replication.trials if replication else study.expand()
@@ -66,7 +69,9 @@ def run_study(study: Study, options: Options, console: Console) -> int:
 
             source = ReplicateSource(replication, options, write, epoch_flops)
         try:
-            complete = ready is None or run_trials(study.name, plan, epoch_flops, options, console, ready, source)
+            complete = ready is None or run_trials(
+                study.name, plan, epoch_flops, options, console, ready, source, mirror=mirror
+            )
         except KeyboardInterrupt:
             complete = False
     code = _summarise(study, trials, options, console)

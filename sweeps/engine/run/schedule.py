@@ -19,7 +19,9 @@ from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.resources import Nodes, pick_resources
 from sweeps.engine.run.lost_workers import HungWorkers
+from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.progress.live_table import SweepTable
+from sweeps.engine.run.tracking.trial_trackers import tracking_of
 from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQueue
 
@@ -41,6 +43,22 @@ class KeptSignal(tune.Callback):
         signal.signal(signal.SIGUSR1, self.handler)
 
 
+class MirrorEvents(tune.Callback):
+    """Tells the mirror of the trials."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self.mirror = mirror
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles this into a snapshot that nobody restores
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
+        self.mirror.runs(trial.config["trial_id"])
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.mirror.ended(trial.config["trial_id"])
+
+
 def run_trials(
     study: str,
     plan: Sequence[PlannedTrial],
@@ -50,6 +68,7 @@ def run_trials(
     ready: Callable[[], Callable[[], Nodes]],
     source: Source | None = None,
     trainable: type[tune.Trainable] = TrialTrainable,
+    mirror: Mirror | None = None,
 ) -> bool:
     """Runs what is left of the plan and what `source` gives, on the Ray that `ready` waits for; whether it came to its
     end. Raises ResourceError.
@@ -61,7 +80,7 @@ def run_trials(
     resources = pick_resources(nodes(), *options.resources)
     code = records.study_dir(options.out, study) / records.CODE_DIR
 
-    places = known_places()
+    places, tracking = known_places(), tracking_of(options)
 
     def slots() -> int:
         return resources.slots(nodes())
@@ -78,7 +97,7 @@ def run_trials(
             "import_path": [*own_code.import_path(), str(code)],
             "directory": os.getcwd(),
             "data_places": places,
-            "wandb": options.wandb,
+            "tracking": tracking,
             "cpus": resources.cpus,
             "gpus": resources.gpus,
         }
@@ -105,7 +124,7 @@ def run_trials(
                 run_config=tune.RunConfig(
                     name=study,
                     storage_path=str(session),
-                    callbacks=[table, hung, KeptSignal()],
+                    callbacks=[table, hung, KeptSignal(), *([] if mirror is None else [MirrorEvents(mirror)])],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
                     verbose=0,
                 ),

@@ -11,11 +11,12 @@ from ray import tune
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from segtrain.data.by_name import remember_places
-from sweeps.engine.run.tracking import Tracker
+from sweeps.engine.run.tracking.tracked_run import TrackedRun
+from sweeps.engine.run.tracking.trial_trackers import TrialTrackers
 
 OUTCOME = "outcome"
 REASON = "reason"  # of an error
-TRACKING_PROBLEM = "tracking_problem"
+TRACKING_PROBLEMS = "tracking_problems"  # name of a tracker -> what it failed of
 Outcome = Literal["ended", "locked", "out of memory"]
 """Of a trial that is done: its status on disk says how it ended, unless another process has it locked, or it ran out of
 memory and may run again."""
@@ -26,8 +27,8 @@ class TrialTrainable(tune.Trainable):
     knows this class too, it is not imported at all.
 
     `config`: {"trial": TrialConfig fields, "trial_id", "run_name", "study", "out", "data_root", "data_places",
-    "import_path", "directory", "wandb", "cpus", "gpus"}. Nothing that happens in a trial is raised into Tune: only the
-    death of the process is an error there.
+    "import_path", "directory", "tracking", "cpus", "gpus"}. Nothing that happens in a trial is raised into Tune: only
+    the death of the process is an error there.
     """
 
     @classmethod
@@ -59,7 +60,8 @@ class TrialTrainable(tune.Trainable):
         self.epochs: Iterator[dict[str, Any]] = train(
             trial, folder, Path(config["data_root"]), max(1, int(config["cpus"])), use_gpu=config["gpus"] > 0
         )
-        self.tracker = Tracker(config["wandb"], config["study"], config["run_name"], trial, folder)
+        run = TrackedRun(config["study"], config["run_name"], trial, folder, Path(config["out"]))
+        self.trackers = TrialTrackers(config["tracking"], run)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
@@ -71,14 +73,14 @@ class TrialTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         if self.refused is not None:
-            return {"done": True, OUTCOME: "ended", REASON: self.refused, TRACKING_PROBLEM: None}
+            return {"done": True, OUTCOME: "ended", REASON: self.refused, TRACKING_PROBLEMS: {}}
         from segtrain.machine.device import is_out_of_memory
         from segtrain.training.trial import TrialLocked, reason_of
 
         try:
             record = next(self.epochs)
         except StopIteration:
-            self.tracker.finish()
+            self.trackers.finish()
             return self._done("ended")
         except TrialLocked:
             return self._done("locked")
@@ -87,16 +89,16 @@ class TrialTrainable(tune.Trainable):
             # And memory that was hard to get is given back by the end of the process alone.
             out_of_memory = is_out_of_memory(error)
             self.broken = self.config["gpus"] > 0 or out_of_memory
-            self.tracker.stop()
+            self.trackers.stop()
             return self._done("out of memory" if out_of_memory else "ended", reason_of(error))
-        self.tracker.log(record)
+        self.trackers.log(record)
         return record
 
     def cleanup(self) -> None:
         if self.refused is not None:
             return
         self.epochs.close()  # type: ignore[attr-defined]  # a generator; closing lets go of the trial's lock
-        self.tracker.stop()
+        self.trackers.stop()
 
     def _done(self, outcome: Outcome, reason: str | None = None) -> dict[str, Any]:
-        return {"done": True, OUTCOME: outcome, REASON: reason, TRACKING_PROBLEM: self.tracker.problem}
+        return {"done": True, OUTCOME: outcome, REASON: reason, TRACKING_PROBLEMS: self.trackers.problems}

@@ -377,7 +377,7 @@ def test_what_is_no_metric(builder: Any, name: str) -> None:
 def test_looks_that_nobody_can_have_taken_are_an_error_of_the_file(builder: Any) -> None:
     pairs(builder, [0.6, 0.7], [0.5, 0.5])
     with pytest.raises(
-        records.RecordError, match=r"study\.json: a look is \{.*\}; allowed: .*; run the sweep's command again"
+        records.RecordError, match=r"study\.json: a look is \{.*\}; allowed: .*; restore it, or move it away"
     ):
         judge(builder, BETTER, looks=[{"seeds": -3}])
 

@@ -20,7 +20,7 @@ from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.cost import duration, percent
 from sweeps.engine.run.progress.sweep_totals import Row, Totals
-from sweeps.engine.run.trainable import OUTCOME, TRACKING_PROBLEM
+from sweeps.engine.run.trainable import OUTCOME, TRACKING_PROBLEMS
 from sweeps.engine.run.trial_queue import Source
 
 REFRESH_S = 0.5
@@ -56,6 +56,7 @@ class SweepTable(Callback):
             self._enter(Row(planned, flops, _first_state(planned), planned.epoch))
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self.refreshed = 0.0
+        self.untracked: Counter[str] = Counter()  # trials that a tracker lacks, in whole or in part
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles this into a snapshot that nobody restores
@@ -70,6 +71,9 @@ class SweepTable(Callback):
         if self.live:
             self.live.update(self.render(), refresh=True)
             self.live.stop()
+        for tracker, count in self.untracked.items():
+            if count > 1:
+                self._say(f"{tracker} lacks {count} trials of this sweep, in whole or in part")
 
     def add(self, trial: Trial) -> None:
         """Takes up a trial that was not in the plan."""
@@ -110,9 +114,8 @@ class SweepTable(Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         row = self._row(trial)
-        if trial.last_result.get(TRACKING_PROBLEM):
-            problem = printable(trial.last_result[TRACKING_PROBLEM])
-            self.console.print(problem, markup=False, highlight=False, soft_wrap=True)
+        for tracker, problem in trial.last_result.get(TRACKING_PROBLEMS, {}).items():
+            self._untracked(tracker, row.planned.trial.run_name, problem)
         if trial.last_result.get(OUTCOME) == "locked":
             self._reopen(row)
             self._line(row, "another process runs it")
@@ -136,6 +139,12 @@ class SweepTable(Callback):
             self.totals.change(row, state="failed")
         died = "its process died" + (f" ({why})" if why else "")
         self._line(row, died + ("; it has been tried often enough" if row.state == "failed" else "; trying again"))
+
+    def _untracked(self, tracker: str, run_name: str, problem: str) -> None:
+        """Tells the first failure of each tracker; the others are counted."""
+        self.untracked[tracker] += 1
+        if self.untracked[tracker] == 1:
+            self._say(f"{tracker} is off for {run_name}: {problem}; its training goes on")
 
     def _reopen(self, row: Row) -> None:
         self.totals.change(row, state="pending")
@@ -213,12 +222,10 @@ class SweepTable(Callback):
 
     def _line(self, row: Row, text: str) -> None:
         if not self.live:
-            self.console.print(
-                printable(f"[{self._progress()}] {row.planned.trial.run_name}  {text}"),
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            self._say(f"[{self._progress()}] {row.planned.trial.run_name}  {text}")
+
+    def _say(self, text: str) -> None:
+        self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _first_state(planned: PlannedTrial) -> str:

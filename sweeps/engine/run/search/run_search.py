@@ -11,6 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
 
+from analysis.read.gathering.study_json import read_known
+from analysis.read.search_history import sound_cells
 from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.found import write_found
@@ -22,7 +24,9 @@ from sweeps.engine.plan.actions import PlannedTrial, check_search_data, find_cha
 from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
+from sweeps.engine.plan.study_file import write_study
 from sweeps.engine.run.cluster import starting_ray
+from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.search.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
 
 LOCK_FILE = ".search.lock"
@@ -31,7 +35,9 @@ WRITE_EVERY_S, WRITE_SHARE = 5.0, 0.05
 of the time: it is about every trial, so thousands would crawl."""
 
 
-def run_search(search: Search, options: Options, storage: str | None, console: Console) -> int:
+def run_search(
+    search: Search, options: Options, storage: str | None, console: Console, mirror: Mirror | None = None
+) -> int:
     """Spends what is left of the search's trials and says what was found.
 
     Returns the exit code: 1 when a search found nothing, or with `strict` when a trial failed, and INTERRUPTED after
@@ -43,6 +49,7 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
     preflight.check_recipes(trial.config for trial in trials)
     epoch_flops = preflight.check_data([trial.config for trial in trials], options.data_root)
     folder = records.study_dir(options.out, search.study.name)
+    read_known(folder)  # raises, where nothing can be added to it
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK_FILE, timeout=0, fallback_to_soft=False):
@@ -60,7 +67,7 @@ def run_search(search: Search, options: Options, storage: str | None, console: C
             preflight.keep_code((trial.config for trial in trials), folder)
             results.write()
             through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
-            complete = through or _spend(search, plan, epoch_flops, options, console, results.studies)
+            complete = through or _spend(search, plan, epoch_flops, options, console, results.studies, mirror)
             results.write()
             results.show(console)
     except Timeout:
@@ -80,13 +87,14 @@ def _spend(
     options: Options,
     console: Console,
     studies: OptunaStudies,
+    mirror: Mirror | None,
 ) -> bool:
     """Whether it came to its end."""
     try:
         with starting_ray(options) as ready:
             from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
 
-            return run_trials(search.study.name, plan, epoch_flops, options, console, ready, studies)
+            return run_trials(search.study.name, plan, epoch_flops, options, console, ready, studies, mirror=mirror)
     except KeyboardInterrupt:
         return False
 
@@ -117,12 +125,14 @@ class Results:
     def write(self) -> None:
         begin = time.monotonic()
         asked = [trial for searched in self.studies.cells for trial, _ in self.studies.trials(searched)]
-        described = self.search.study.describe([*self.parents, *asked], self.options.command)
-        records.write_json(self.folder / records.STUDY_FILE, described)
+        write_study(self.search.study, [*self.parents, *asked], [], self.options)
         cells = [self._describe(searched) for searched in self.studies.cells]
+        names = {cell["name"] for cell in cells}
+        others = [cell for cell in sound_cells(self.folder) if cell["name"] not in names]  # of other commands
         search = {**self.search.describe(), "tries": list(self.search.tries), "trials": self.search.trials}
-        records.write_json(self.folder / records.SEARCH_FILE, {**search, "cells": cells})
-        write_found(self.folder, [cell["best"] for cell in cells if cell["best"] is not None])
+        records.write_json(self.folder / records.SEARCH_FILE, {**search, "cells": [*cells, *others]})
+        # Of two that have one architecture and freeze, a study takes the rates of the last.
+        write_found(self.folder, [cell["best"] for cell in (*others, *cells) if cell["best"] is not None])
         now = time.monotonic()
         self.next_write = now + max(WRITE_EVERY_S, (now - begin) / WRITE_SHARE)
 

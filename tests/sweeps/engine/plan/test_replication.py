@@ -113,7 +113,7 @@ def test_what_an_undecided_claim_does_not_need_gets_no_further_seeds(tmp_path: P
     assert seeds == {("fcn32s", "encoder"): 3, ("fcn32s", "none"): 3, ("fcn8s", "encoder"): 8, ("fcn8s", "none"): 8}
     assert found.looks == [Look(3, 3 / 8), Look(5, 2 / 8), Look(8, 3 / 8)]
     described = records.read_json(tmp_path / "studies/grid/study.json")
-    assert described["looks"][0] == {"seeds": 3, "share": 0.375}
+    assert described["looks"][0] == {"seeds": 3, "share": 0.375, "command": 0}
     assert len(described["trials"]) == 8 + 4 * 3 + 2 * 5
 
 
@@ -189,7 +189,8 @@ def test_an_old_study_file_without_looks_was_looked_at_once(tmp_path: Path) -> N
     records.write_json(path, old)
     assert read_looks(study, study.expand(), how) == [Look(3, 0.8)]
     records.write_json(path, {**old, "looks": [{"seeds": 3, "share": 7}]})
-    assert read_looks(study, study.expand(), how) == []
+    with pytest.raises(records.RecordError, match=r"study\.json: a look is \{'seeds': 3, 'share': 7\}; allowed: .*"):
+        read_looks(study, study.expand(), how)
 
 
 def test_looks_taken_by_hand_leave_less_for_those_that_are_planned(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.run.trainable import OUTCOME, REASON, TrialTrainable
+from tests.sweeps.harness import NO_TRACKING
 
 GOOD = TrialConfig(arch="fcn8s", dataset="roads", init="scratch")
 
@@ -19,7 +20,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {
         "trial": {**GOOD.to_dict(), "arch": "from_tomorrow"}, "trial_id": "from_tomorrow-1", "run_name": "run",
         "study": "study", "out": str(tmp_path / "out"), "data_root": str(tmp_path), "import_path": [],
-        "data_places": {}, "directory": str(tmp_path), "wandb": "disabled", "cpus": 1, "gpus": 0,
+        "data_places": {}, "directory": str(tmp_path), "tracking": NO_TRACKING, "cpus": 1, "gpus": 0,
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from segtrain.config import TrialConfig
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.run.progress.live_table import SweepTable
+from sweeps.engine.run.trainable import TRACKING_PROBLEMS
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=4)
 FLOPS = 100.0
@@ -49,6 +50,20 @@ class Sweep:
     def tune(self, trial: PlannedTrial) -> Any:
         config = {"trial_id": trial.trial.trial_id, "cpus": 1.0, "gpus": 0.0}
         return SimpleNamespace(config=config, last_result={})
+
+
+def test_a_tracker_that_fails_again_and_again_is_told_once_and_counted() -> None:
+    sweep = Sweep(FIRST, SECOND)
+    with sweep.table:
+        for trial in (FIRST, SECOND):
+            ended = sweep.tune(trial)
+            ended.last_result[TRACKING_PROBLEMS] = {"mlflow": "ConnectionError: gone"}
+            sweep.table.on_trial_complete(0, [], ended)
+    text = sweep.output.getvalue()
+    assert [line for line in text.splitlines() if "mlflow" in line] == [
+        "mlflow is off for first: ConnectionError: gone; its training goes on",
+        "mlflow lacks 2 trials of this sweep, in whole or in part",
+    ]
 
 
 def test_lines_say_how_many_have_ended_and_the_score_of_the_epoch() -> None:

@@ -7,21 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from PIL import Image
 from wandb.proto import wandb_internal_pb2
 
 from segtrain import records
-from segtrain.config import TrialConfig
-from sweeps.engine.run.tracking import Tracker
-from tests.sweeps.harness import SCORES
-
-CONFIG = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=3)
-LINES = [
-    {"epoch": epoch, "train/loss": 1.0 / epoch, "lr": 0.1, "val/mean_iou": epoch / 10, "val/iou": [0.5, None]}
-    for epoch in (1, 2, 3)
-]
+from sweeps.engine.run.tracking.wandb_tracker import PROJECT
+from tests.sweeps.engine.run.tracking.runs import CONFIG, LINES, NAME, begin, track, tracked, write_results
 
 
 @pytest.fixture(autouse=True)
@@ -29,15 +22,6 @@ def _private_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef0123456789abcdef01234567")
-
-
-def track(folder: Path, lines: list[dict[str, Any]]) -> Tracker:
-    """What a worker does: the trainer has each line on disk before the tracker gets it."""
-    tracker = Tracker("offline", "fcn_grid", "fcn8s-unfreeze-lr0.001", CONFIG, folder)
-    for line in lines:
-        records.append_metrics(folder, line)
-        tracker.log(line)
-    return tracker
 
 
 def read_log(content: bytes) -> Iterator[bytes]:
@@ -48,6 +32,8 @@ def read_log(content: bytes) -> Iterator[bytes]:
             position += block - position % block
             continue
         _, length, kind = struct.unpack_from("<IHB", content, position)
+        if position + header + length > len(content):
+            return  # still being written
         parts.append(content[position + header : position + header + length])
         position += header + length
         if kind in (1, 4):  # a whole record, or the last part of one
@@ -80,12 +66,18 @@ def read_run(folder: Path) -> tuple[wandb_internal_pb2.RunRecord, dict[int, dict
     return run, history, summary
 
 
-def test_a_run_has_the_trials_id_name_group_config_and_every_metric_at_its_epoch(tmp_path: Path) -> None:
-    tracker = track(tmp_path, LINES)
-    records.write_test_scores(tmp_path, SCORES)
-    tracker.finish()
-    run, history, summary = read_run(tmp_path)
-    assert (run.run_id, run.display_name, run.run_group) == (CONFIG.trial_id, "fcn8s-unfreeze-lr0.001", "fcn_grid")
+def test_a_run_has_the_trials_id_name_group_config_and_every_metric_at_its_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = tracked(tmp_path)
+    for name, value in (("PROJECT", "roads"), ("ENTITY", "lab"), ("TAGS", "night,rain")):
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    trackers = track(trial, "wandb")
+    write_results(trial)
+    trackers.finish()
+    run, history, summary = read_run(trial.folder)
+    assert (run.run_id, run.display_name, run.run_group) == (CONFIG.trial_id, NAME, "fcn_grid")
+    assert (run.project, run.entity, list(run.tags)) == ("roads", "lab", ["night", "rain"])
     config = {item.key: item.value_json for item in run.config.update}
     assert (config["lr"], config["arch"]) == ("0.001", '"fcn8s"')
     assert sorted(history) == [1, 2, 3]
@@ -95,12 +87,21 @@ def test_a_run_has_the_trials_id_name_group_config_and_every_metric_at_its_epoch
     assert "val/iou/1" not in history[2], "an absent class has no IoU"
     assert summary["test/mean_iou"] == "0.25"
     assert summary["test/iou/road"] == "0.25"
+    (panel,) = trial.folder.glob("wandb/offline-run-*/files/media/images/*.png")
+    assert Image.open(panel).size == (12, 3)
+    assert [step for step, values in history.items() if any("panels" in key for key in values)] == [3]
+
+
+def test_the_project_is_the_programs_own_where_none_is_given(tmp_path: Path) -> None:
+    trial = tracked(tmp_path)
+    track(trial, "wandb").finish()
+    assert read_run(trial.folder)[0].project == PROJECT
 
 
 def test_a_killed_and_resumed_trial_leaves_one_run_with_the_whole_history(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from tests.sweeps.engine.run.test_tracking import LINES, track; "
-        "track(pathlib.Path(sys.argv[1]), LINES[:2]); print('tracked'); input()"
+        "import sys, pathlib; from tests.sweeps.engine.run.tracking.runs import LINES, track, tracked; "
+        "track(tracked(pathlib.Path(sys.argv[1])), 'wandb', lines=LINES[:2]); print('tracked'); input()"
     )
     # A process of its own must not find the wandb service of this one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
@@ -116,14 +117,15 @@ def test_a_killed_and_resumed_trial_leaves_one_run_with_the_whole_history(tmp_pa
         assert killed.poll() is None
     killed.kill()
     killed.communicate()
-    track(tmp_path, LINES[2:]).finish()
-    run, history, _ = read_run(tmp_path)
+    trial = tracked(tmp_path)
+    track(trial, "wandb", lines=LINES[2:]).finish()
+    run, history, _ = read_run(trial.folder)
     assert run.run_id == CONFIG.trial_id
     assert sorted(history) == [1, 2, 3]
 
 
 def test_the_key_is_in_no_file(tmp_path: Path) -> None:
-    track(tmp_path, LINES).finish()
+    track(tracked(tmp_path), "wandb").finish()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if b"0123456789abcdef" in path.read_bytes()]
@@ -133,27 +135,22 @@ def test_the_key_is_in_no_file(tmp_path: Path) -> None:
 def test_no_wandb_is_a_problem_to_report_and_nothing_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
+    trial = tracked(tmp_path)
     if how == "missing":
         monkeypatch.setitem(sys.modules, "wandb", None)
     else:
-        (tmp_path / "wandb").write_text("a file where wandb wants its folder")
-    tracker = track(tmp_path, LINES)
-    tracker.finish()
-    assert str(tracker.problem).startswith("wandb is off for fcn8s-unfreeze-lr0.001: ")
+        (trial.folder / "wandb").write_text("a file where wandb wants its folder")
+    trackers = track(trial, "wandb")
+    trackers.finish()
+    assert list(trackers.problems) == ["wandb"]
 
 
 def test_a_trial_killed_before_its_test_gets_its_scores_all_the_same(tmp_path: Path) -> None:
+    trial = tracked(tmp_path)
     for line in LINES:
-        records.append_metrics(tmp_path, line)
-    records.write_test_scores(tmp_path, SCORES)
-    Tracker("offline", "fcn_grid", "run", CONFIG, tmp_path).finish()
-    _, history, summary = read_run(tmp_path)
+        records.append_metrics(trial.folder, line)
+    write_results(trial)
+    begin(trial, "wandb").finish()
+    _, history, summary = read_run(trial.folder)
     assert sorted(history) == [1, 2, 3]
     assert summary["test/mean_iou"] == "0.25"
-
-
-def test_disabled_writes_nothing(tmp_path: Path) -> None:
-    tracker = Tracker("disabled", "fcn_grid", "run", CONFIG, tmp_path)
-    tracker.log(LINES[0])
-    tracker.finish()
-    assert list(tmp_path.iterdir()) == []
