@@ -61,7 +61,7 @@ def rank_images(confusion: npt.NDArray[np.int64]) -> dict[int, str]:
 
 def _pictures(arrays: SplitArrays, index: int, dataset: Dataset) -> dict[str, Image.Image]:
     return {
-        "image": Image.fromarray(arrays.images[index]),
+        "image": picture(arrays.images[index]),
         "truth": palette_image(arrays.masks[index], dataset.palette),
     }
 

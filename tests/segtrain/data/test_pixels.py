@@ -44,7 +44,7 @@ def test_a_grey_png_of_sixteen_bits_keeps_them(tmp_path: Path) -> None:
 
 def test_a_torn_tiff_and_one_of_floats_are_told(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
-    imwrite(path, WIDE.astype(np.float32), photometric="minisblack")
+    imwrite(path, WIDE.astype(np.float32), photometric="minisblack", planarconfig="contig")
     sentence = r"^holds 9 x 13 x 4 of float32 \(axes YXS\); expected one image of 8 or 16 bits a channel$"
     with pytest.raises(DataError, match=sentence):
         read_channels(path)
