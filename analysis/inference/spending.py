@@ -22,7 +22,7 @@ from analysis.inference.estimates import Floats
 
 PLANNED = (3, 5, 8, 12, 20)
 """Seeds at which a study that trains until its claims are decided looks at them."""
-FIRST_SHARE = 0.8
+FIRST_SHARE = 0.9
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ class Study:
     fields in which commands differ.
     `looks`: study.json's, with how many seeds the claims were judged and with which share of the error each time.
     `configs` and `envs`: trial id -> config.json and env.json, where they could be read.
+    `archived`: the runs that were set aside, and are left out.
     `problems`: one sentence for every file that could not be read.
     """
 
@@ -103,6 +104,7 @@ class Study:
     classes: pd.DataFrame
     configs: dict[str, Row]
     envs: dict[str, Row]
+    archived: list[str]
     problems: list[str]
 
     def __repr__(self) -> str:
@@ -120,14 +122,15 @@ def load(path: Path | str, latest: bool = False) -> Study:
     folder = Path(os.path.abspath(path))
     out = folder.parent.parent
     require_inside(folder, out)
-    description = _read_description(folder)
+    description = find_description(folder)
     return assemble(folder, only_latest(description) if latest else description)
 
 
 def assemble(folder: Path, description: Row) -> Study:
     """The study that a study.json in `folder` would describe, with what its trials left on disk so far."""
     out = folder.parent.parent
-    trials = [read_trial(out, entry) for entry in description["trials"]]
+    apart = {e["trial_id"]: e["run"] for e in description["trials"] if _is_archived(out, e)}
+    trials = [read_trial(out, entry) for entry in description["trials"] if entry["trial_id"] not in apart]
     _part_from_parents(trials)
     configs = {trial.row["trial_id"]: trial.config for trial in trials if trial.config}
     axes = gather_axes(description["axes"], trials)
@@ -153,8 +156,13 @@ def assemble(folder: Path, description: Row) -> Study:
         classes=_frame([line for trial in trials for line in trial.classes], CLASS_DTYPES),
         configs=configs,
         envs={trial.row["trial_id"]: trial.env for trial in trials if trial.env},
+        archived=list(apart.values()),
         problems=[problem for trial in trials for problem in trial.problems],
     )
+
+
+def _is_archived(out: Path, entry: Row) -> bool:
+    return records.is_archived(records.trial_dir(out, entry["trial_id"]))
 
 
 def _frame(rows: Sequence[Row], dtypes: Mapping[str, str]) -> pd.DataFrame:
@@ -169,7 +177,7 @@ def _add_recipe(trials: pd.DataFrame, configs: Mapping[str, Row]) -> pd.DataFram
     return pd.concat([trials, pd.DataFrame(columns, index=trials.index)], axis=1)
 
 
-def _read_description(folder: Path) -> Row:
+def find_description(folder: Path) -> Row:
     """Raises RecordError saying what is expected and what to do."""
     if not (folder / records.STUDY_FILE).is_file():
         studies = folder / records.STUDIES_DIR

@@ -172,7 +172,9 @@ def unfinished(study: Study) -> list[str]:
     """A sentence for every state that trials are in and should not end in, with their names."""
     if study.trials.empty:
         return ["The study has no trials: its last command planned none. Run the sweep, then the report again."]
-    found = []
+    found = (
+        [f"{len(study.archived)} archived, and left out: {', '.join(study.archived[:10])}"] if study.archived else []
+    )
     if selection.usable(study).empty:
         found.append(result_tables.nothing_yet(study))
     for state, group in study.trials.groupby("state", sort=False):

@@ -239,7 +239,7 @@ def _decide(judgement: Judgement, evidence: tuple[float, float]) -> Judgement:
 
 def _level(seeds: int, taken: Sequence[Look], undecided: int) -> float:
     """The error that one of the undecided claims may still be decided with at `seeds` seeds."""
-    planned = len(taken) > 1 or taken[0].share < FIRST_SHARE
+    planned = len(taken) > 1 or taken[0].share < FIRST_SHARE / 2
     return ALPHA / undecided * next_share(taken, seeds, MOST_SEEDS if planned else None)
 
 

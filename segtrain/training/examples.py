@@ -12,11 +12,12 @@ from torch import Tensor
 
 from segtrain import records
 from segtrain.data.cache import SplitArrays
+from segtrain.data.pixels import picture
 from segtrain.data.spec import Dataset
 from segtrain.machine.device import Hardware
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.training.evaluation import palette_image, predict
-from segtrain.training.inputs.batches import Inputs
+from segtrain.training.evaluation import palette_image
+from segtrain.training.inference.predictions import Judged, predict
 
 TRAINING_IMAGES = 4
 WORST_IMAGES = 3
@@ -32,7 +33,7 @@ def save_test_examples(
     folder: Path,
     model: EncoderDecoder,
     arrays: SplitArrays,
-    inputs: Inputs,
+    inputs: Judged,
     dataset: Dataset,
     image_confusion: Tensor,
     batch_size: int,
@@ -69,7 +70,7 @@ def _pictures(arrays: SplitArrays, index: int, dataset: Dataset) -> dict[str, Im
 def _save(folder: Path, rank: str, index: int, pictures: Mapping[str, Image.Image]) -> None:
     examples = folder / records.EXAMPLES_DIR
     examples.mkdir(exist_ok=True)
-    for kind, picture in pictures.items():
+    for kind, shown in pictures.items():
         buffer = io.BytesIO()
-        picture.save(buffer, format="PNG")
+        shown.save(buffer, format="PNG")
         records.write_atomic(examples / records.example_file(rank, index, kind), buffer.getvalue())

@@ -20,11 +20,12 @@ from segtrain.models import build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.records import RecordError
 from segtrain.training import checkpoint
-from segtrain.training.evaluation import autocast
-from segtrain.training.inputs.batches import Normalisation, as_stored
+from segtrain.training.inference.network import class_probabilities
+from segtrain.training.inference.own_resolution import at_own_resolution
+from segtrain.training.inference.windows import resized, through_windows
+from segtrain.training.inputs.batches import Normalisation
 from segtrain.training.model_file import ModelFile, read_model_file
 from segtrain.use.image_input import ImageInput, read_pixels
-from segtrain.use.windows import resized, through_windows
 
 MOST_SQUEEZED = 2.0
 """How much more a picture may be shrunk along one side than along the other before it is looked at in windows."""
@@ -61,7 +62,8 @@ class TrainedModel:
         resolution: "mask" (H, W) uint8 places in `facts.classes`; "probabilities" (K, H, W) float32; "overlay" the
         image under the colours of its classes.
 
-        The image is resized to what the network was trained on, as in training. One of other proportions, which would
+        The image is looked at as in the trial's evaluation: resized to what the network was trained on, or, where that
+        was crops, in its own pixels. One of other proportions, which would
         be squeezed, is looked at in windows, and with `own_resolution` every one is, in its own pixels: for pictures
         that show more than those of the training did. Raises ImageError on what is no such image.
         """
@@ -76,6 +78,8 @@ class TrainedModel:
 
     def _probability_rows(self, pixels: Pixels, own_resolution: bool) -> Iterator[Tensor]:
         """Probabilities (K, rows, W) of an image (H, W, C), top first."""
+        if self.config.resolution == "own":
+            return at_own_resolution(self.probabilities, pixels, self.config, self.facts.to_channels())
         height, width = self._seen_size(pixels.shape[0], pixels.shape[1], own_resolution)
         seen = pixels
         if (height, width) != pixels.shape[:2]:
@@ -96,14 +100,10 @@ class TrainedModel:
             return trained
         return max(trained[0], round(factor * height)), max(trained[1], round(factor * width))
 
-    @torch.inference_mode()
     def probabilities(self, images: Pixels) -> Tensor:
         """(N, h, w, C), of the size of the training -> (N, K, h, w), on the model's device."""
-        stored = torch.from_numpy(as_stored(images)).to(self.hardware.device)
         normalise = Normalisation(self.hardware, self.facts.to_channels())
-        with autocast(self.hardware):
-            logits = self.network(normalise(stored.permute(0, 3, 1, 2)))
-        return logits.float().softmax(1)  # type: ignore[no-any-return]
+        return class_probabilities(self.network, images, normalise, self.hardware)
 
 
 OUTPUTS = ("mask", "probabilities", "overlay")

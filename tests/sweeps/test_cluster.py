@@ -31,8 +31,8 @@ def test_a_lost_node_moves_its_trials_to_the_others(
     raylets = [psutil.Process(node.all_processes["raylet"][0].process.pid) for node in nodes]
     out = tmp_path / "out"
     sweep = start(
-        *TINY, "--set", "epochs=10", "--set", "init=scratch", "--set", "arch=fcn8s,fcn32s", "--out", str(out),
-        "--address", cluster.address, **{CACHE: str(caches[0])},
+        *TINY, "--set", "epochs=10", "--set", "init=scratch", "--set", "freeze=none", "--set", "arch=fcn8s,fcn32s",
+        "--seeds", "2", "--out", str(out), "--address", cluster.address, **{CACHE: str(caches[0])},
     )  # fmt: skip
 
     def trains(raylet: psutil.Process) -> bool:

@@ -49,6 +49,11 @@ class Normalisation:
         return values(pixels).float().sub_(self.mean).div_(self.std).contiguous(memory_format=self.memory_format)
 
 
+def beyond(channels: Channels) -> list[int]:
+    """The values of what lies beyond an image: next to zero, once they are normalised."""
+    return [round(channels.most * mean) for mean in channels.mean]
+
+
 def as_stored(images: Pixels) -> npt.NDArray[Any]:
     """Torch indexes and flips no uint16: it gets their bits as int16."""
     return images if images.dtype == np.uint8 else images.view(np.int16)
@@ -81,6 +86,8 @@ class Inputs:
 
     def __init__(self, arrays: SplitArrays, hardware: Hardware, features: SplitFeatures | None = None) -> None:
         self.hardware, self.features, self.count = hardware, features, len(arrays)
+        assert isinstance(arrays.masks, np.ndarray)
+        assert isinstance(arrays.images, np.ndarray), "ragged arrays are no batches"
         sources = [arrays.masks, *(features.arrays if features else [as_stored(arrays.images)])]
         self.masks, *self.sources = self._place(sources)
         self.normalise = Normalisation(hardware, arrays.channels)

@@ -12,7 +12,7 @@ from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
 from segtrain.machine.device import Hardware
 from segtrain.training.inputs.augmentation import Side, View, draw_views, place, show
-from segtrain.training.inputs.batches import Batch, Normalisation, as_stored, draw_order, one_ahead, values
+from segtrain.training.inputs.batches import Batch, Normalisation, as_stored, beyond, draw_order, one_ahead, values
 
 
 class Seen(NamedTuple):
@@ -32,10 +32,7 @@ class RandomViews:
     def __init__(self, arrays: SplitArrays, hardware: Hardware) -> None:
         self.arrays, self.hardware = arrays, hardware
         self.normalise = Normalisation(hardware, arrays.channels)
-        self.images = as_stored(arrays.images)
-        self.fill = [
-            round(arrays.channels.most * mean) for mean in arrays.channels.mean
-        ]  # next to zero, once it is normalised
+        self.fill = beyond(arrays.channels)
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -54,7 +51,7 @@ class RandomViews:
             yield self._assemble(batch)
 
     def _cut(self, row: int, view: View, height: int, width: int) -> Seen:
-        image, mask = self.images[row], self.arrays.masks[row]
+        image, mask = as_stored(self.arrays.images[row]), self.arrays.masks[row]
         rows = place(mask.shape[0], height, view.scale, view.down)
         columns = place(mask.shape[1], width, view.scale, view.right)
         part = slice(rows.start, rows.stop), slice(columns.start, columns.stop)

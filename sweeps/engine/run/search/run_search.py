@@ -11,7 +11,6 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
 
-from analysis.read.gathering.study_json import read_known
 from analysis.read.search_history import sound_cells
 from segtrain import records
 from segtrain.config import TrialConfig
@@ -20,7 +19,7 @@ from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import PlannedTrial, check_search_data, find_changed, make_plan
+from sweeps.engine.plan.actions import PlannedTrial, check_search_data, check_study_folder, find_changed, make_plan
 from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
@@ -49,7 +48,7 @@ def run_search(
     preflight.check_recipes(trial.config for trial in trials)
     epoch_flops = preflight.check_data([trial.config for trial in trials], options.data_root)
     folder = records.study_dir(options.out, search.study.name)
-    read_known(folder)  # raises, where nothing can be added to it
+    check_study_folder(folder)  # raises, where nothing can be added to it
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK_FILE, timeout=0, fallback_to_soft=False):
@@ -188,9 +187,9 @@ class Results:
             found, scores = "none", ""
             if best is not None:
                 trial, frozen = best
-                test = records.read_test_scores(records.trial_dir(self.options.out, trial.trial_id)).mean_iou
+                test = records.read_test_scores(records.trial_dir(self.options.out, trial.trial_id))
                 found = ", ".join(f"{name} {value:.3g}" for name, value in frozen.params.items())
-                scores = f"{percent(frozen.value)} / {percent(test)}"
+                scores = f"{percent(frozen.value)} / {percent(test.mean_iou, test.iou)}"
             spent = f"{epochs} of {len(trials) * searched.cell.config.epochs}"
             table.add_row(searched.cell.name, found, scores, " / ".join(counts), spent)
         console.print(table)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segtrain.data.pixels import Pixels
+from segtrain.training.inference.geometry import starts
 
 Network = Callable[[Pixels], Tensor]
 """(N, h, w, C) -> (N, K, h, w) probabilities."""
@@ -19,13 +20,6 @@ Network = Callable[[Pixels], Tensor]
 WINDOWS_AT_ONCE = 8
 BAND_VALUES = 2**24
 """Of the probabilities that are enlarged at a time."""
-
-
-def starts(length: int, window: int) -> list[int]:
-    """Where the windows along a side of `length` pixels begin: evenly, from edge to edge, and neighbours share at least
-    half of their pixels. `window` is at most `length`."""
-    count = 1 + -(-2 * (length - window) // window)
-    return [int(start) for start in np.linspace(0, length - window, count).round()]
 
 
 def through_windows(network: Network, image: Pixels, height: int, width: int) -> Iterator[Tensor]:
