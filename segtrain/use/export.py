@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.data.cache import IMAGE_RESAMPLING
+from segtrain.data.pixels import IMAGE_RESAMPLING
 from segtrain.errors import UserError
 from segtrain.machine.device import Hardware
 from segtrain.models import build_model

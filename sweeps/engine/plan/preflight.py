@@ -98,10 +98,8 @@ def check_starts(trials: Iterable[Trial], console: Console) -> None:
 
     notes: dict[str, None] = {}
     for trial, start in pairs.values():
-        model, before = (
-            build_on_meta(c, len(find_dataset(c.dataset).classes), find_dataset(c.dataset).streams)
-            for c in (trial.config, start.config)
-        )
+        known = [(c, find_dataset(c.dataset)) for c in (trial.config, start.config)]
+        model, before = (build_on_meta(c, len(data.classes), data.streams) for c, data in known)
         try:
             new = load_parent(model, before.state_dict(), trial.config.freeze, trial.config.take)
         except ParentError as error:
