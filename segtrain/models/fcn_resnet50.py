@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
-from segtrain.models.first_layer import see_channels
+from segtrain.models.image_channels import see_channels
 
 COCO_CLASSES = 21
 """Of PASCAL VOC, background among them: what init=coco was trained on."""

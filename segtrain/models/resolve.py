@@ -11,7 +11,7 @@ from segtrain.config import Arch, Init, TrialConfig, library_of
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import build_fcn
 from segtrain.models.fcn_resnet50 import COCO_CLASSES, build_fcn_resnet50
-from segtrain.models.late_fusion import LateFusion
+from segtrain.models.image_channels import LateFusion
 from segtrain.models.segformer import build_segformer
 from segtrain.models.stock.huggingface import build_hf, find_hf_weights, hf_files, load_hf_weights, read_settings
 from segtrain.models.stock.own_module import build_own

@@ -17,8 +17,7 @@ from segtrain.config import Arch, Init, TrialConfig
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import load_vgg16
 from segtrain.models.fcn_resnet50 import load_fcn_resnet50, load_resnet50
-from segtrain.models.first_layer import RGB_CHANNELS, adapt
-from segtrain.models.late_fusion import LateFusion
+from segtrain.models.image_channels import RGB_CHANNELS, LateFusion, adapt
 from segtrain.models.resolve import build_model, build_on_meta, stock_of
 from segtrain.models.segformer import load_mit
 from segtrain.models.stock.huggingface import quiet_transformers
@@ -87,7 +86,7 @@ def start_from(
     model: EncoderDecoder, config: TrialConfig, num_classes: int, data_root: Path, streams: Sequence[int]
 ) -> None:
     """Gives `model` the weights that `config` starts from; those of its first layer adapted, where it sees other
-    channels than red, green and blue (first_layer.py). Raises WeightsError."""
+    channels than red, green and blue (image_channels.py). Raises WeightsError."""
     if [*streams] == [RGB_CHANNELS]:
         load(model, config.arch, data_root, config.init)
         return

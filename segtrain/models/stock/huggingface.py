@@ -16,7 +16,7 @@ from typing import Any
 from torch import nn
 
 from segtrain.config import Init
-from segtrain.models.first_layer import RGB_CHANNELS
+from segtrain.models.image_channels import RGB_CHANNELS
 from segtrain.models.stock.split import ArchError, SplitModel
 from segtrain.models.weight_files import HUB_CONFIG, HUB_WEIGHTS, WeightsError
 

@@ -10,7 +10,7 @@ import inspect
 from torch import nn
 
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.models.first_layer import RGB_CHANNELS
+from segtrain.models.image_channels import RGB_CHANNELS
 from segtrain.models.stock.split import SplitModel
 from segtrain.own_code import CodeError, describe_error, import_object
 

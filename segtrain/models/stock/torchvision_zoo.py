@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from segtrain.config import Init
-from segtrain.models.first_layer import see_channels
+from segtrain.models.image_channels import see_channels
 from segtrain.models.stock.split import ArchError, SplitModel
 from segtrain.models.weight_files import find_of_torchvision, read_pth
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from segtrain.config import TrialConfig
 from segtrain.models import MODELS, build_model, weights
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.models.first_layer import adapt
-from segtrain.models.late_fusion import LateFusion
+from segtrain.models.image_channels import LateFusion, adapt
 from segtrain.models.operations import count_flops
 
 Recipe = Callable[..., TrialConfig]
