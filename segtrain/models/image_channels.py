@@ -1,6 +1,6 @@
-"""Images of other channels than red, green and blue: the layers that see them, and late fusion, a network of its own for
-each stream of an image's channels and the mean of their scores (Long et al. 2015, section 5, for RGB and HHA: half the
-sum)."""
+"""Images of other channels than red, green and blue: the layers that see them, and late fusion, a network for each
+stream of an image's channels and the mean of their scores (Long et al. 2015, section 5, for RGB and HHA: half the sum).
+"""
 
 import copy
 from collections.abc import Mapping, Sequence
