@@ -44,10 +44,14 @@ OWN_PREFIX = "own:"
 """Of the name of a dataset.toml, which stands for its path once a command has read it: segtrain/data/by_name.py."""
 OWN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _OWN_DATASET = re.compile(rf"[^\0]*\.toml|{OWN_PREFIX}{OWN_NAME}|(?!{OWN_PREFIX})[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-Init = Literal["imagenet", "scratch", "parent", "pretrained"]
+Init = Literal["imagenet", "scratch", "parent", "pretrained", "coco"]
+PUBLISHED: tuple[Init, ...] = ("imagenet", "pretrained", "coco")
+"""Those that take weights which others have published."""
 Take = Literal["encoder", "all"]
 Reduction = Literal["mean", "sum"]
 Upsampling = Literal["learned_between", "fixed", "learned"]
+WeightInit = Literal["library", "paper"]
+FrozenNorm = Literal["still", "collecting"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Gate = Literal["strided", "upsampled"]
 Resolution = Literal["resized", "restored", "own"]
@@ -128,6 +132,8 @@ class TrialConfig:
     bias_decay: bool = True  # whether weight_decay is of biases too
     upsampling: Upsampling = "learned_between"  # of FCN-32s to 8s, which start bilinear: see models/fcn.py
     skip_scale: float = 1.0  # of FCN-16s and 8s: pool4 is scored at this scale, pool3 at its square
+    weight_init: WeightInit = "library"  # how SegFormer's weights are drawn: see models/segformer.py
+    frozen_norm: FrozenNorm = "still"  # what frozen layers do in training: see models/__init__.py
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -212,6 +218,16 @@ class TrialConfig:
                 f"skip_scale is {self.skip_scale:g} and arch is {self.arch!r}; it is of {', '.join(WITH_SKIPS)}: set "
                 "one of these, or leave skip_scale out"
             )
+        if self.weight_init != "library" and not (self.arch.startswith("segformer") and self.init == "scratch"):
+            raise ConfigError(
+                f"weight_init is {self.weight_init!r}, arch is {self.arch!r} and init is {self.init!r}; it is of "
+                "SegFormer with init=scratch: set both, or leave weight_init out"
+            )
+        if self.frozen_norm != "still" and self.freeze == "none":
+            raise ConfigError(
+                f"frozen_norm is {self.frozen_norm!r} and freeze is 'none', so nothing is frozen; set freeze, or leave "
+                "frozen_norm out"
+            )
         if self.gate != "strided" and self.arch != "unet_attention_residual":
             raise ConfigError(
                 f"gate is {self.gate!r} and arch is {self.arch!r}, which has no attention gates; leave gate out, or "
@@ -244,6 +260,11 @@ class TrialConfig:
             raise ConfigError(
                 f"init is 'imagenet' and arch is {self.arch!r}, code of your own; set init=scratch: the weights stay "
                 "as the function gives them"
+            )
+        if self.init == "coco" and self.arch != "fcn_resnet50":
+            raise ConfigError(
+                f"init is 'coco' and arch is {self.arch!r}; those weights are of fcn_resnet50: set it, or "
+                "init=pretrained for a model of torchvision"
             )
         if self.init == "pretrained" and library not in ("hf", "torchvision"):
             raise ConfigError(

@@ -55,6 +55,7 @@ ROOMS = {
     "analysis/inference": set(),
     "analysis/statistics": {"inference", "read"},
     "analysis/draw": {"inference", "read", "statistics"},
+    "analysis/watch": {"read", "report", "statistics"},
     "analysis/report": {"draw", "inference", "read", "statistics"},
 }
 MOST_MODULES = 12  # of a room; one that holds more is two
@@ -126,6 +127,14 @@ def test_the_analysis_reads_records_and_needs_no_torch() -> None:
         ]
         assert {name for name in ours if not name.startswith(allowed)} <= {"segtrain"}, path
         assert not roots(path) & {"torch", "torchvision"}, path
+
+
+def test_no_trial_and_no_sweep_goes_by_the_wall_clock() -> None:
+    """Which may jump while they run; durations and waits are of monotonic clocks. Trackers want to know when it was."""
+    clock = re.compile(r"\btime\.(time|localtime|gmtime)\b|\bfrom time import|datetime\.(now|today|utcnow)\b")
+    tracking = sources("sweeps/engine/run/tracking")
+    for path in {*sources("segtrain"), *sources("sweeps/engine/run")} - set(tracking):
+        assert not clock.search(path.read_text()), path
 
 
 def test_studies_import_no_study() -> None:
@@ -213,7 +222,8 @@ def test_every_flag_on_a_page_is_one() -> None:
     shared = {
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
         "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--track",
-        "--wandb", "--mirror", "--from-mirror", "--code", "--strict",
+        "--wandb", "--mirror", "--from-mirror", "--code", "--notify",
+        "--strict",
         "--pretrain",
     }  # fmt: skip
     assert study == shared | {"--lr-from", "--replicates", "--until-decided"}

@@ -122,7 +122,7 @@ def load(path: Path | str, latest: bool = False) -> Study:
     folder = Path(os.path.abspath(path))
     out = folder.parent.parent
     require_inside(folder, out)
-    description = _read_description(folder)
+    description = find_description(folder)
     return assemble(folder, only_latest(description) if latest else description)
 
 
@@ -177,7 +177,7 @@ def _add_recipe(trials: pd.DataFrame, configs: Mapping[str, Row]) -> pd.DataFram
     return pd.concat([trials, pd.DataFrame(columns, index=trials.index)], axis=1)
 
 
-def _read_description(folder: Path) -> Row:
+def find_description(folder: Path) -> Row:
     """Raises RecordError saying what is expected and what to do."""
     if not (folder / records.STUDY_FILE).is_file():
         studies = folder / records.STUDIES_DIR

@@ -5,7 +5,7 @@ Every model is an EncoderDecoder: freezing and transfer rely on its two parts an
 
 from torch import Tensor, nn
 
-from segtrain.config import Freeze, Take
+from segtrain.config import Freeze, FrozenNorm, Take
 from segtrain.errors import UserError
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import MODELS, build_model
@@ -39,9 +39,13 @@ def set_trainable(model: EncoderDecoder, freeze: Freeze) -> None:
             layer.requires_grad_(True)
 
 
-def set_train_mode(model: EncoderDecoder, freeze: Freeze) -> None:
-    """Training mode, except that the batch-norm statistics of frozen layers stand still."""
+def set_train_mode(model: EncoderDecoder, freeze: Freeze, frozen_norm: FrozenNorm = "still") -> None:
+    """Training mode, except that the batch-norm statistics of frozen layers stand still. With `collecting` they do not:
+    frozen layers normalise by their batch, collect statistics and drop out as the others do, as they do in a program
+    that only takes their gradients away."""
     model.train()
+    if frozen_norm == "collecting":
+        return
     if freeze != "none":
         model.encoder.eval()
     if freeze == "all_but_score":

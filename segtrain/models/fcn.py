@@ -119,7 +119,7 @@ class FCNDecoder(Decoder):
             logits = F.interpolate(x.float(), size=padded, mode="bilinear", align_corners=False)
         else:
             stride = self.upscore.stride[0]
-            with torch.autocast(x.device.type, enabled=False):
+            with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):  # there is none of "meta"
                 wide = self.upscore(with_border(x.float()))
             logits = wide[..., stride:-stride, stride:-stride]
         return logits[..., : size[0], : size[1]]

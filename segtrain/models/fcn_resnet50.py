@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
 
+COCO_CLASSES = 21
+"""Of PASCAL VOC, background among them: what init=coco was trained on."""
+
 
 class FCNHead(Decoder):
     """features {"out": (N, 2048, H/8, W/8)}, size (H, W) -> logits (N, K, H, W)."""
@@ -43,3 +46,22 @@ def build_fcn_resnet50(num_classes: int) -> EncoderDecoder:
 def load_resnet50(model: EncoderDecoder, state: dict[str, Tensor]) -> None:
     """Takes the weights of torchvision's ResNet-50 classifier into the encoder, all but its last layer."""
     model.encoder.load_state_dict({name: tensor for name, tensor in state.items() if not name.startswith("fc.")})
+
+
+def load_fcn_resnet50(model: EncoderDecoder, state: dict[str, Tensor]) -> list[str]:
+    """Takes the weights of torchvision's whole FCN-ResNet50 of COCO_CLASSES classes, all but its auxiliary head; gives
+    the names of the tensors that stay new, those of the scores where the classes are others in number."""
+    assert isinstance(model.decoder, FCNHead)
+    model.encoder.load_state_dict(dict(_below(state, "backbone.")))
+    head = dict(_below(state, "classifier."))
+    scores = [name for name in head if name.startswith("4.")]
+    if model.decoder.score_layers()[0].out_channels == COCO_CLASSES:
+        scores = []
+    missing = model.decoder.head.load_state_dict({n: t for n, t in head.items() if n not in scores}, strict=False)
+    if missing.missing_keys != scores or missing.unexpected_keys:
+        raise KeyError(*missing)
+    return [f"decoder.head.{name}" for name in scores]
+
+
+def _below(state: dict[str, Tensor], prefix: str) -> list[tuple[str, Tensor]]:
+    return [(name.removeprefix(prefix), tensor) for name, tensor in state.items() if name.startswith(prefix)]

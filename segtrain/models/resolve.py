@@ -10,7 +10,7 @@ from segtrain import own_code
 from segtrain.config import Arch, Init, TrialConfig, library_of
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import build_fcn
-from segtrain.models.fcn_resnet50 import build_fcn_resnet50
+from segtrain.models.fcn_resnet50 import COCO_CLASSES, build_fcn_resnet50
 from segtrain.models.segformer import build_segformer
 from segtrain.models.stock.huggingface import build_hf, find_hf_weights, hf_files, load_hf_weights, read_settings
 from segtrain.models.stock.own_module import build_own
@@ -34,12 +34,12 @@ MODELS: dict[Arch, Callable[[TrialConfig, int], EncoderDecoder]] = {
     "fcn16s": lambda config, classes: _build_fcn(config, classes, "pool4"),
     "fcn8s": lambda config, classes: _build_fcn(config, classes, "pool4", "pool3"),
     "fcn_resnet50": lambda _, classes: build_fcn_resnet50(classes),
-    "segformer_b0": lambda _, classes: build_segformer(classes, "b0"),
-    "segformer_b1": lambda _, classes: build_segformer(classes, "b1"),
-    "segformer_b2": lambda _, classes: build_segformer(classes, "b2"),
-    "segformer_b3": lambda _, classes: build_segformer(classes, "b3"),
-    "segformer_b4": lambda _, classes: build_segformer(classes, "b4"),
-    "segformer_b5": lambda _, classes: build_segformer(classes, "b5"),
+    "segformer_b0": lambda config, classes: build_segformer(classes, "b0", config.weight_init),
+    "segformer_b1": lambda config, classes: build_segformer(classes, "b1", config.weight_init),
+    "segformer_b2": lambda config, classes: build_segformer(classes, "b2", config.weight_init),
+    "segformer_b3": lambda config, classes: build_segformer(classes, "b3", config.weight_init),
+    "segformer_b4": lambda config, classes: build_segformer(classes, "b4", config.weight_init),
+    "segformer_b5": lambda config, classes: build_segformer(classes, "b5", config.weight_init),
     "unet": lambda config, classes: build_unet(classes, config.width_mult),
     "unet_noskip": lambda config, classes: build_unet(classes, config.width_mult, skips=False),
     "unet_residual": lambda config, classes: build_unet(classes, config.width_mult, residual=True),
@@ -102,7 +102,9 @@ def code_of(config: TrialConfig) -> Mapping[str, bytes]:
 def head_note(config: TrialConfig, num_classes: int) -> str | None:
     """What is to be said when a head that was trained is not used because the classes are others in number."""
     stock = stock_of(config.arch)
-    published = stock[0].published_classes(stock[1]) if stock is not None and config.init == "pretrained" else None
+    published = COCO_CLASSES if config.init == "coco" else None
+    if stock is not None and config.init == "pretrained":
+        published = stock[0].published_classes(stock[1])
     if published in (None, num_classes):
         return None
     return f"{config.arch}: its head was trained on {published} classes, {config.dataset} has {num_classes}: a new one"

@@ -74,7 +74,7 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     torch.manual_seed(dropout_seed(config.seed, epoch))
     lr = learning_rate(config, epoch)
     set_learning_rate(run.optimizer, lr)
-    set_train_mode(run.model, config.freeze)
+    set_train_mode(run.model, config.freeze, config.frozen_norm)
     part, run.part = run.part, None
     sums, counts = ([], []) if part is None else _go_on(run, part)
     metric = _metric(run, part) if is_validated(run, epoch) else None

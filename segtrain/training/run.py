@@ -12,7 +12,7 @@ import torch
 from torch.optim import Optimizer
 
 from segtrain import own_code, records
-from segtrain.config import TrialConfig
+from segtrain.config import PUBLISHED, TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import DataCache, open_cache
 from segtrain.data.spec import SPLITS, DataError, Split
@@ -113,7 +113,7 @@ def start_or_resume(
     torch.manual_seed(config.seed)
     model = build_model(config, len(dataset.classes))
     new_layers = records.read_new_layers(folder) if last is not None else None
-    if last is None and config.init in ("imagenet", "pretrained"):
+    if last is None and config.init in PUBLISHED:
         from segtrain.models import weights  # torchvision, which takes seconds
 
         weights.load(model, config.arch, data_root, config.init)

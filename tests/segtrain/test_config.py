@@ -82,6 +82,8 @@ EDITS: dict[str, dict[str, Any]] = {
     "bias_decay": {"bias_decay": False},
     "upsampling": {"upsampling": "fixed"},
     "skip_scale": {"skip_scale": 0.01},
+    "weight_init": {"weight_init": "paper", "arch": "segformer_b0", "init": "scratch"},
+    "frozen_norm": {"frozen_norm": "collecting", "freeze": "encoder"},
 }
 
 
@@ -275,6 +277,21 @@ def test_edit_leaves_the_original_alone() -> None:
             "reduction is 'sum' and loss is 'dice' with class_weights=none and label_smoothing=0; only the plain "
             "cross_entropy is summed: leave them out, or set reduction=mean",
         ),
+        (
+            {"init": "coco"},
+            "init is 'coco' and arch is 'fcn8s'; those weights are of fcn_resnet50: set it, or init=pretrained for a "
+            "model of torchvision",
+        ),
+        (
+            {"weight_init": "paper", "arch": "segformer_b0"},
+            "weight_init is 'paper', arch is 'segformer_b0' and init is 'imagenet'; it is of SegFormer with "
+            "init=scratch: set both, or leave weight_init out",
+        ),
+        (
+            {"frozen_norm": "collecting"},
+            "frozen_norm is 'collecting' and freeze is 'none', so nothing is frozen; set freeze, or leave frozen_norm "
+            "out",
+        ),
         ({"skip_scale": 0}, "skip_scale is 0.0; allowed: a number from 1e-06 to 1000000"),
         ({"bias_lr_factor": 0}, "bias_lr_factor is 0.0; allowed: a number from 1e-30 to 1000000"),
         (
@@ -369,7 +386,7 @@ def test_the_ends_of_what_is_allowed(values: dict[str, Any]) -> None:
     [
         ("batchsize", "did you mean batch_size or dataset? "),
         ("learning_rate", ""),
-        ("widht_mult", "did you mean width_mult? "),
+        ("widht_mult", "did you mean width_mult or weight_init? "),
     ],
 )
 def test_unknown_fields_name_the_near_matches(name: str, hint: str) -> None:

@@ -18,6 +18,8 @@ from sweeps.engine.manage.names import NameNotFound, studies_of
 
 FRAME_LINES = 6  # of a table: title, rules, head, caption, a blank line
 FEWEST_ROWS = 3
+COLUMNS = ("run", "state", "epoch", "val mIoU %", "on", "why")
+MOST_COLUMNS = 32  # of a terminal's, for one of them
 SHORTEST_WAIT_S = 60.0
 
 
@@ -86,12 +88,17 @@ def _table(study: StudyState, most: int) -> Table:
     left = "" if eta is None else f", about {duration(eta)} left"
     title = f"{study.folder.name}: {counts['finished']} of {len(study.trials)} finished{left}"
     table = Table(title=Text(printable(title)))
-    for name in ("run", "state", "epoch", "val mIoU %", "on"):
-        table.add_column(name, justify="right" if name in ("epoch", "val mIoU %") else "left", no_wrap=True)
-    table.add_column("why", overflow="ellipsis", no_wrap=True, ratio=1)
     rows = [trial for trial in study.trials if trial.state in ORDER]
-    for trial in rows[:most]:
-        table.add_row(*(Text(" ".join(printable(text).split())) for text in _cells(trial)))
+    cells = [[" ".join(printable(text).split()) for text in _cells(trial)] for trial in rows[:most]]
+    for place, name in enumerate(COLUMNS):
+        widest = max((len(row[place]) for row in cells), default=0)
+        # What is told of a trial goes on until the edge of the screen; the columns before it are kept whole.
+        least = None if name == "why" else min(MOST_COLUMNS, max(len(name), widest))
+        table.add_column(
+            name, justify="right" if name in ("epoch", "val mIoU %") else "left", no_wrap=True, min_width=least
+        )
+    for row in cells:
+        table.add_row(*map(Text, row))
     hidden = Counter(trial.state for trial in rows[most:]) + Counter(
         {state: counts[state] for state in ("finished", "archived")}
     )

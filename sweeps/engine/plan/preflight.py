@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from segtrain import own_code, records
-from segtrain.config import TrialConfig, library_of
+from segtrain.config import PUBLISHED, TrialConfig, library_of
 from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import DataCache, list_pairs, open_cache, read_fingerprint
 from segtrain.data.spec import SPLITS, DataError
@@ -44,7 +44,7 @@ def check_machine(options: Options) -> None:
 def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
     """Finds the pretrained weights of trials that are at their beginning, and tries them on: the hash in the name of
     the file, the names of the tensors and their shapes. Raises WeightsError."""
-    chosen = {(c.arch, c.init): c for c in starting if c.init in ("imagenet", "pretrained")}
+    chosen = {(c.arch, c.init): c for c in starting if c.init in PUBLISHED}
     if not chosen:
         return
     from segtrain.models import weights  # torch, which takes seconds
@@ -58,7 +58,7 @@ def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
 def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
     """Builds every model that is not the program's own and sends one image through it; tells of trained heads that are
     not used. Raises ArchError and CodeError."""
-    foreign = [config for config in configs if library_of(config.arch) is not None]
+    foreign = [config for config in configs if library_of(config.arch) is not None or config.init == "coco"]
     if not foreign:
         return
     from segtrain.models.resolve import head_note  # torch and the libraries, which take seconds

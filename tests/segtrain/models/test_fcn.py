@@ -6,9 +6,10 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from segtrain.config import Arch
+from segtrain.config import Arch, TrialConfig
 from segtrain.models.encoder_decoder import EncoderDecoder, scaled
 from segtrain.models.fcn import VGG16Encoder, bilinear_kernel, build_fcn, load_vgg16
+from segtrain.models.operations import count_flops
 
 TINY = 0.0625
 PARAMETERS: dict[Arch, int] = {"fcn32s": 134_313_805, "fcn16s": 134_320_474, "fcn8s": 134_323_815}
@@ -101,6 +102,8 @@ def test_a_learned_last_upsampling_starts_as_the_fixed_one(arch: Arch) -> None:
     torch.testing.assert_close(logits, plain(random_image(33, 70)))
     logits.square().sum().backward()
     assert learned.decoder.upscore.weight.grad.abs().min() > 0
+    config = TrialConfig(arch=arch, dataset="roads", init="scratch", width_mult=TINY, upsampling="learned")
+    assert count_flops(config, 5) > count_flops(config.edit(upsampling="fixed"), 5)
 
 
 def test_fixed_upsampling_learns_nowhere() -> None:
