@@ -49,7 +49,7 @@ MOST_SEEDS = 20
 __all__ = ["METRICS", "Claim", "Judgement", "Verdict", "count_verdicts", "judge_all", "read_claim"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Judgement:
     """A claim and what the trials say.
 
@@ -86,6 +86,10 @@ class Judgement:
     @property
     def metric(self) -> str:
         return self.claim.metric if self.claim else ""
+
+    def __repr__(self) -> str:
+        found = self.effect
+        return f"<{self.text}: {self.verdict}, {found.mean:+.4g} [{found.low:+.4g}, {found.high:+.4g}] (n={found.n})>"
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,14 @@ def check(model: nn.Module, run: Run, images: Tensor) -> str:
     differs by more than TOLERANCE."""
     largest = 0.0
     for batch in (images, images[:1]):
-        wanted, got = model(batch), run(batch)
+        wanted = model(batch)
+        try:
+            got = run(batch)
+        except Exception as error:  # of the program that reads the file
+            raise ExportError(
+                f"the exported model cannot be run on {len(batch)} test images: {error}; nothing was kept, try another "
+                "--format"
+            ) from error
         if got.shape != wanted.shape:
             raise ExportError(f"the exported model gives {tuple(got.shape)} instead of {tuple(wanted.shape)}")
         scale = wanted.abs().max().clamp(min=1e-6)

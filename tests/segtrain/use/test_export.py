@@ -85,6 +85,16 @@ def test_numbers_that_are_none_do_not_agree() -> None:
         check(torch.nn.Identity(), lambda images: images[..., :2], torch.ones(2, 3, 4, 4))
 
 
+def test_what_cannot_be_run_is_a_line() -> None:
+    def run(images: Tensor) -> Tensor:
+        if len(images) == 1:
+            raise RuntimeError("Got: 1 Expected: 2")
+        return images
+
+    with pytest.raises(ExportError, match="cannot be run on 1 test images: Got: 1 Expected: 2; nothing was kept, try"):
+        check(torch.nn.Identity(), run, torch.ones(2, 3, 4, 4))
+
+
 def test_what_is_missing_is_said_before_anything_is_loaded(
     call: Call, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
