@@ -2,6 +2,7 @@
 marked."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from analysis.statistics import cells as cells_of
 from segtrain.records import PANEL_COUNT, PANEL_KINDS, PANELS_DIR, RecordError, panel_file
 
 IGNORED = 255
+TITLE_WIDTH = 28  # characters above a picture; a setting of many fields is longer
 _FADE = 0.7  # how far towards white a right pixel goes, so that a wrong one stands out on any palette
 _WRONG = ((0, 0, 0), (255, 0, 0), (255, 0, 255), (0, 0, 255), (255, 120, 0), (0, 200, 255))
 """Colours of wrong pixels to choose from."""
@@ -152,7 +154,7 @@ def draw_panels(panels: Panels, *, marked: bool = False) -> Figure:
         for axes, title in zip(line, panels.titles, strict=True):
             _draw_cell(axes, cells.get((row, title)), (width, height))
             if row == panels.rows[0]:
-                axes.set_title(title, fontsize=10)
+                axes.set_title("\n".join(textwrap.fill(line, TITLE_WIDTH) for line in title.splitlines()), fontsize=10)
         line[0].set_ylabel(f"test {row}", fontsize=9)
     patches = [Patch(facecolor=colour, edgecolor="#444444", linewidth=0.5, label=n) for n, colour in panels.legend]
     wrong = (panels.wrong_colour[0] / 255, panels.wrong_colour[1] / 255, panels.wrong_colour[2] / 255)

@@ -82,6 +82,10 @@ def test_studies_of_two_datasets_or_folders_and_one_twice_are_refused(tmp_path: 
 
 def test_one_page_is_written_beside_the_studies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = two_studies(tmp_path / "out")
+    described = records.read_json(folders[1] / records.STUDY_FILE)  # gathered from two commands, the second asked
+    entries = [{**entry, "commands": [1]} for entry in described["trials"]]
+    gathered = described | {"commands": ["a", "b"], "latest": 1, "trials": entries}
+    records.write_json(folders[1] / records.STUDY_FILE, gathered)
     words = ["compare", *map(str, folders), "--claim", "grid:freeze=none", "nets:plain"]
     assert main(words) == 0
     printed = capsys.readouterr().out
