@@ -23,14 +23,16 @@ def train(given: dict[str, Any]) -> None:
     import numpy as np
     import torch
     from PIL import Image
+    from safetensors.torch import load_file
     from torch.utils.data import DataLoader, Dataset
 
+    from segtrain import records
     from segtrain.config import TrialConfig
     from segtrain.data import DATASETS
     from segtrain.data.cache import list_pairs, read_pair
     from segtrain.data.spec import IGNORE
     from segtrain.metrics.confusion import SegMetric
-    from segtrain.models import build_model
+    from segtrain.models import build_model, load_parent
 
     torch.set_num_threads(1)
     config = TrialConfig.from_dict(given["config"])
@@ -56,6 +58,9 @@ def train(given: dict[str, Any]) -> None:
 
     torch.manual_seed(config.seed)
     model = build_model(config, classes)
+    if config.parent is not None:
+        parent = records.trial_dir(Path(given["out"]), config.parent)
+        load_parent(model, load_file(parent / records.BEST_FILE), config.freeze)
     if config.freeze == "encoder":
         model.encoder.requires_grad_(False)
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -92,7 +97,7 @@ def train(given: dict[str, Any]) -> None:
 def main() -> None:
     given = json.loads(sys.argv[1])
     ray.init("local", include_dashboard=False, log_to_driver=False, logging_level="error")
-    points = [{"config": config, "data_root": given["data_root"]} for config in given["configs"]]
+    points = [{"config": c, "data_root": given["data_root"], "out": given["out"]} for c in given["configs"]]
     found = tune.Tuner(
         tune.with_resources(lambda point: train(point["point"]), {"cpu": 1}),
         param_space={"point": tune.grid_search(points)},

@@ -55,6 +55,7 @@ def train_one(arguments: list[str]) -> int:
 
     values = read_config(options.config)
     config = TrialConfig.from_dict(values | ({"dataset": options.dataset} if options.dataset else {}))
+    config.check_asked()
     config = config.edit(dataset=register([config.dataset])[config.dataset])
     folder = records.trial_dir(options.out, config.trial_id)
     for record in train(config, folder, options.data_root):

@@ -44,9 +44,21 @@ OWN_PREFIX = "own:"
 """Of the name of a dataset.toml, which stands for its path once a command has read it: segtrain/data/by_name.py."""
 OWN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _OWN_DATASET = re.compile(rf"[^\0]*\.toml|{OWN_PREFIX}{OWN_NAME}|(?!{OWN_PREFIX})[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-Init = Literal["imagenet", "scratch", "parent", "pretrained"]
+Init = Literal["imagenet", "scratch", "parent", "pretrained", "coco"]
+PUBLISHED: tuple[Init, ...] = ("imagenet", "pretrained", "coco")
+"""Those that take weights which others have published."""
+Take = Literal["encoder", "all"]
+Reduction = Literal["mean", "sum"]
+Upsampling = Literal["learned_between", "fixed", "learned"]
+WeightInit = Literal["library", "paper"]
+FrozenNorm = Literal["still", "collecting"]
 Freeze = Literal["none", "encoder", "all_but_score"]
 Gate = Literal["strided", "upsampled"]
+Resolution = Literal["resized", "restored", "own"]
+"""`resized`: images and masks are brought to image_height x image_width, and scored so. `restored`: images are, and
+predictions are brought back to the size of the file before they are scored. `own`: neither is; a network is trained on
+crops of image_height x image_width, and evaluated on whole files."""
+EvalMode = Literal["slide", "whole"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 SCALABLE = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_noskip", "unet_residual", "unet_attention_residual")
@@ -55,6 +67,8 @@ MOST, MOST_PIXELS, LEAST_RATE, MOST_RATE = 10**6, 2**14, 1e-30, 1e30
 """Bounds of epochs and batch sizes, of a side of an image, and of rates."""
 WITHOUT_IMAGENET = ("unet", "unet_noskip", "unet_residual", "unet_attention_residual")
 """Architectures whose encoder nobody publishes ImageNet weights for."""
+WITH_SKIPS = ("fcn16s", "fcn8s")
+"""Architectures that `skip_scale` is of."""
 WITH_IMAGENET_HEAD = ("fcn32s", "fcn16s", "fcn8s")
 """Architectures whose decoder starts from ImageNet weights, too: fc6 and fc7 of VGG16."""
 
@@ -108,6 +122,18 @@ class TrialConfig:
     random_rotation: float = 0.0  # degrees, to either side
     vertical_flip: bool = False  # random, as `flip` is
     color_jitter: float = 0.0  # of brightness, contrast and saturation; a quarter of it of the hue
+    resolution: Resolution = "resized"  # of the images, and of the masks that are scored against
+    eval_mode: EvalMode = "slide"  # with resolution=own, as the next two: through windows, or whole
+    eval_flip: bool = False  # the mean of what an image and its mirror image give
+    eval_scales: str = "1"  # the mean over images of these sizes, such as 0.75:1:1.25
+    take: Take = "encoder"  # of the parent: its encoder, or every layer that fits by name and shape
+    reduction: Reduction = "mean"  # of the cross-entropy over the pixels of a batch
+    bias_lr_factor: float = 1.0  # biases learn at this many times the rate of the weights beside them
+    bias_decay: bool = True  # whether weight_decay is of biases too
+    upsampling: Upsampling = "learned_between"  # of FCN-32s to 8s, which start bilinear: see models/fcn.py
+    skip_scale: float = 1.0  # of FCN-16s and 8s: pool4 is scored at this scale, pool3 at its square
+    weight_init: WeightInit = "library"  # how SegFormer's weights are drawn: see models/segformer.py
+    frozen_norm: FrozenNorm = "still"  # what frozen layers do in training: see models/__init__.py
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -139,13 +165,15 @@ class TrialConfig:
             ("clip_norm", 0 <= self.clip_norm <= MOST_RATE, f"a number from 0 to {MOST_RATE:g}"),
             ("accumulate", 1 <= self.accumulate <= MOST_ACCUMULATED, f"an integer from 1 to {MOST_ACCUMULATED}"),
             ("ema_decay", 0 <= self.ema_decay < 1, "a number from 0 to less than 1"),
+            ("bias_lr_factor", LEAST_RATE <= self.bias_lr_factor <= MOST, f"a number from {LEAST_RATE:g} to {MOST}"),
+            ("skip_scale", 1e-6 <= self.skip_scale <= MOST, f"a number from 1e-06 to {MOST}"),
             ("random_scale", 1 <= self.random_scale <= 10, "a number from 1 to 10"),
             ("random_rotation", 0 <= self.random_rotation <= 180, "degrees, from 0 to 180"),
             ("color_jitter", 0 <= self.color_jitter <= 1, "a number from 0 to 1"),
         ):
             if not holds:
                 raise _value_error(name, getattr(self, name), allowed)
-        for name in ("loss", "class_weights", "optimizer"):
+        for name in ("loss", "class_weights", "optimizer", "eval_scales"):
             if (wrong := find_wrong_name(name, getattr(self, name))) is not None:
                 raise ConfigError(wrong)
         if (mismatch := find_mismatch(self)) is not None:
@@ -154,6 +182,11 @@ class TrialConfig:
             raise ConfigError(
                 f"init is {self.init!r} and parent is {self.parent!r}; a parent trial's id goes with init='parent' "
                 "and with nothing else"
+            )
+        if self.take != "encoder" and self.parent is None:
+            raise ConfigError(
+                f"take is {self.take!r} and init is {self.init!r}; it says what is taken of a parent trial: set "
+                "init=parent, or leave take out"
             )
         if self.init == "imagenet" and self.width_mult != 1:
             raise ConfigError(
@@ -175,6 +208,26 @@ class TrialConfig:
                 f"freeze is 'all_but_score' and arch is {self.arch!r}, whose decoder has no ImageNet weights; that "
                 "would train one layer on random features: set freeze=encoder, or init=parent"
             )
+        if self.upsampling != "learned_between" and self.arch not in WITH_IMAGENET_HEAD:
+            raise ConfigError(
+                f"upsampling is {self.upsampling!r} and arch is {self.arch!r}; it is of "
+                f"{', '.join(WITH_IMAGENET_HEAD)}: set one of these, or leave upsampling out"
+            )
+        if self.skip_scale != 1 and self.arch not in WITH_SKIPS:
+            raise ConfigError(
+                f"skip_scale is {self.skip_scale:g} and arch is {self.arch!r}; it is of {', '.join(WITH_SKIPS)}: set "
+                "one of these, or leave skip_scale out"
+            )
+        if self.weight_init != "library" and not (self.arch.startswith("segformer") and self.init == "scratch"):
+            raise ConfigError(
+                f"weight_init is {self.weight_init!r}, arch is {self.arch!r} and init is {self.init!r}; it is of "
+                "SegFormer with init=scratch: set both, or leave weight_init out"
+            )
+        if self.frozen_norm != "still" and self.freeze == "none":
+            raise ConfigError(
+                f"frozen_norm is {self.frozen_norm!r} and freeze is 'none', so nothing is frozen; set freeze, or leave "
+                "frozen_norm out"
+            )
         if self.gate != "strided" and self.arch != "unet_attention_residual":
             raise ConfigError(
                 f"gate is {self.gate!r} and arch is {self.arch!r}, which has no attention gates; leave gate out, or "
@@ -184,6 +237,16 @@ class TrialConfig:
             raise ConfigError(
                 "freeze is 'all_but_score' and init is 'scratch'; that would train one layer on random features: "
                 "set init=imagenet or init=parent, or freeze=none"
+            )
+
+    def check_asked(self) -> None:
+        """Raises ConfigError on what folders of earlier versions may hold, and no trial is to be asked for: an encoder
+        that is frozen as it was drawn. One of the user's own may have been trained where it comes from."""
+        if self.freeze == "encoder" and self.init == "scratch" and self.arch not in self.own_code:
+            raise ConfigError(
+                "freeze is 'encoder' and init is 'scratch'; that would train a decoder on random features: set "
+                "freeze=none or init=imagenet, or train the encoder first: --pretrain DATASET for a study, init=parent "
+                "for one trial"
             )
 
     def _check_init_of_library(self) -> None:
@@ -197,6 +260,11 @@ class TrialConfig:
             raise ConfigError(
                 f"init is 'imagenet' and arch is {self.arch!r}, code of your own; set init=scratch: the weights stay "
                 "as the function gives them"
+            )
+        if self.init == "coco" and self.arch != "fcn_resnet50":
+            raise ConfigError(
+                f"init is 'coco' and arch is {self.arch!r}; those weights are of fcn_resnet50: set it, or "
+                "init=pretrained for a model of torchvision"
             )
         if self.init == "pretrained" and library not in ("hf", "torchvision"):
             raise ConfigError(
@@ -225,8 +293,13 @@ class TrialConfig:
 
     @property
     def augmented(self) -> bool:
-        """Whether a training image is seen in more ways than as it is and flipped."""
-        return (self.random_scale, self.random_rotation, self.vertical_flip, self.color_jitter) != (1, 0, False, 0)
+        """Whether a training image is seen in more ways than whole, as it is and flipped."""
+        return self.resolution == "own" or (
+            self.random_scale,
+            self.random_rotation,
+            self.vertical_flip,
+            self.color_jitter,
+        ) != (1, 0, False, 0)
 
     @property
     def run_name(self) -> str:

@@ -18,6 +18,7 @@ OPTIMIZERS = ("adamw", "sgd")
 WEIGHTINGS = ("none", "inverse", "median")
 OWN = "package.module:function"
 MOST_WEIGHT = 1e6
+MOST_SCALES, LEAST_SCALE, MOST_SCALE = 8, 0.1, 4.0
 MOST_ACCUMULATED = 10**4
 
 
@@ -38,6 +39,15 @@ def given_weights(class_weights: str) -> tuple[float, ...] | None:
     return weights if max(weights) <= MOST_WEIGHT and sum(weights) > 0 else None
 
 
+def given_scales(eval_scales: str) -> tuple[float, ...]:
+    """`0.75:1:1.25` -> the scales; none for what is no list of them."""
+    if not re.fullmatch(r"\d+(\.\d+)?(:\d+(\.\d+)?)*", eval_scales):
+        return ()
+    scales = tuple(map(float, eval_scales.split(":")))
+    within = len(scales) <= MOST_SCALES and min(scales) >= LEAST_SCALE and max(scales) <= MOST_SCALE
+    return scales if within and len(set(scales)) == len(scales) else ()
+
+
 def find_wrong_name(field: str, value: str) -> str | None:
     """What is wrong with the value of one of the fields that are names."""
     allowed: tuple[str, ...]
@@ -45,6 +55,13 @@ def find_wrong_name(field: str, value: str) -> str | None:
         if value in WEIGHTINGS or given_weights(value) is not None:
             return None
         allowed, others = WEIGHTINGS, f"numbers up to {MOST_WEIGHT:g}, one for each class, such as 1:2.5:0.5"
+    elif field == "eval_scales":
+        if given_scales(value):
+            return None
+        return (
+            f"eval_scales is {shown(value)}; allowed: up to {MOST_SCALES} different numbers from {LEAST_SCALE:g} to "
+            f"{MOST_SCALE:g}, such as 0.75:1:1.25"
+        )
     elif field == "optimizer":
         if value in OPTIMIZERS or is_own_name(value):
             return None
@@ -70,6 +87,16 @@ def find_mismatch(config: Any) -> str | None:
             f"class_weights is {config.class_weights!r} and loss is {config.loss!r}, which has no use for them; set "
             f"class_weights=none, or a loss with {' or '.join(WEIGHTED)}"
         )
+    if config.reduction == "sum" and (config.loss, config.class_weights, config.label_smoothing) != (
+        "cross_entropy",
+        "none",
+        0,
+    ):
+        return (
+            f"reduction is 'sum' and loss is {config.loss!r} with class_weights={config.class_weights} and "
+            f"label_smoothing={config.label_smoothing:g}; only the plain cross_entropy is summed: leave them out, or "
+            "set reduction=mean"
+        )
     if config.optimizer != "sgd" and (config.momentum != defaults.momentum or config.nesterov):
         return (
             f"momentum is {config.momentum:g}, nesterov is {str(config.nesterov).lower()} and optimizer is "
@@ -92,6 +119,13 @@ def find_mismatch(config: Any) -> str | None:
             f"poly_power is {config.poly_power:g} and schedule is {config.schedule!r}; poly_power is of "
             "schedule=poly: set it, or leave poly_power out"
         )
+    for name in ("eval_mode", "eval_flip", "eval_scales"):
+        value = getattr(config, name)
+        if config.resolution != "own" and value != getattr(defaults, name):
+            return (
+                f"{name} is {str(value).lower()} and resolution is {config.resolution!r}; {name} is of resolution=own: "
+                f"set it, or leave {name} out"
+            )
     if config.warmup_epochs >= config.epochs:
         return (
             f"warmup_epochs is {config.warmup_epochs} and epochs is {config.epochs}; set fewer warmup_epochs than "

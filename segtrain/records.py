@@ -4,6 +4,7 @@
                                best.safetensors test.json confusion.npy confusion.csv confusion_normalised.csv
                                image_confusion.npz roc.npz panels/*.png
     <out>/studies/<name>/      study.json report/
+    <out>/archive/             trials/ and studies/ that were set aside
 
 Writers and readers share this module, so a name on disk is spelled once. Metrics are fractions in
 [0, 1]; an undefined one (a class that does not occur) is null, never 0.
@@ -27,6 +28,7 @@ from segtrain.fields import COUNT, NUMBER, OBJECT, SECONDS, TEXT, Kind, list_of,
 
 TRIALS_DIR = "trials"
 STUDIES_DIR = "studies"
+ARCHIVE_DIR = "archive"
 
 CONFIG_FILE = "config.json"
 ENV_FILE = "env.json"
@@ -47,8 +49,10 @@ IMAGE_CONFUSION_FILE = "image_confusion.npz"
 ROC_FILE = "roc.npz"  # the fields of segtrain.metrics.roc.RocCurves
 CODE_DIR = "code"  # of a model of the user's own: its source, or its configuration
 CODE_KEY = "code"  # in env.json: {"sha256", "files", "earlier"}
+NEW_LAYERS_KEY = "new_layers"  # in env.json of a trial that took all that fits of its parent: what did not
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
+STOP_FILE = ".stop"  # somebody wants this trial to end, and not to be started again; says who
 ROOM_FILE = ".room"  # while a trial runs: space for its last status, should the disk be full
 TEMPORARY_SUFFIX = ".tmp"
 FINGERPRINT_DIGITS = 16  # of data; older folders have 12, over times instead of content
@@ -82,7 +86,7 @@ PEAK_MEMORY_BYTES = "peak_memory_bytes"
 FREEZE_LABELS = {"none": "unfreeze", "encoder": "freeze", "all_but_score": "score_only"}
 """How the reports call the freeze settings; used in run names, trial ids and tables."""
 
-State = Literal["running", "finished", "failed", "diverged", "skipped", "pruned"]
+State = Literal["running", "finished", "failed", "diverged", "skipped", "pruned", "stopped"]
 STATES: tuple[State, ...] = get_args(State)
 FINAL_STATES: tuple[State, ...] = ("finished", "diverged")
 """States that are results: such a trial is not run again."""
@@ -164,7 +168,9 @@ KINDS: dict[type, dict[str, Kind]] = {
 }
 EPOCH_KINDS = {
     EPOCH: COUNT,
-    **dict.fromkeys((TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU, TEST_LOSS, TEST_MEAN_IOU, LR), or_none(NUMBER)),
+    **dict.fromkeys(
+        (TRAIN_LOSS, TRAIN_MEAN_IOU, VAL_LOSS, VAL_MEAN_IOU, TEST_LOSS, TEST_MEAN_IOU, LR), or_none(NUMBER)
+    ),
     **dict.fromkeys((EPOCH_S, IMAGES_PER_S, PEAK_MEMORY_BYTES), or_none(SECONDS)),
     VAL_IOU: or_none(_SCORES),
 }
@@ -194,6 +200,16 @@ def trial_dir(out: Path, trial_id: str) -> Path:
 
 def study_dir(out: Path, name: str) -> Path:
     return out / STUDIES_DIR / name
+
+
+def is_archived(folder: Path) -> bool:
+    """Whether the trial or the study of this folder was set aside."""
+    return not folder.exists() and archived(folder).exists()
+
+
+def archived(folder: Path) -> Path:
+    """Where a folder of a trial or a study lies when it is set aside."""
+    return folder.parents[1] / ARCHIVE_DIR / folder.parent.name / folder.name
 
 
 @contextmanager
@@ -320,6 +336,16 @@ def read_code(folder: Path) -> dict[str, Any] | None:
         return None
     whole = isinstance(found, dict) and isinstance(found.get("sha256"), str) and isinstance(found.get("earlier"), list)
     return found if whole else None
+
+
+def read_new_layers(folder: Path) -> list[str] | None:
+    """Of a trial that took all that fits of its parent, the layers that did not; None when that is not known. Raises
+    RecordError."""
+    try:
+        found = read_json(folder / ENV_FILE).get(NEW_LAYERS_KEY)
+    except FileNotFoundError:
+        return None
+    return found if list_of(TEXT).holds(found) else None
 
 
 def read_data_fingerprint(folder: Path) -> str | None:

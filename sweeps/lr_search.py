@@ -37,6 +37,7 @@ SEARCH = Search(
     trials=40,
 )
 
+# ImageNet weights do not come with the program, so the demo trains its own stand-in on other scenes.
 DEMO = Search(
     study=Study(
         name="lr_search",
@@ -53,6 +54,7 @@ DEMO = Search(
             val_every=1,
         ),
         axes={"arch": ("fcn8s",), "freeze": ("none",)},
+        pretrain={"dataset": "scenes_source"},
     ),
     space=SPACE,
     tries=(1e-3, 5e-4),

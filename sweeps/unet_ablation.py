@@ -3,7 +3,8 @@
 Question   A U-Net of four levels: standard, without skip connections, with residual blocks, and with residual blocks
            and attention gates in their two variants.
 Source     Report 2021101058, runs `UNet_Standard_256`, `UNet_NoSkip_256`, `ResidualUNet_256` and
-           `AttentionResidualUNet_256`: 256 px; epochs, optimiser and learning rate are not given.
+           `AttentionResidualUNet_256`: 256 px; epochs, optimiser, learning rate and augmentation are not given; images
+           are flipped here.
 Expected   Skip connections give sharper edges and small objects; attention gates bring no significant gain on dense
            scenes of many classes. That report has plots and no numbers.
 Command    python sweeps/unet_ablation.py --num-gpus 8

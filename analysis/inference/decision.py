@@ -8,11 +8,13 @@ seeds that all of its settings have, and the variance of that mean adds two inde
 
 With three seeds s^2 is known badly, so it is taken from three looks at the same residuals of setting + seed: the spread
 of the claim's own paired differences, that of its settings one by one, and that of all the study's settings pooled. The
-larger of the pooled one and the mean of the first two counts. Its degrees of freedom are those of the pool, and fall
-with the square of the ratio where the claim spreads more than the pool: so the pool helps while spreads are alike and
-loses its say when they are not (the plain pool decides wrongly there, the plain paired t seldom decides at all).
-Degrees of freedom of the sum are Satterthwaite's (1946). With two settings all three are the paired t test's.
-benchmarks/verdicts.py measures how often the decisions are right.
+mean of the first two counts, or POOL_FLOOR of the pooled one where that is larger: a claim that seems to spread less
+than the study was lucky, and the larger of two estimates is too large on average. Degrees of freedom are those of the
+pool while spreads are alike. Where the claim spreads `ratio` times as much they fall with its cube, to those that the
+claim has alone: so the pool helps, and loses its say soon (a plain pool decides wrongly then, a plain paired t seldom
+decides at all). Degrees of freedom of the sum are Satterthwaite's (1946). With two settings all three are the paired t
+test's. The numbers in this rule are the best of a search by benchmarks/verdicts.py, which measures how often the
+decisions are right.
 """
 
 from dataclasses import dataclass
@@ -26,6 +28,10 @@ from analysis.inference.estimates import RESOLUTION, Floats
 
 FEWEST_SEEDS = 2
 """One seed decides nothing, however many images there are: the difference may be that of two random starts."""
+
+
+POOL_FLOOR = 0.8
+"""Of the study's pooled variance: a claim's seeds are taken to vary by as much at least."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +124,9 @@ def _seed_variance(table: Floats, present: Floats, contrasts: Floats, own: Float
         sides_df = sides**2 / ((by_setting**2 / each_df) @ (weights**2).T)
         local = (own + sides) / 2
         ratio = local / pool
-        spread_df = np.maximum(np.minimum(sides_df, pooled_df / ratio), pooled_df / ratio**2)
-    return np.maximum(local, pool), np.where(ratio > 1, spread_df, pooled_df)
+        own_df = np.maximum(n - 1, 1)
+        alone_df = np.minimum(sides_df, np.maximum(own_df, pooled_df / ratio**3))
+    return np.maximum(local, POOL_FLOOR * pool), np.where(ratio > 1, np.minimum(alone_df, pooled_df), pooled_df)
 
 
 def _residuals(table: Floats, present: Floats) -> tuple[Floats, Floats]:

@@ -14,6 +14,9 @@ import numpy.typing as npt
 from analysis.inference.estimates import Counts, Floats
 
 FEWEST_GROUPS = 5
+BLOCKS_POWER = 0.4
+"""A group of n images has n to this power blocks: fewer and longer ones than its square root, since what neighbours at
+the seams have in common is missing from a block's variance."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -51,7 +54,7 @@ def units_of(groups: npt.NDArray[np.generic] | None, images: int) -> Units:
     unit, blocks = np.zeros_like(group), 0
     for number in range(len(names)):
         members = np.flatnonzero(group == number)
-        count = max(1, round(len(members) ** 0.5))  # as many blocks as images in each
+        count = max(1, round(len(members) ** BLOCKS_POWER))
         unit[members] = blocks + np.arange(len(members)) * count // len(members)
         blocks += count
     those = "one group, so what is said holds for it"

@@ -12,7 +12,7 @@ common (Bonferroni over looks); Holm's adjustment over the claims then works on 
   always be one more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from analysis.inference.estimates import Floats
 
 PLANNED = (3, 5, 8, 12, 20)
 """Seeds at which a study that trains until its claims are decided looks at them."""
-FIRST_SHARE = 0.8
+FIRST_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,29 @@ def over_looks(p_values: Floats, shares: Floats) -> Floats:
 
 
 def read_looks(values: Any) -> list[Look]:
-    """study.json's `looks`: objects with seeds and share, in the order they were taken. Raises ValueError."""
-    looks = []
+    """study.json's `looks`: objects with seeds, share, and the `command` that took each. Those of several commands are
+    merged. Raises ValueError."""
+    looks: dict[int, list[Look]] = {}
     for value in values if isinstance(values, list) else [values]:
         seeds, share = (value.get("seeds"), value.get("share")) if isinstance(value, dict) else (None, None)
         if type(seeds) is not int or not isinstance(share, int | float) or not (seeds > 0 and 0 <= share <= 1):
             raise ValueError(f"a look is {value!r}; allowed: an object with seeds, above 0, and share, from 0 to 1")
-        looks.append(Look(seeds, float(share)))
-    if sum(look.share for look in looks) > 1 + 1e-9:
-        raise ValueError(f"the shares of the looks add up to {sum(look.share for look in looks):g}; allowed: at most 1")
-    return looks
+        command = value.get("command", 0)
+        looks.setdefault(command if type(command) is int else 0, []).append(Look(seeds, float(share)))
+    for taken in looks.values():
+        if sum(look.share for look in taken) > 1 + 1e-9:
+            raise ValueError(
+                f"the shares of the looks add up to {sum(look.share for look in taken):g}; allowed: at most 1"
+            )
+    return merged(looks.values())
+
+
+def merged(looks: Iterable[Sequence[Look]]) -> list[Look]:
+    """Looks that were taken at parts of a study apart, for a claim about all of them. Looks at equally many seeds are
+    one, with the largest of their shares. Where the shares add up to more than 1, later ones get what is left."""
+    found: list[Look] = []
+    for look in sorted((look for taken in looks for look in taken), key=lambda look: (look.seeds, -look.share)):
+        if not found or look.seeds > found[-1].seeds:
+            left = max(0.0, 1 - sum(other.share for other in found))
+            found.append(Look(look.seeds, min(look.share, left)))
+    return found

@@ -15,6 +15,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.read import dynamics
+from analysis.read.gathering.setting_names import gather_axes, name_settings
+from analysis.read.gathering.study_json import Row, only_latest, read_description
 from analysis.read.trial_folder import (
     CLASS_NUMBERS,
     COST_NUMBERS,
@@ -23,25 +25,18 @@ from analysis.read.trial_folder import (
     SIZE_NUMBERS,
     TEST_NUMBERS,
     UNREADABLE,
-    Row,
     Trial,
     read_trial,
     require_inside,
 )
 from segtrain import records
-from segtrain.fields import NAME, OBJECT, PLAIN, TEXT, Kind, list_of, or_none
 from segtrain.records import RecordError
-
-COMPARED_STAGE = "trial"
-"""The stage whose trials are compared; those of other stages (`pretrain`, `tune`) only give them weights, or
-say which settings to compare."""
-TUNING_STAGE = "tune"
 
 SCORES = (records.TEST_LOSS, records.TEST_MEAN_IOU, *TEST_NUMBERS, *SIZE_NUMBERS)
 """Columns of `trials` that the test set gave."""
 
 TRIAL_DTYPES = {
-    **dict.fromkeys(("trial_id", "run", "stage", "parent", "state", "reason", "folder"), "str"),
+    **dict.fromkeys(("trial_id", "run", "stage", "parent", "state", "reason", "folder", "asked_by"), "str"),
     **dict.fromkeys(("epoch", "epochs", "step", "attempts"), "Int64"),
     "runtime_s": "float64",
     **dict.fromkeys(("model", "variant", "arch", "freeze", "dataset", "setting_name"), "str"),
@@ -62,22 +57,6 @@ CLASS_DTYPES = {
     **dict.fromkeys(CLASS_NUMBERS, "float64"),
 }
 
-STUDY_KINDS = {
-    **dict.fromkeys(("name", "title", "command"), TEXT),
-    "axes": OBJECT,
-    "variants": or_none(OBJECT),
-    "claims": list_of(Kind("an object or a text", lambda value: isinstance(value, dict | str))),
-    "trials": list_of(OBJECT),
-    "looks": or_none(list_of(OBJECT)),
-}
-ENTRY_KINDS = {
-    "trial_id": NAME,
-    "run": TEXT,
-    "stage": TEXT,
-    "parent": or_none(NAME),
-    "variant": or_none(TEXT),
-}
-REWRITE = "run the sweep's command again to rewrite it"
 MOST_PARENTS = 100
 """How many trials may stand before one, each the parent of the next."""
 
@@ -97,13 +76,16 @@ class Study:
     - dynamics.COLUMNS, which say what they are; images_per_s is the median over the epochs, peak_memory_bytes the
       highest; the rest is env.json's. `multiply_adds` is of the forward pass of one image.
     - counted_classes: how many classes the mean IoU counts: those that occur in truth or prediction.
-    - folder: relative to `out`.
+    - folder: relative to `out`; asked_by: the numbers, from 1, of the `commands` that asked for the trial ("1, 3").
     - then every further field of config.json under its own name.
 
     `epochs`: one row per trial and epoch, in that order; a later line of an epoch replaces an earlier one.
     `classes`: one row per trial and class: the test scores, missing when the class does not occur.
+    `command`: the last one; `commands`: all of the study's. `axes`: with every value that its trials have, and the
+    fields in which commands differ.
     `looks`: study.json's, with how many seeds the claims were judged and with which share of the error each time.
     `configs` and `envs`: trial id -> config.json and env.json, where they could be read.
+    `archived`: the runs that were set aside, and are left out.
     `problems`: one sentence for every file that could not be read.
     """
 
@@ -112,6 +94,7 @@ class Study:
     name: str
     title: str
     command: str
+    commands: list[str]
     axes: dict[str, list[Any]]
     variants: list[str]
     claims: list[Any]
@@ -121,6 +104,7 @@ class Study:
     classes: pd.DataFrame
     configs: dict[str, Row]
     envs: dict[str, Row]
+    archived: list[str]
     problems: list[str]
 
     def __repr__(self) -> str:
@@ -128,8 +112,9 @@ class Study:
         return f"<Study {self.name}: {self.title}; {len(self.trials)} trials ({states}), {len(self.claims)} claims>"
 
 
-def load(path: Path | str) -> Study:
-    """Reads the study folder `<out>/studies/<name>` and its trials under `<out>/trials`.
+def load(path: Path | str, latest: bool = False) -> Study:
+    """Reads the study folder `<out>/studies/<name>` and its trials under `<out>/trials`: those of all commands, or of
+    the `latest` one.
 
     Works while the sweep still runs. Raises RecordError when there is no readable study.json; a trial that cannot be
     read raises nothing.
@@ -137,28 +122,32 @@ def load(path: Path | str) -> Study:
     folder = Path(os.path.abspath(path))
     out = folder.parent.parent
     require_inside(folder, out)
-    return assemble(folder, _read_description(folder))
+    description = find_description(folder)
+    return assemble(folder, only_latest(description) if latest else description)
 
 
 def assemble(folder: Path, description: Row) -> Study:
     """The study that a study.json in `folder` would describe, with what its trials left on disk so far."""
     out = folder.parent.parent
-    axes = [axis for axis, values in description["axes"].items() if len(values) > 1]
-    trials = [read_trial(out, entry, axes) for entry in description["trials"]]
+    apart = {e["trial_id"]: e["run"] for e in description["trials"] if _is_archived(out, e)}
+    trials = [read_trial(out, entry) for entry in description["trials"] if entry["trial_id"] not in apart]
     _part_from_parents(trials)
     configs = {trial.row["trial_id"]: trial.config for trial in trials if trial.config}
-    numbers = _number_settings(configs)
-    models = _name_models(trials)
+    axes = gather_axes(description["axes"], trials)
+    numbers, models = _number_settings(configs), _name_models(trials)
+    names = name_settings(trials, axes, numbers)
     for trial in trials:
         trial_id = trial.row["trial_id"]
         trial.row |= {"setting": numbers.get(trial_id), "model": models.get(trial_id)}
+        trial.row["setting_name"] = names.get(trial_id)
     return Study(
         folder=folder,
         out=out,
         name=description["name"],
         title=description["title"],
         command=description["command"],
-        axes=description["axes"],
+        commands=description.get("commands") or [description["command"]],
+        axes=axes,
         variants=list(description.get("variants") or {}),
         claims=description["claims"],
         looks=description.get("looks") or [],
@@ -167,8 +156,13 @@ def assemble(folder: Path, description: Row) -> Study:
         classes=_frame([line for trial in trials for line in trial.classes], CLASS_DTYPES),
         configs=configs,
         envs={trial.row["trial_id"]: trial.env for trial in trials if trial.env},
+        archived=list(apart.values()),
         problems=[problem for trial in trials for problem in trial.problems],
     )
+
+
+def _is_archived(out: Path, entry: Row) -> bool:
+    return records.is_archived(records.trial_dir(out, entry["trial_id"]))
 
 
 def _frame(rows: Sequence[Row], dtypes: Mapping[str, str]) -> pd.DataFrame:
@@ -183,10 +177,9 @@ def _add_recipe(trials: pd.DataFrame, configs: Mapping[str, Row]) -> pd.DataFram
     return pd.concat([trials, pd.DataFrame(columns, index=trials.index)], axis=1)
 
 
-def _read_description(folder: Path) -> Row:
-    """study.json, checked. Raises RecordError saying what is expected and what to do."""
-    path = folder / records.STUDY_FILE
-    if not path.is_file():
+def find_description(folder: Path) -> Row:
+    """Raises RecordError saying what is expected and what to do."""
+    if not (folder / records.STUDY_FILE).is_file():
         studies = folder / records.STUDIES_DIR
         found = sorted(str(file.parent) for file in studies.glob(f"*/{records.STUDY_FILE}"))
         hint = f"found {', '.join(found)}" if found else "a sweep writes one when it starts"
@@ -194,17 +187,7 @@ def _read_description(folder: Path) -> Row:
             f"the study folder is {str(folder)!r}, which has no {records.STUDY_FILE}; "
             f"expected <out>/{records.STUDIES_DIR}/<name>: {hint}"
         )
-    description = records.read_json(path)
-    records.check(path, description, STUDY_KINDS, remedy=REWRITE)
-    axes = dict.fromkeys(description["axes"], list_of(PLAIN))
-    records.check(path, description["axes"], axes, ", axes", REWRITE)
-    seen = set()
-    for number, entry in enumerate(description["trials"], start=1):
-        records.check(path, entry, ENTRY_KINDS, f", trial {number}", REWRITE)
-        if entry["trial_id"] in seen:
-            raise RecordError(f"{path}: trials has {entry['trial_id']} twice; {REWRITE}")
-        seen.add(entry["trial_id"])
-    return description
+    return read_description(folder)
 
 
 def _number_settings(configs: Mapping[str, Row]) -> dict[str, int]:

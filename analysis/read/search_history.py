@@ -1,15 +1,19 @@
 """A search's search.json, as the sweep writes it -> its cells and their trials."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analysis.read.frames import REWRITE, Study
 from segtrain import records
 from segtrain.fields import COUNT, NAME, NUMBER, OBJECT, TEXT, Kind, list_of, or_none
 from segtrain.records import VAL_MEAN_IOU, RecordError
 
+if TYPE_CHECKING:
+    from analysis.read.frames import Study  # pandas, which a search does without
+
+REWRITE = "run the sweep's command again to rewrite it"
 NEAR = 0.01
 """Rates whose score is within this of the best count as its neighbourhood."""
 
@@ -52,7 +56,7 @@ class Cell:
         return [lr for lr, _ in whole[first : last + 1]]
 
 
-def read_search(study: Study) -> tuple[list[Cell], list[str]]:
+def read_search(study: "Study") -> tuple[list[Cell], list[str]]:
     """The searches of the study, none when it is not one; and a sentence for a file that cannot be read."""
     path = study.folder / records.SEARCH_FILE
     try:
@@ -63,6 +67,23 @@ def read_search(study: Study) -> tuple[list[Cell], list[str]]:
         return [], []
     except (RecordError, OSError) as error:
         return [], [str(error)]
+
+
+def sound_cells(folder: Path) -> list[dict[str, Any]]:
+    """The cells of the search in `folder` as they are in its file, without what cannot be read: the search's storage
+    has it, and its command writes it anew."""
+    path = folder / records.SEARCH_FILE
+    try:
+        cells = records.read_json(path).get("cells")
+    except (FileNotFoundError, RecordError):
+        return []
+    found = []
+    for number, cell in enumerate(cells if isinstance(cells, list) else [], start=1):
+        with suppress(RecordError):
+            records.check(path, {"cell": cell}, {"cell": OBJECT})
+            _read_cell(path, cell, number)
+            found.append(cell)
+    return found
 
 
 def _read_cell(path: Path, cell: Mapping[str, Any], number: int) -> Cell:

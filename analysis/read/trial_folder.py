@@ -1,13 +1,14 @@
 """One trial's folder -> rows of the frames in `frames`. Whatever is torn is said in the row, never raised."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from analysis.read import dynamics
+from analysis.read.gathering.study_json import Row
 from segtrain import records
 from segtrain.fields import COUNT, FLAG, NAME, NUMBER, OBJECT, PLAIN, TEXT, or_none
 from segtrain.records import RecordError
@@ -41,8 +42,6 @@ ENV_KINDS = {
     "packages": or_none(OBJECT),
 }
 
-Row = dict[str, Any]
-
 
 @dataclass
 class Trial:
@@ -57,21 +56,27 @@ class Trial:
     problems: list[str] = field(default_factory=list)
 
 
-def read_trial(out: Path, entry: Row, axes: Iterable[str]) -> Trial:
-    """`entry` is the trial's entry in study.json, `axes` the study's axes with more than one value."""
+def read_trial(out: Path, entry: Row) -> Trial:
+    """`entry` is the trial's entry in study.json."""
     folder = records.trial_dir(out, entry["trial_id"])
     keys = ("trial_id", "run", "stage", "parent", "variant")
     trial = Trial({key: entry.get(key) for key in keys}, {})
     trial.row["folder"] = folder.relative_to(out).as_posix()
+    trial.row["asked_by"] = ", ".join(str(number + 1) for number in entry.get("commands") or [0])
     try:
         require_inside(folder, out)
         stored = _read_config(folder)
-        config = stored or entry.get("config") or {}
+        if stored:
+            _check_config(folder / records.CONFIG_FILE, stored)
+        entered = entry.get("config") or {}
+        if entered:
+            _check_config(Path(records.STUDY_FILE), entered)
+        # A folder may be older than a field of the recipe; study.json has it, at the value that it stands for.
+        config = {**entered, **stored}
         if config:
-            _check_config(folder / records.CONFIG_FILE if stored else Path(records.STUDY_FILE), config)
             trial.config = config
             trial.row |= {key: trial.config[key] for key in ("arch", "dataset", "lr", "seed")}
-            trial.row |= {"freeze": freeze_label(trial.config["freeze"]), "setting_name": _name(trial.config, axes)}
+            trial.row["freeze"] = freeze_label(trial.config["freeze"])
         status = records.read_status(folder)
         if status is None:
             trial.row["state"] = NOT_STARTED
@@ -119,12 +124,6 @@ def _check_config(path: Path, config: Any) -> None:
         raise RecordError(f"{path} holds no config of the trial; run the sweep's command again to rewrite it")
     # Configs are compared and counted by their values, which are all plain.
     records.check(path, config, dict.fromkeys(config, PLAIN) | CONFIG_KINDS)
-
-
-def _name(config: Mapping[str, Any], axes: Iterable[str]) -> str:
-    further = [axis for axis in axes if axis not in ("arch", "freeze", "lr", "seed")]
-    values = {name: config.get(name) for name in ("lr", *further)}
-    return ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
 
 
 def _add_env(trial: Trial, folder: Path) -> None:

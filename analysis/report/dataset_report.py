@@ -2,7 +2,8 @@
 
 Reads every file at its own size with the function that a sweep reads it with before its first trial, and so finds what
 a sweep would refuse; no cache is written, since the shares are of the pixels in the files, not of resized ones. Prints
-the shares and the bad files, and writes them with pictures of samples and of one mask's classes.
+the shares, what labels at a stride could reach, and the bad files, and writes them with pictures of samples and of one
+mask's classes.
 Exit code 1 when there are bad files, 2 when there is no dataset to look at.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 from analysis.draw.backends import matplotlib_files
 from analysis.draw.dataset_samples import draw_classes, draw_samples
 from analysis.read.dataset_survey import Survey, read_survey
+from analysis.read.stride_bounds import STRIDES, mean_iou
 from analysis.report.tables.table import Table, numbers, words
 from segtrain.data.by_name import find_dataset, register
 from segtrain.data.cache import download
@@ -46,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         problems = error.problems if isinstance(error, UserError) else (printable(str(error)),)
         print(*(f"analysis: {problem}" for problem in problems), sep="\n", file=sys.stderr)
         return 2
-    print(class_shares(survey).markdown())
+    print(class_shares(survey).markdown(), stride_bounds(survey).markdown(), sep="\n")
     print("Written:", *(f"  {path}" for path in paths), sep="\n")
     if survey.problems:
         print(f"\n{len(survey.problems)} bad files:", *(f"  {problem}" for problem in survey.problems), sep="\n")
@@ -69,10 +71,23 @@ def class_shares(survey: Survey) -> Table:
     return Table("class_shares", title, "; ".join(notes) + ".", columns)
 
 
+def stride_bounds(survey: Survey) -> Table:
+    """Per split: the mean IoU that labels at a stride reach at best."""
+    columns = [numbers("stride", "stride", list(STRIDES), "d")]
+    for split in SPLITS:
+        bounds = [mean_iou(confusion) for confusion in survey.bounds[split]]
+        columns.append(numbers(f"{split} mean IoU [%]", f"{split}_mean_iou", bounds, ".2f", scale=100))
+    note = (
+        "The mean IoU of saying one label for each square of that many pixels a side of the files, its most frequent "
+        "class: about what scores at that stride allow, although interpolated ones may follow an edge more closely."
+    )
+    return Table("stride_bounds", f"{survey.dataset.name}: what a stride allows", note, columns)
+
+
 def write_report(survey: Survey, out: Path) -> list[Path]:
     """Writes the table, the figures and, when there are any, the bad files; what does not apply any more goes."""
     out.mkdir(parents=True, exist_ok=True)
-    paths = class_shares(survey).write(out)
+    paths = [*class_shares(survey).write(out), *stride_bounds(survey).write(out)]
     figures = {"samples": draw_samples(survey), "classes": draw_classes(survey)}
     for name, figure in figures.items():
         if figure is None:

@@ -25,6 +25,7 @@ from analysis.read.frames import Study
 from analysis.read.score_check import check_scores
 from analysis.read.search_history import read_search
 from analysis.report import answers, provenance
+from analysis.report.frame_files import write_frames
 from analysis.report.tables import claims_table, result_tables
 from analysis.report.tables.class_tables import class_tables
 from analysis.report.tables.image_table import image_table
@@ -54,7 +55,7 @@ def write_report(study: Study, kinds: Sequence[str] = matplotlib_files.DEFAULT_K
     """Writes the report of what the study has so far, its figures as files of `kinds`. A figure of an earlier report
     that has nothing to show any more, or is of another kind, goes."""
     folder = study.folder / records.REPORT_DIR
-    for place in (folder, folder / "figures", folder / "tables"):
+    for place in (folder, folder / "figures", folder / "tables", folder / "data"):
         if place.is_symlink():  # of another's run, perhaps: what it points to is not this report's to write or delete
             raise RecordError(f"{place} is a link; remove it, and the report is written in its place")
         place.mkdir(parents=True, exist_ok=True)
@@ -73,6 +74,7 @@ def write_report(study: Study, kinds: Sequence[str] = matplotlib_files.DEFAULT_K
     records.write_atomic(folder / "index.html", page.encode(errors="backslashreplace"))
     paths = [folder / "index.html", *write_tables(written, folder / "tables")]
     paths += write_figures(charts, pictures, folder / "figures", kinds)
+    paths += write_frames(study, judgements, folder / "data")
     return Report(paths, written, problems)
 
 
@@ -107,6 +109,7 @@ def render(
     shared, varied = provenance.recipe(study)
     return environment.get_template("report.html.jinja").render(
         study=study,
+        gathered=provenance.gathered(study),
         tiles=tiles(study, judgements),
         contents=contents(judgements, pictures, written),
         notes=[*provenance.warnings(study), *check_scores(study), *unfinished(study)],
@@ -171,7 +174,9 @@ def unfinished(study: Study) -> list[str]:
     """A sentence for every state that trials are in and should not end in, with their names."""
     if study.trials.empty:
         return ["The study has no trials: its last command planned none. Run the sweep, then the report again."]
-    found = []
+    found = (
+        [f"{len(study.archived)} archived, and left out: {', '.join(study.archived[:10])}"] if study.archived else []
+    )
     if selection.usable(study).empty:
         found.append(result_tables.nothing_yet(study))
     for state, group in study.trials.groupby("state", sort=False):

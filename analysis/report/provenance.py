@@ -39,6 +39,14 @@ def recipe(study: Study) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     return shared, varied
 
 
+def gathered(study: Study) -> list[tuple[int, str]]:
+    """(number, command) of those that asked for the trials."""
+    numbers = {
+        int(number) for asked_by in study.trials["asked_by"].dropna() for number in asked_by.split(", ") if number
+    }
+    return [(number, study.commands[number - 1]) for number in sorted(numbers)]
+
+
 def environments(study: Study) -> list[tuple[str, list[tuple[str, int]]]]:
     """(what, [(value, trials with it)]) of every fact of env.json; a trial that ran without one counts as `not
     recorded`."""
@@ -101,12 +109,14 @@ def table(study: Study) -> Table:
         numbers("resumed", "resumed", resumed, "d"),
         *(words(title, key, trials[key]) for key, title in FACTS.items()),
         words("uncommitted changes", "git_dirty", trials["git_dirty"]),
+        words("asked for by", "asked_by", trials["asked_by"]),
         words("trial", "trial_id", trials["trial_id"]),
         words("command", "command", [command(study, trial_id) for trial_id in trials["trial_id"]]),
     ]
     note = (
         "The command of a row trains that trial alone once more, after its parent, into a folder of its own: check out "
-        "the commit first, and put this study's output folder for OUT. What was not recorded is blank."
+        "the commit first, and put this study's output folder for OUT. Asked for by: the study's commands, by "
+        "their numbers at the top of the page. What was not recorded is blank."
     )
     return Table("provenance", "Provenance", note, columns)
 
@@ -115,7 +125,9 @@ def command(study: Study, trial_id: str) -> str | None:
     """None when the trial's config is not known."""
     if trial_id not in study.configs:
         return None
-    data_root = _option(study.command, "--data-root")
+    asked_by = study.trials.loc[study.trials["trial_id"] == trial_id, "asked_by"]
+    asking = study.commands[int(asked_by.iloc[0].rpartition(" ")[2]) - 1] if asked_by.any() else study.command
+    data_root = _option(asking, "--data-root")
     own = ["python", "-m", "segtrain", f"OUT/{records.TRIALS_DIR}/{trial_id}/{records.CONFIG_FILE}"]
     own += [*(["--data-root", data_root] if data_root else []), "--out", "again"]
     parent = study.configs[trial_id].get("parent")

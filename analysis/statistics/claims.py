@@ -30,12 +30,13 @@ from analysis.inference.estimates import ALPHA, LEVEL, RESOLUTION, Estimate
 from analysis.inference.outlook import Lack, Standing, lack_text, lacks
 from analysis.inference.spending import FIRST_SHARE, Look, next_share, over_looks, read_looks
 from analysis.read.frames import Study
+from analysis.read.gathering.study_json import REMEDY
 from analysis.statistics import claim_metrics, contrasts
 from analysis.statistics.claim_metrics import METRICS, Metric
 from analysis.statistics.contrasts import NO_TRIALS, Differences, Side
 from analysis.statistics.declared import Claim, read_claim
 from analysis.statistics.image_chance import ImageChance, TestImages
-from analysis.statistics.selection import compared
+from analysis.statistics.selection import compared, standings
 from segtrain.records import STUDY_FILE, RecordError
 
 Verdict = Literal["holds", "contradicted", "undecided"]
@@ -48,7 +49,7 @@ MOST_SEEDS = 20
 __all__ = ["METRICS", "Claim", "Judgement", "Verdict", "count_verdicts", "judge_all", "read_claim"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Judgement:
     """A claim and what the trials say.
 
@@ -85,6 +86,10 @@ class Judgement:
     @property
     def metric(self) -> str:
         return self.claim.metric if self.claim else ""
+
+    def __repr__(self) -> str:
+        found = self.effect
+        return f"<{self.text}: {self.verdict}, {found.mean:+.4g} [{found.low:+.4g}, {found.high:+.4g}] (n={found.n})>"
 
 
 @dataclass(frozen=True)
@@ -141,10 +146,8 @@ def _judge(study: Study, images: TestImages, cases: Sequence[_Case]) -> list[Jud
     try:
         looks = read_looks(study.looks)
     except ValueError as error:
-        raise RecordError(
-            f"{study.folder / STUDY_FILE}: {error}; run the sweep's command again to rewrite it"
-        ) from None
-    taken = looks or [Look(len(seeds), next_share([], len(seeds)))]
+        raise RecordError(f"{study.folder / STUDY_FILE}: {error}; {REMEDY}") from None
+    taken = _with_this_one(study, looks, len(seeds))
     weighed = [_weigh(study, case, cases, seeds, taken) for case in cases]
     adjusted = estimates.holm([min(evidence) for _, evidence in weighed])
     undecided = len(cases) - int((adjusted < ALPHA).sum())
@@ -157,6 +160,15 @@ def _judge(study: Study, images: TestImages, cases: Sequence[_Case]) -> list[Jud
             judgement = replace(judgement, lacks=_lack_words(case, outlook, taken), outlook=outlook)
         judgements.append(judgement)
     return judgements
+
+
+def _with_this_one(study: Study, looks: Sequence[Look], seeds: int) -> list[Look]:
+    """The looks, and this one where it is the first, or where everything has ended and there are more seeds than were
+    looked at: those of several commands, none of which asked for all."""
+    ended = not standings(study)["unfinished"].any()
+    if looks and not (ended and seeds > max(look.seeds for look in looks)):
+        return list(looks)
+    return [*looks, Look(seeds, next_share(looks, seeds))]
 
 
 def _weigh(
@@ -231,7 +243,7 @@ def _decide(judgement: Judgement, evidence: tuple[float, float]) -> Judgement:
 
 def _level(seeds: int, taken: Sequence[Look], undecided: int) -> float:
     """The error that one of the undecided claims may still be decided with at `seeds` seeds."""
-    planned = len(taken) > 1 or taken[0].share < FIRST_SHARE
+    planned = len(taken) > 1 or taken[0].share < FIRST_SHARE / 2
     return ALPHA / undecided * next_share(taken, seeds, MOST_SEEDS if planned else None)
 
 

@@ -13,7 +13,8 @@ import pandas as pd
 
 from analysis.inference.estimates import estimate
 from analysis.read import dynamics
-from analysis.read.frames import COMPARED_STAGE, SCORES, TUNING_STAGE, Study
+from analysis.read.frames import SCORES, Study
+from analysis.read.gathering.study_json import COMPARED_STAGE, TUNING_STAGE
 from analysis.read.trial_folder import CLASS_NUMBERS, COST_NUMBERS, freeze_label
 from segtrain.records import EPOCH, FINAL_STATES, IMAGES_PER_S, PEAK_MEMORY_BYTES, TEST_MEAN_IOU, VAL_MEAN_IOU
 

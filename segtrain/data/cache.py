@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from segtrain.config import Resolution
 from segtrain.data.fingerprint import fingerprint, stderr_progress
-from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset, Pair, Split, open_picture, require_pairs, to_rgb
+from segtrain.data.ragged import Ragged
+from segtrain.data.spec import IGNORE, DataError, Dataset, Pair, Split, open_picture, require_pairs, to_rgb
 from segtrain.errors import UserError
 from segtrain.machine.array_store import Array, Layout, StoredArrays, cache_root, machine_store
 from segtrain.own_code import CodeError, describe_error
@@ -28,11 +30,11 @@ IMAGE_RESAMPLING, MASK_RESAMPLING = Image.Resampling.BILINEAR, Image.Resampling.
 
 @dataclass(frozen=True)
 class SplitArrays:
-    """One split in memory-mapped arrays: `images` (N, H, W, 3) uint8 RGB, `masks` (N, H, W) uint8 train ids; and the
-    N `groups` of its pairs, none where the data has no such."""
+    """One split in memory-mapped arrays: `images` (N, H, W, 3) uint8 RGB, `masks` (N, H, W) uint8 train ids, ragged
+    where each has the size of its file; and the N `groups` of its pairs, none where the data has no such."""
 
-    images: npt.NDArray[np.uint8]
-    masks: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8] | Ragged
+    masks: npt.NDArray[np.uint8] | Ragged
     groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -41,11 +43,13 @@ class SplitArrays:
 
 @dataclass(frozen=True)
 class DataCache:
-    """The three splits of a dataset at one size, and the fingerprint of the data they were made from."""
+    """The three splits of a dataset, as a network sees them; what it is scored against, of val and test at least; and
+    the fingerprint of the data they were made from."""
 
     splits: Mapping[Split, SplitArrays]
+    scored: Mapping[Split, SplitArrays]
     fingerprint: str
-    stored: StoredArrays  # while it lives, the arrays are not evicted
+    stored: tuple[StoredArrays, ...]  # while they live, the arrays are not evicted
 
 
 def list_pairs(dataset: Dataset, data_root: Path) -> Mapping[Split, list[Pair]]:
@@ -82,27 +86,106 @@ def download(dataset: Dataset, data_root: Path) -> None:
     dataset.download(data_root)
 
 
-def open_cache(dataset: Dataset, data_root: Path, height: int, width: int) -> DataCache:
-    """Opens the cache of `dataset` at `height` x `width`, building it first when it is not there.
+def open_cache(
+    dataset: Dataset, data_root: Path, height: int, width: int, resolution: Resolution = "resized"
+) -> DataCache:
+    """Opens the cache of `dataset`, building it first when it is not there: at `height` x `width`, and where
+    `resolution` says so at the size of each file.
 
     Concurrent callers build it once. Raises DataError naming every file that cannot be used: unreadable,
     a mask of another size than its image, a label that is no class.
     """
     pairs = list_pairs(dataset, data_root)
     found = _fingerprint(dataset, data_root, pairs)
+    if resolution == "own":
+        splits, stored = _open_own(dataset, pairs, found)
+        return DataCache(splits, splits, found, (stored,))
+    splits, stored = _open_resized(dataset, pairs, found, height, width)
+    if resolution == "resized":
+        return DataCache(splits, splits, found, (stored,))
+    scored, more = _open_own(dataset, {"val": pairs["val"], "test": pairs["test"]}, found)
+    return DataCache(splits, scored, found, (stored, more))
+
+
+def _open_resized(
+    dataset: Dataset, pairs: Mapping[Split, list[Pair]], found: str, height: int, width: int
+) -> tuple[Mapping[Split, SplitArrays], StoredArrays]:
     layouts = {}
-    for split in SPLITS:
+    for split in pairs:
         count = len(pairs[split])
         layouts[f"{split}_images"] = Layout((count, height, width, 3), np.uint8)
         layouts[f"{split}_masks"] = Layout((count, height, width), np.uint8)
-    stored = machine_store().open(
-        f"{dataset.name}-{width}x{height}-{found}", layouts, lambda arrays: _fill(arrays, dataset, pairs, height, width)
-    )
+
+    def fill(arrays: Mapping[str, Array]) -> None:
+        def keep(split: Split, index: int, image: Image.Image, labels: npt.NDArray[np.uint8]) -> None:
+            arrays[f"{split}_images"][index] = np.asarray(image.resize((width, height), IMAGE_RESAMPLING))
+            labelled = Image.fromarray(labels).resize((width, height), MASK_RESAMPLING)
+            arrays[f"{split}_masks"][index] = np.asarray(labelled)
+
+        _decode_all(dataset, pairs, keep)
+
+    stored = machine_store().open(f"{dataset.name}-{width}x{height}-{found}", layouts, fill)
     splits = {
         split: SplitArrays(stored[f"{split}_images"], stored[f"{split}_masks"], _groups(pairs[split]))
-        for split in SPLITS
+        for split in pairs
     }
-    return DataCache(splits, found, stored)
+    return splits, stored
+
+
+def _open_own(
+    dataset: Dataset, pairs: Mapping[Split, list[Pair]], found: str
+) -> tuple[Mapping[Split, SplitArrays], StoredArrays]:
+    """At the size of each file. The sizes are kept beside them: they say how large the arrays are."""
+    name = f"{dataset.name}-{'-'.join(pairs)}-{found}"
+    table = machine_store().open(
+        f"{name}-sizes",
+        {split: Layout((len(pairs[split]), 2), np.int64) for split in pairs},
+        lambda arrays: _fill_sizes(arrays, dataset, pairs),
+    )
+    sizes = {split: np.array(table[split]) for split in pairs}
+    layouts = {}
+    for split in pairs:
+        layouts[f"{split}_images"] = Layout((Ragged.length(sizes[split], (3,)),), np.uint8)
+        layouts[f"{split}_masks"] = Layout((Ragged.length(sizes[split], ()),), np.uint8)
+
+    def arrays_of(arrays: Mapping[str, Array] | StoredArrays, split: Split) -> tuple[Ragged, Ragged]:
+        images, masks = arrays[f"{split}_images"], arrays[f"{split}_masks"]
+        return Ragged(images, sizes[split], (3,)), Ragged(masks, sizes[split], ())
+
+    def fill(arrays: Mapping[str, Array]) -> None:
+        ragged = {split: arrays_of(arrays, split) for split in pairs}
+
+        def keep(split: Split, index: int, image: Image.Image, labels: npt.NDArray[np.uint8]) -> None:
+            images, masks = ragged[split]
+            images[index][:] = np.asarray(image)
+            masks[index][:] = labels
+
+        _decode_all(dataset, pairs, keep)
+
+    stored = machine_store().open(name, layouts, fill)
+    return {split: SplitArrays(*arrays_of(stored, split), _groups(pairs[split])) for split in pairs}, stored
+
+
+def _fill_sizes(arrays: Mapping[str, Array], dataset: Dataset, pairs: Mapping[Split, list[Pair]]) -> None:
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for split in pairs:
+                arrays[split][:] = list(pool.map(partial(file_size, dataset), pairs[split]))
+    except DataError:
+        _decode_all(dataset, pairs, lambda *_: None)  # names all files that cannot be used, not only the first
+        raise
+
+
+def file_size(dataset: Dataset, pair: Pair) -> tuple[int, int]:
+    """Height and width of an image, from the header of its file where it is a picture that can be opened. Raises
+    DataError."""
+    try:
+        with Image.open(pair.image) as picture:
+            return picture.height, picture.width
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        with _telling_where(dataset):
+            _, labels = read_pair(dataset, pair)
+        return labels.shape[0], labels.shape[1]
 
 
 def _groups(pairs: list[Pair]) -> tuple[str, ...]:
@@ -140,12 +223,14 @@ def _describe(function: Any) -> str:
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
-def _fill(
-    arrays: Mapping[str, Array], dataset: Dataset, pairs: Mapping[Split, list[Pair]], height: int, width: int
+def _decode_all(
+    dataset: Dataset,
+    pairs: Mapping[Split, list[Pair]],
+    keep: Callable[[Split, int, Image.Image, npt.NDArray[np.uint8]], None],
 ) -> None:
-    """Decodes all pairs into `arrays`. Raises DataError on what was wrong with the files."""
-    size = width, height
-    places = [(split, index) for split in SPLITS for index in range(len(pairs[split]))]
+    """Gives every pair's image and labels, with its place, to `keep`. Raises DataError on what was wrong with the
+    files."""
+    places = [(split, index) for split in pairs for index in range(len(pairs[split]))]
 
     def decode(place: tuple[Split, int]) -> tuple[str, ...]:
         split, index = place
@@ -154,8 +239,7 @@ def _fill(
                 image, labels = read_pair(dataset, pairs[split][index])
         except DataError as error:
             return error.problems
-        arrays[f"{split}_images"][index] = np.asarray(image.resize(size, IMAGE_RESAMPLING))
-        arrays[f"{split}_masks"][index] = np.asarray(Image.fromarray(labels).resize(size, MASK_RESAMPLING))
+        keep(split, index, image, labels)
         return ()
 
     problems: list[str] = []

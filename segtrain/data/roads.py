@@ -26,8 +26,9 @@ TRAIN_SHARE, VAL_SHARE = 0.7, 0.15
 
 
 def list_pairs(data_root: Path, name: str, subfolder: str) -> dict[Split, list[Pair]]:
-    """Each folder is one drive. It is cut into three contiguous blocks: neighbouring frames are nearly equal, so
-    a random split would put copies of the training images into the test set."""
+    """Each folder is one drive. It is cut into three contiguous blocks: neighbouring frames are nearly equal, so a
+    random split, which others may use, would put near copies of training images into the test set and raise the level
+    of all scores."""
     folder = data_root / subfolder
     require_folder(folder, name, LAYOUT)
     drives = sorted({path.with_name("CameraRGB") for path in folder.glob("data*/data*/Camera*")})

@@ -94,12 +94,14 @@ def mean_of_defined(values: Iterable[float]) -> float:
 
 
 class SegMetric:
-    """Adds up the confusion matrix of a split, batch by batch, on the device of the predictions."""
+    """Adds up the confusion matrix of a split, batch by batch, on the device of the predictions, from `counts` on."""
 
-    def __init__(self, num_classes: int, ignore: int) -> None:
+    def __init__(self, num_classes: int, ignore: int, counts: Tensor | None = None) -> None:
         self.num_classes = num_classes
         self.ignore = ignore
         self.reset()
+        if counts is not None:
+            self._counts = counts
 
     def reset(self) -> None:
         self._counts = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64)

@@ -6,19 +6,25 @@ Segmentation", CVPR 2015, section 4 and figure 3).
 
 Shapes: N images, K classes, H x W pixels.
 
+`upsampling` says which of the upsamplings, all of which start bilinear, learn: those between skips, as in the paper,
+none of them ("fixed", as in the reference implementation), or the last one too. `skip_scale` is what the reference
+implementation scales pool4 by before it is scored, and pool3 twice, where it trains FCN-8s all at once: 0.01.
+
 Deviations from the paper:
 - Sizes are padded to a multiple of 32 and the maps have "same" padding, instead of pad 100 and crop offsets: no
   pixel of the score maps is thrown away, and small images fit.
-- The last upsampling, which the paper fixes at bilinear weights, is F.interpolate: the same numbers except
-  within half a stride of the border, where a deconvolution would fade the logits to zero.
-- All layers train at one learning rate in one stage; the paper doubles it for biases and trains 16s from 32s.
+- Beyond the border the last upsampling sees the outermost scores again, as F.interpolate does, and those between skips
+  see zeros: constant scores of fc7 arrive at the middle of an edge 1.00, 0.75 and 0.56 times as large in 32s, 16s and
+  8s. With the paper's pad 100 it is 0.61 in all three, at the top and on the left.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segtrain.config import Upsampling
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder, scaled
+from segtrain.models.wide_conv import WideConv2d
 
 STRIDE = 32
 STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
@@ -62,11 +68,17 @@ class FCNDecoder(Decoder):
     """features of VGG16Encoder, size (H, W) -> logits (N, K, H, W). `skips` names the poolings that are fused."""
 
     def __init__(
-        self, in_channels: dict[str, int], num_classes: int, skips: tuple[str, ...], width_mult: float
+        self,
+        in_channels: dict[str, int],
+        num_classes: int,
+        skips: tuple[str, ...],
+        width_mult: float,
+        upsampling: Upsampling,
+        skip_scale: float,
     ) -> None:
         super().__init__()
         hidden = scaled(4096, width_mult)
-        self.fc6 = nn.Conv2d(in_channels["pool5"], hidden, kernel_size=7, padding=3)
+        self.fc6 = WideConv2d(in_channels["pool5"], hidden, kernel_size=7, padding=3)
         self.fc7 = nn.Conv2d(hidden, hidden, kernel_size=1)
         self.dropout = nn.Dropout(0.5)
         self.score = nn.Conv2d(hidden, num_classes, kernel_size=1)
@@ -81,8 +93,14 @@ class FCNDecoder(Decoder):
         for layer in self.score_layers():
             nn.init.zeros_(layer.weight)
             zero_bias(layer)
+        self.skip_scales = {skip: skip_scale**depth for depth, skip in enumerate(skips, start=1)}
         for upscore in self.upscore2.values():
-            upscore.weight = nn.Parameter(bilinear_kernel(num_classes, factor=2))
+            upscore.weight = nn.Parameter(bilinear_kernel(num_classes, factor=2), upsampling != "fixed")
+        self.upscore = None
+        if upsampling == "learned":
+            stride = STRIDE >> len(skips)
+            self.upscore = nn.ConvTranspose2d(num_classes, num_classes, 2 * stride, stride, stride // 2, bias=False)
+            self.upscore.weight = nn.Parameter(bilinear_kernel(num_classes, stride))
 
     def score_layers(self) -> list[nn.Conv2d]:
         """The layers that give class scores: what the paper trains in FCN-32s-fixed."""
@@ -93,16 +111,37 @@ class FCNDecoder(Decoder):
         x = self.dropout(F.relu(self.fc7(x)))
         x = self.score(x)
         for skip in self.skips:
-            x = self.upscore2[skip](x) + self.score_skips[skip](features[skip])
+            pool = features[skip] if self.skip_scales[skip] == 1 else features[skip] * self.skip_scales[skip]
+            x = self.upscore2[skip](x) + self.score_skips[skip](pool)
         padded = [side * STRIDE for side in features["pool5"].shape[-2:]]
         # In float32 whatever the precision: bfloat16 logits tie often enough to leave blocks in the argmax.
-        logits = F.interpolate(x.float(), size=padded, mode="bilinear", align_corners=False)
+        if self.upscore is None:
+            logits = F.interpolate(x.float(), size=padded, mode="bilinear", align_corners=False)
+        else:
+            stride = self.upscore.stride[0]
+            with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):  # there is none of "meta"
+                wide = self.upscore(with_border(x.float()))
+            logits = wide[..., stride:-stride, stride:-stride]
         return logits[..., : size[0], : size[1]]
 
 
-def build_fcn(num_classes: int, skips: tuple[str, ...], width_mult: float = 1.0) -> EncoderDecoder:
+def with_border(x: Tensor) -> Tensor:
+    """(N, K, H, W) -> (N, K, H + 2, W + 2), the outermost values twice. F.pad's way has no deterministic gradient on
+    GPUs."""
+    x = torch.cat([x[..., :1, :], x, x[..., -1:, :]], dim=-2)
+    return torch.cat([x[..., :1], x, x[..., -1:]], dim=-1)
+
+
+def build_fcn(
+    num_classes: int,
+    skips: tuple[str, ...],
+    width_mult: float = 1.0,
+    upsampling: Upsampling = "learned_between",
+    skip_scale: float = 1.0,
+) -> EncoderDecoder:
     encoder = VGG16Encoder(width_mult)
-    return EncoderDecoder(encoder, FCNDecoder(encoder.out_channels, num_classes, skips, width_mult))
+    decoder = FCNDecoder(encoder.out_channels, num_classes, skips, width_mult, upsampling, skip_scale)
+    return EncoderDecoder(encoder, decoder)
 
 
 def load_vgg16(model: EncoderDecoder, state: dict[str, Tensor]) -> None:

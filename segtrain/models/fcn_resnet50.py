@@ -5,7 +5,8 @@
     FCNHead        3x3 convolution, batch norm, ReLU, dropout 0.1, 1x1 scores; bilinear upsampling from stride 8
 
 Deviations from torchvision: none in the numbers. The logits are upsampled in float32 under bfloat16 too, and the
-auxiliary head, which torchvision's own recipe trains along, is left out, as in the report that the study reproduces.
+auxiliary head, which torchvision's own recipe trains along, is left out: the report that the study reproduces names
+none.
 Layers start as torchvision starts them.
 """
 
@@ -13,6 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
+
+COCO_CLASSES = 21
+"""Of PASCAL VOC, background among them: what init=coco was trained on."""
 
 
 class FCNHead(Decoder):
@@ -42,3 +46,22 @@ def build_fcn_resnet50(num_classes: int) -> EncoderDecoder:
 def load_resnet50(model: EncoderDecoder, state: dict[str, Tensor]) -> None:
     """Takes the weights of torchvision's ResNet-50 classifier into the encoder, all but its last layer."""
     model.encoder.load_state_dict({name: tensor for name, tensor in state.items() if not name.startswith("fc.")})
+
+
+def load_fcn_resnet50(model: EncoderDecoder, state: dict[str, Tensor]) -> list[str]:
+    """Takes the weights of torchvision's whole FCN-ResNet50 of COCO_CLASSES classes, all but its auxiliary head; gives
+    the names of the tensors that stay new, those of the scores where the classes are others in number."""
+    assert isinstance(model.decoder, FCNHead)
+    model.encoder.load_state_dict(dict(_below(state, "backbone.")))
+    head = dict(_below(state, "classifier."))
+    scores = [name for name in head if name.startswith("4.")]
+    if model.decoder.score_layers()[0].out_channels == COCO_CLASSES:
+        scores = []
+    missing = model.decoder.head.load_state_dict({n: t for n, t in head.items() if n not in scores}, strict=False)
+    if missing.missing_keys != scores or missing.unexpected_keys:
+        raise KeyError(*missing)
+    return [f"decoder.head.{name}" for name in scores]
+
+
+def _below(state: dict[str, Tensor], prefix: str) -> list[tuple[str, Tensor]]:
+    return [(name.removeprefix(prefix), tensor) for name, tensor in state.items() if name.startswith(prefix)]

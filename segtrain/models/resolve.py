@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import torch
+
 from segtrain import own_code
 from segtrain.config import Arch, Init, TrialConfig, library_of
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import build_fcn
-from segtrain.models.fcn_resnet50 import build_fcn_resnet50
+from segtrain.models.fcn_resnet50 import COCO_CLASSES, build_fcn_resnet50
 from segtrain.models.segformer import build_segformer
 from segtrain.models.stock.huggingface import build_hf, find_hf_weights, hf_files, load_hf_weights, read_settings
 from segtrain.models.stock.own_module import build_own
@@ -22,17 +24,22 @@ from segtrain.models.stock.torchvision_zoo import (
 )
 from segtrain.models.unet import build_unet
 
+
+def _build_fcn(config: TrialConfig, classes: int, *skips: str) -> EncoderDecoder:
+    return build_fcn(classes, skips, config.width_mult, config.upsampling, config.skip_scale)
+
+
 MODELS: dict[Arch, Callable[[TrialConfig, int], EncoderDecoder]] = {
-    "fcn32s": lambda config, classes: build_fcn(classes, (), config.width_mult),
-    "fcn16s": lambda config, classes: build_fcn(classes, ("pool4",), config.width_mult),
-    "fcn8s": lambda config, classes: build_fcn(classes, ("pool4", "pool3"), config.width_mult),
+    "fcn32s": lambda config, classes: _build_fcn(config, classes),
+    "fcn16s": lambda config, classes: _build_fcn(config, classes, "pool4"),
+    "fcn8s": lambda config, classes: _build_fcn(config, classes, "pool4", "pool3"),
     "fcn_resnet50": lambda _, classes: build_fcn_resnet50(classes),
-    "segformer_b0": lambda _, classes: build_segformer(classes, "b0"),
-    "segformer_b1": lambda _, classes: build_segformer(classes, "b1"),
-    "segformer_b2": lambda _, classes: build_segformer(classes, "b2"),
-    "segformer_b3": lambda _, classes: build_segformer(classes, "b3"),
-    "segformer_b4": lambda _, classes: build_segformer(classes, "b4"),
-    "segformer_b5": lambda _, classes: build_segformer(classes, "b5"),
+    "segformer_b0": lambda config, classes: build_segformer(classes, "b0", config.weight_init),
+    "segformer_b1": lambda config, classes: build_segformer(classes, "b1", config.weight_init),
+    "segformer_b2": lambda config, classes: build_segformer(classes, "b2", config.weight_init),
+    "segformer_b3": lambda config, classes: build_segformer(classes, "b3", config.weight_init),
+    "segformer_b4": lambda config, classes: build_segformer(classes, "b4", config.weight_init),
+    "segformer_b5": lambda config, classes: build_segformer(classes, "b5", config.weight_init),
     "unet": lambda config, classes: build_unet(classes, config.width_mult),
     "unet_noskip": lambda config, classes: build_unet(classes, config.width_mult, skips=False),
     "unet_residual": lambda config, classes: build_unet(classes, config.width_mult, residual=True),
@@ -74,6 +81,12 @@ def build_model(config: TrialConfig, num_classes: int) -> EncoderDecoder:
     return MODELS[cast(Arch, config.arch)](config, num_classes)
 
 
+def build_on_meta(config: TrialConfig, num_classes: int) -> EncoderDecoder:
+    """For names and shapes: without numbers, but for models of libraries, of which not each can be built so."""
+    with torch.random.fork_rng(devices=[]), torch.device("cpu" if library_of(config.arch) else "meta"):
+        return build_model(config, num_classes)
+
+
 def code_of(config: TrialConfig) -> Mapping[str, bytes]:
     """Name -> content of the files outside this program and the libraries that decide what a trial is: own code, or a
     model in a local folder. Empty for most. Raises CodeError."""
@@ -89,7 +102,9 @@ def code_of(config: TrialConfig) -> Mapping[str, bytes]:
 def head_note(config: TrialConfig, num_classes: int) -> str | None:
     """What is to be said when a head that was trained is not used because the classes are others in number."""
     stock = stock_of(config.arch)
-    published = stock[0].published_classes(stock[1]) if stock is not None and config.init == "pretrained" else None
+    published = COCO_CLASSES if config.init == "coco" else None
+    if stock is not None and config.init == "pretrained":
+        published = stock[0].published_classes(stock[1])
     if published in (None, num_classes):
         return None
     return f"{config.arch}: its head was trained on {published} classes, {config.dataset} has {num_classes}: a new one"

@@ -5,17 +5,21 @@ Transformers", NeurIPS 2021), of transformers' modules.
     AllMLPDecoder      one linear layer a stage, all at stride 4, fused to scores (section 3.2)
 
 Deviations from the paper:
-- Weights start as in transformers: all from N(0, 0.02); the paper's code starts convolutions from He's distribution.
+- Weights start as in transformers: all from N(0, 0.02). With `weight_init=paper` as in the paper's code: convolutions
+  of the encoder from He's distribution by what they give, which makes the depthwise ones in its feed-forward blocks
+  start sqrt(2/9) / 0.02 = 24 times larger, the decoder's fusion likewise, and its linear layers as torch starts them.
 - Attention is written out (matrix product, softmax, matrix product), whose CUDA kernels are all deterministic.
 
 transformers is imported when a model is built, not before: that takes seconds which other architectures need not wait.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segtrain.config import WeightInit
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
 
 Size = Literal["b0", "b1", "b2", "b3", "b4", "b5"]
@@ -74,13 +78,31 @@ class AllMLPDecoder(Decoder):
         return F.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)
 
 
-def build_segformer(num_classes: int, size: Size) -> EncoderDecoder:
+def build_segformer(num_classes: int, size: Size, weight_init: WeightInit = "library") -> EncoderDecoder:
     from transformers.models.segformer.configuration_segformer import SegformerConfig
     from transformers.models.segformer.modeling_segformer import SegformerForSemanticSegmentation
 
     config = SegformerConfig(**DIMENSIONS[size]._asdict(), num_labels=num_classes, attn_implementation="eager")
     whole = SegformerForSemanticSegmentation(config)
-    return EncoderDecoder(MixTransformer(whole.segformer.stages), AllMLPDecoder(whole.decode_head))
+    model = EncoderDecoder(MixTransformer(whole.segformer.stages), AllMLPDecoder(whole.decode_head))
+    if weight_init == "paper":
+        _start_as_the_paper(model)
+    return model
+
+
+def _start_as_the_paper(model: EncoderDecoder) -> None:
+    for layer in model.encoder.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+        elif isinstance(layer, nn.Conv2d):
+            fan_out = layer.out_channels // layer.groups * layer.kernel_size[0] * layer.kernel_size[1]
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / fan_out))
+    scores = model.decoder.score_layers()
+    for layer in model.decoder.modules():
+        if isinstance(layer, nn.Linear) or layer in scores:
+            layer.reset_parameters()  # type: ignore[operator]  # of nn.Linear and nn.Conv2d
+        elif isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
 def load_mit(model: EncoderDecoder, state: dict[str, Tensor]) -> None:

@@ -8,17 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, cast
 
-import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from torchvision.models import ResNet50_Weights, VGG16_Weights, WeightsEnum
+from torchvision.models.segmentation import FCN_ResNet50_Weights
 
-from segtrain.config import Arch, Init, TrialConfig, library_of
-from segtrain.models import build_model
+from segtrain.config import Arch, Init, TrialConfig
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import load_vgg16
-from segtrain.models.fcn_resnet50 import load_resnet50
-from segtrain.models.resolve import stock_of
+from segtrain.models.fcn_resnet50 import load_fcn_resnet50, load_resnet50
+from segtrain.models.resolve import build_on_meta, stock_of
 from segtrain.models.segformer import load_mit
 from segtrain.models.stock.huggingface import quiet_transformers
 from segtrain.models.stock.split import SplitModel
@@ -32,7 +31,7 @@ UNFITTING = (AttributeError, KeyError, RuntimeError, TypeError)
 
 class Pretrained(NamedTuple):
     source: WeightsEnum | str  # of torchvision, or the repository on the Hugging Face hub
-    load: Callable[[EncoderDecoder, dict[str, Tensor]], None]
+    load: Callable[[EncoderDecoder, dict[str, Tensor]], list[str] | None]  # gives what stays new
 
 
 _VGG16 = Pretrained(VGG16_Weights.IMAGENET1K_V1, load_vgg16)
@@ -48,6 +47,14 @@ IMAGENET: dict[Arch, Pretrained] = {
     "segformer_b4": Pretrained("nvidia/mit-b4", load_mit),
     "segformer_b5": Pretrained("nvidia/mit-b5", load_mit),
 }
+COCO: dict[Arch, Pretrained] = {
+    "fcn_resnet50": Pretrained(FCN_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1, load_fcn_resnet50),
+}
+"""Whole networks, trained on the images of COCO that have classes of PASCAL VOC, for these."""
+
+
+def _published(arch: str, init: Init) -> Pretrained:
+    return (COCO if init == "coco" else IMAGENET)[cast(Arch, arch)]
 
 
 def find_or_download(arch: str, data_root: Path, init: Init = "imagenet") -> Path:
@@ -60,16 +67,15 @@ def find_or_download(arch: str, data_root: Path, init: Init = "imagenet") -> Pat
     stock = stock_of(arch)
     if stock is not None:
         return stock[0].find_weights(stock[1], init, folder)
-    source = IMAGENET[cast(Arch, arch)].source
-    return find_on_hub(source, folder) if isinstance(source, str) else find_of_torchvision(source, folder)
+    source = _published(arch, init).source
+    return find_on_hub(source, folder) if isinstance(source, str) else find_of_torchvision(source, folder, init)
 
 
 def check(config: TrialConfig, num_classes: int, data_root: Path) -> None:
     """Tries the weights that a trial of `config` starts from on a model of its own: the names of the tensors, and their
     shapes. Without a copy in memory, but for models of libraries: not each can be built without numbers. Raises
     WeightsError."""
-    with torch.random.fork_rng(devices=[]), torch.device("cpu" if library_of(config.arch) else "meta"):
-        model = build_model(config, num_classes)
+    model = build_on_meta(config, num_classes)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)
         load(model, config.arch, data_root, config.init)
@@ -111,10 +117,9 @@ def load(model: EncoderDecoder, arch: str, data_root: Path, init: Init = "imagen
             "train without it: --set init=scratch"
         ) from None
     try:
-        IMAGENET[cast(Arch, arch)].load(model, state)
+        return _published(arch, init).load(model, state) or []
     except UNFITTING:
         raise _unfitting(path, arch) from None
-    return []
 
 
 def _unfitting(path: Path, arch: str) -> WeightsError:

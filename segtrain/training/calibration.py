@@ -8,7 +8,8 @@ from segtrain.config import TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.machine.device import Hardware
 from segtrain.models import build_model, set_trainable
-from segtrain.training.evaluation import autocast, cross_entropy_sum
+from segtrain.training.evaluation import cross_entropy_sum
+from segtrain.training.inference.network import autocast
 from segtrain.training.objective.optimizer import build_optimizer
 from segtrain.training.operation_counts import flops_per_image
 

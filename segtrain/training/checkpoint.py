@@ -35,6 +35,7 @@ class EpochPart:
     pixels: list[Tensor]  # likewise
     cpu_generator: Tensor
     gpu_generator: Tensor | None  # of the trial's GPU
+    confusion: Tensor | None = None  # (K, K) so far, in an epoch that is validated
 
 
 def save_last(

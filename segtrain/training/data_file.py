@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from segtrain import records
+from segtrain.config import TrialConfig
 from segtrain.data.cache import DataCache, SplitArrays
 from segtrain.data.spec import IGNORE, SPLITS, Dataset
 from segtrain.fields import OBJECT
 from segtrain.machine.remembered import remembered
 
 
-def write_data_file(folder: Path, dataset: Dataset, data: DataCache) -> None:
-    height, width = data.splits["train"].masks.shape[1:]
-    key = [data.fingerprint, height, width, list(dataset.classes)]
+def write_data_file(folder: Path, config: TrialConfig, dataset: Dataset, data: DataCache) -> None:
+    height, width, own = config.image_height, config.image_width, config.resolution == "own"
+    key = [data.fingerprint, *(["own"] if own else [height, width]), list(dataset.classes)]
 
     def count() -> dict[str, Any]:
         return {split: count_split(data.splits[split], len(dataset.classes)) for split in SPLITS}
@@ -27,8 +28,8 @@ def write_data_file(folder: Path, dataset: Dataset, data: DataCache) -> None:
 
 
 def count_split(arrays: SplitArrays, num_classes: int) -> dict[str, Any]:
-    """`pixels` and `images_with` of each class, at the size of the training; how many pixels are `ignored`; and the
-    number of images of each group."""
+    """`pixels` and `images_with` of each class, at the size of the training, or of the files where these keep theirs;
+    how many pixels are `ignored`; and the number of images of each group."""
     pixels, images_with = np.zeros(IGNORE + 1, dtype=np.int64), np.zeros(IGNORE + 1, dtype=np.int64)
     for mask in arrays.masks:
         counts = np.bincount(mask.ravel(), minlength=IGNORE + 1)

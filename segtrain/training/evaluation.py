@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from segtrain.metrics.confusion import SegMetric, confusion_matrices, mean_of_de
 from segtrain.metrics.object_size import ObjectSizeMetric
 from segtrain.metrics.roc import RocCurves, RocMetric
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.training.inputs.batches import Batch, Inputs
+from segtrain.training.inference.predictions import Judged, predict
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,21 @@ class LossMean:
 def cross_entropy_sum(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """logits (N, K, H, W), target (N, H, W) -> the sum over the pixels that count, and their number.
 
-    Pixels are rows: the two-dimensional form has no deterministic CUDA kernel, and for channels-last logits
-    the reshape copies nothing. Sum and count stay apart so that a batch of ignored pixels only adds zeros.
+    Sum and count stay apart so that a batch of ignored pixels only adds zeros.
     """
+    if logits.device.type == "cpu":
+        # Class by class: a softmax over rows of a few classes each takes ten times as long.
+        planes = logits.float().contiguous()
+        return F.cross_entropy(planes, target, ignore_index=IGNORE, reduction="sum"), (target != IGNORE).sum()
+    # Pixels are rows: the two-dimensional form has no deterministic CUDA kernel, and for channels-last logits
+    # the reshape copies nothing.
     rows = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
     loss = F.cross_entropy(rows.float(), target.reshape(-1), ignore_index=IGNORE, reduction="sum")
     return loss, (target != IGNORE).sum()
 
 
 def evaluate(
-    model: EncoderDecoder, inputs: Inputs, num_classes: int, batch_size: int, hardware: Hardware
+    model: EncoderDecoder, inputs: Judged, num_classes: int, batch_size: int, hardware: Hardware
 ) -> Evaluation:
     loss, metric = LossMean(), SegMetric(num_classes, IGNORE)
     for logits, target in predict(model, inputs, batch_size, hardware):
@@ -82,7 +87,7 @@ def evaluate(
 
 
 def evaluate_test(
-    model: EncoderDecoder, inputs: Inputs, num_classes: int, batch_size: int, hardware: Hardware
+    model: EncoderDecoder, inputs: Judged, num_classes: int, batch_size: int, hardware: Hardware
 ) -> TestEvaluation:
     """As `evaluate`, with the metrics that cost more than validation during training should."""
     loss, confusions = LossMean(), []
@@ -96,40 +101,6 @@ def evaluate_test(
         boundary.update(prediction, target)
         size.update(prediction, target)
     return TestEvaluation(loss.mean(), torch.cat(confusions), roc.curves(), boundary.iou(), size.iou())
-
-
-@torch.no_grad()
-def predict(
-    model: EncoderDecoder, inputs: Inputs, batch_size: int, hardware: Hardware, indices: np.ndarray | None = None
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of logits (N, K, H, W) and target (N, H, W), in the order of the split or of `indices`."""
-    model.eval()
-    for batch in inputs.evaluation_batches(batch_size, indices):
-        with autocast(hardware):
-            logits = forward(model, batch)
-        yield logits, batch.target
-
-
-def forward(model: EncoderDecoder, batch: Batch) -> Tensor:
-    """Logits (N, K, H, W), from the features where the batch has them."""
-    if batch.features is None:
-        logits: Tensor = model(batch.images)
-        return logits
-    height, width = batch.target.shape[-2:]
-    return model.decoder(batch.features, (height, width))  # type: ignore[no-any-return]
-
-
-def forward_with_auxiliary(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-    """As `forward`, with the logits of auxiliary heads in models that have them."""
-    if batch.features is None:
-        assert batch.images is not None, "a batch has one or the other"
-        return model.forward_with_auxiliary(batch.images)
-    height, width = batch.target.shape[-2:]
-    return model.decoder.forward_with_auxiliary(batch.features, (height, width))
-
-
-def autocast(hardware: Hardware) -> torch.autocast:
-    return torch.autocast(hardware.device.type, torch.bfloat16, enabled=hardware.precision == "bfloat16")
 
 
 def save_test_results(
@@ -178,7 +149,7 @@ def save_panels(
     folder: Path,
     model: EncoderDecoder,
     arrays: SplitArrays,
-    inputs: Inputs,
+    inputs: Judged,
     dataset: Dataset,
     batch_size: int,
     hardware: Hardware,

@@ -15,8 +15,8 @@ from segtrain.data.cache import SplitArrays
 from segtrain.data.spec import Dataset
 from segtrain.machine.device import Hardware
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.training.evaluation import palette_image, predict
-from segtrain.training.inputs.batches import Inputs
+from segtrain.training.evaluation import palette_image
+from segtrain.training.inference.predictions import Judged, predict
 
 TRAINING_IMAGES = 4
 WORST_IMAGES = 3
@@ -32,7 +32,7 @@ def save_test_examples(
     folder: Path,
     model: EncoderDecoder,
     arrays: SplitArrays,
-    inputs: Inputs,
+    inputs: Judged,
     dataset: Dataset,
     image_confusion: Tensor,
     batch_size: int,

@@ -13,7 +13,7 @@ from segtrain.config import TrialConfig, library_of
 from segtrain.fields import COUNT, OBJECT, list_of
 from segtrain.machine.remembered import Result, remembered
 
-SHAPE = ("arch", "image_height", "image_width", "width_mult", "gate", "freeze")
+SHAPE = ("arch", "image_height", "image_width", "width_mult", "gate", "freeze", "upsampling", "skip_scale")
 """The fields that the way of one image depends on."""
 KINDS = {
     "operations": dict.fromkeys(("training", "evaluation"), COUNT),

@@ -12,7 +12,7 @@ import torch
 from torch.optim import Optimizer
 
 from segtrain import own_code, records
-from segtrain.config import TrialConfig
+from segtrain.config import PUBLISHED, TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import DataCache, open_cache
 from segtrain.data.spec import SPLITS, DataError, Split
@@ -30,8 +30,10 @@ from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart, Progress
 from segtrain.training.data_file import write_data_file
-from segtrain.training.evaluation import Evaluation, autocast, evaluate
+from segtrain.training.evaluation import Evaluation, evaluate
 from segtrain.training.examples import save_training_examples
+from segtrain.training.inference.network import autocast
+from segtrain.training.inference.predictions import FileInputs, Judged, RestoredInputs
 from segtrain.training.inputs.batches import Inputs
 from segtrain.training.inputs.features import Features, open_features
 from segtrain.training.inputs.random_views import RandomViews
@@ -54,7 +56,7 @@ class Run:
     progress: Progress
     attempts: int
     training: Inputs | RandomViews
-    inputs: Mapping[Split, Inputs]  # of the splits that are evaluated
+    inputs: Mapping[Split, Judged]  # of the splits that are evaluated
     loss: Loss | None  # None: the plain cross-entropy, which is recorded in any case
     average: AveragedWeights | None
     part: EpochPart | None = None  # of the next epoch, when it was under way
@@ -101,7 +103,7 @@ def start_or_resume(
     release_memory(hardware.device)
 
     dataset = find_dataset(config.dataset)
-    data = open_cache(dataset, data_root, config.image_height, config.image_width)
+    data = open_cache(dataset, data_root, config.image_height, config.image_width, config.resolution)
     made_from = records.read_data_fingerprint(folder)
     if last is not None and made_from not in (data.fingerprint, None):
         raise DataError(
@@ -110,12 +112,13 @@ def start_or_resume(
         )
     torch.manual_seed(config.seed)
     model = build_model(config, len(dataset.classes))
-    if last is None and config.init in ("imagenet", "pretrained"):
+    new_layers = records.read_new_layers(folder) if last is not None else None
+    if last is None and config.init in PUBLISHED:
         from segtrain.models import weights  # torchvision, which takes seconds
 
         weights.load(model, config.arch, data_root, config.init)
     elif last is None and config.parent is not None:
-        load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze)
+        new_layers = load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze, config.take)
     set_trainable(model, config.freeze)
     model.to(hardware.device).to(memory_format=hardware.memory_format)
     optimizer = build_optimizer(config, model)
@@ -144,12 +147,14 @@ def start_or_resume(
     )
     _, flops = flops_per_image(config, len(dataset.classes))
     described = environment.describe(hardware, data.fingerprint, model, flops)
+    if config.take == "all":
+        described[records.NEW_LAYERS_KEY] = new_layers
     records.write_json(
         folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
     )
     write_model_file(folder, dataset)
     records.write_json(folder / records.NETWORK_FILE, {"layers": layers_of(config, len(dataset.classes))})
-    write_data_file(folder, dataset, data)
+    write_data_file(folder, config, dataset, data)
     save_training_examples(folder, data.splits["train"], dataset)
     run.write_status("running")
     return run
@@ -171,13 +176,14 @@ def keep_code(config: TrialConfig, num_classes: int, folder: Path, resumed: bool
 
 def prepare_inputs(
     config: TrialConfig, model: EncoderDecoder, data: DataCache, hardware: Hardware
-) -> tuple[Inputs | RandomViews, Mapping[Split, Inputs]]:
+) -> tuple[Inputs | RandomViews, Mapping[Split, Judged]]:
     """What the model is trained on, and the splits that it is evaluated on: images, or what its frozen encoder makes of
     them."""
-    if config.augmented:
-        judged: tuple[Split, ...] = ("val", "test")
-        return RandomViews(data.splits["train"], hardware), {s: Inputs(data.splits[s], hardware) for s in judged}
-    images = {split: Inputs(data.splits[split], hardware) for split in SPLITS}
+    judged: tuple[Split, ...] = ("val", "test")
+    if config.resolution == "own":
+        files = {split: FileInputs(data.scored[split], config) for split in judged}
+        return RandomViews(data.splits["train"], hardware), files
+    images = {split: Inputs(data.splits[split], hardware) for split in (judged if config.augmented else SPLITS)}
 
     @torch.no_grad()
     def encode(split: Split, rows: npt.NDArray[np.int64], flip: bool) -> Features:
@@ -187,7 +193,10 @@ def prepare_inputs(
             features: Features = model.encoder(batch.images)
         return features
 
-    features = open_features(config, model, data, hardware, encode)
+    features = None if config.augmented else open_features(config, model, data, hardware, encode)
     if features is not None:
         images = {split: Inputs(data.splits[split], hardware, features[split]) for split in SPLITS}
-    return images["train"], images
+    training = RandomViews(data.splits["train"], hardware) if config.augmented else images["train"]
+    if config.resolution == "restored":
+        return training, {split: RestoredInputs(images[split], data.scored[split]) for split in judged}
+    return training, images

@@ -18,7 +18,7 @@ from segtrain.machine.device import is_out_of_memory, peak_memory_bytes, reset_p
 from segtrain.machine.disk import NO_SPACE_LEFT, DiskError, is_full, locked
 from segtrain.metrics.confusion import scores
 from segtrain.training import checkpoint
-from segtrain.training.epoch import Diverged, train_one_epoch, validate
+from segtrain.training.epoch import Diverged, Stopped, is_validated, train_one_epoch, validate, why_stopped
 from segtrain.training.evaluation import (
     evaluate_test,
     save_panels,
@@ -44,7 +44,8 @@ def train(
     """Trains `config` in `folder`, going on from what is there, and yields one line of metrics.jsonl per epoch.
 
     How it ended stands in the folder's status: finished, with the test scores of the best weights, or diverged. A
-    trial that has ended so yields nothing. Raises TrialLocked while another process runs the trial, and DiskError when
+    trial that has ended so yields nothing. One that somebody stops (records.STOP_FILE) drops the epoch in hand, and is
+    `stopped`. Raises TrialLocked while another process runs the trial, and DiskError when
     its folder cannot be locked or has no space left. Any exception but the first leaves the status failed, with the
     reason, and a traceback, where that can be written, and goes through.
     """
@@ -58,6 +59,9 @@ def train(
         if before is not None and before.state in records.FINAL_STATES:
             (folder / records.LAST_FILE).unlink(missing_ok=True)
             return
+        if (why := why_stopped(folder)) is not None:
+            records.write_status(folder, records.ended("stopped", before, config.epochs, why))
+            return
         room = folder / records.ROOM_FILE
         held.callback(room.unlink, missing_ok=True)
         try:
@@ -65,6 +69,9 @@ def train(
                 os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
             run = start_or_resume(config, folder, data_root, threads, use_gpu)
             yield from train_epochs(run)
+        except Stopped as stopped:
+            status = records.read_status(folder)
+            records.write_status(folder, records.ended("stopped", status, config.epochs, str(stopped)))
         except Exception as error:
             room.unlink(missing_ok=True)
             full = is_full(error) and not isinstance(error, DiskError)
@@ -98,7 +105,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         last_epoch = epoch == config.epochs
         try:
             record = {records.EPOCH: epoch, **train_one_epoch(run, epoch)}
-            if epoch % config.val_every == 0 or last_epoch:
+            if is_validated(run, epoch):
                 record |= validate(run, epoch)
         except Diverged as error:
             progress.runtime_s += time.perf_counter() - started
@@ -131,7 +138,7 @@ def test_best_weights(run: Run) -> None:
     dataset, inputs = find_dataset(run.config.dataset), run.inputs["test"]
     run.model.load_state_dict(checkpoint.load_best(run.folder))
     batch_size, hardware = run.config.batch_size, run.hardware
-    arrays = run.data.splits["test"]
+    arrays = run.data.scored["test"]
     save_panels(run.folder, run.model, arrays, inputs, dataset, batch_size, hardware)
     evaluation = evaluate_test(run.model, inputs, len(dataset.classes), batch_size, hardware)
     confusion = evaluation.image_confusion

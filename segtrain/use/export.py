@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from segtrain import records
 from segtrain.config import TrialConfig
+from segtrain.data.cache import IMAGE_RESAMPLING
 from segtrain.errors import UserError
 from segtrain.machine.device import Hardware
 from segtrain.models import build_model
@@ -109,7 +110,8 @@ def export(folder: Path, kind: Format, path: Path | None = None) -> str:
 
 
 def read_panels(model: TrainedModel) -> Tensor:
-    """The test images that the trial keeps as panels, (N, 3, H, W) float32 in [0, 1]. Raises ExportError."""
+    """The test images that the trial keeps as panels, (N, 3, H, W) float32 in [0, 1], at the size of the training.
+    Raises ExportError."""
     folder = model.folder / records.PANELS_DIR
     paths = sorted(folder.glob(f"*_{records.PANEL_KINDS[0]}.png"))
     if len(paths) < 2:
@@ -117,7 +119,8 @@ def read_panels(model: TrainedModel) -> Tensor:
             f"{folder} has no images of the test set to check the export with; they are written when a trial finishes: "
             "give the folder of one that has"
         )
-    pixels = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
+    size = model.config.image_width, model.config.image_height
+    pixels = np.stack([np.asarray(Image.open(path).convert("RGB").resize(size, IMAGE_RESAMPLING)) for path in paths])
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255
 
 

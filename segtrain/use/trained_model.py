@@ -20,10 +20,12 @@ from segtrain.models import build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.records import RecordError
 from segtrain.training import checkpoint
-from segtrain.training.evaluation import autocast
+from segtrain.training.inference.network import class_probabilities
+from segtrain.training.inference.own_resolution import at_own_resolution
+from segtrain.training.inference.windows import resized, through_windows
+from segtrain.training.inputs.batches import Normalisation
 from segtrain.training.model_file import ModelFile, read_model_file
 from segtrain.use.image_input import ImageInput, read_image
-from segtrain.use.windows import resized, through_windows
 
 MOST_SQUEEZED = 2.0
 """How much more a picture may be shrunk along one side than along the other before it is looked at in windows."""
@@ -59,7 +61,8 @@ class TrainedModel:
         [0, 1]. -> at its resolution: "mask" (H, W) uint8 places in `facts.classes`; "probabilities" (K, H, W) float32;
         "overlay" the image under the colours of its classes.
 
-        The image is resized to what the network was trained on, as in training. One of other proportions, which would
+        The image is looked at as in the trial's evaluation: resized to what the network was trained on, or, where that
+        was crops, in its own pixels. One of other proportions, which would
         be squeezed, is looked at in windows, and with `own_resolution` every one is, in its own pixels: for pictures
         that show more than those of the training did. Raises ImageError on what is no such image.
         """
@@ -74,6 +77,8 @@ class TrainedModel:
 
     def _probability_rows(self, picture: Image.Image, own_resolution: bool) -> Iterator[Tensor]:
         """Probabilities (K, rows, W) of `picture`, top first."""
+        if self.config.resolution == "own":
+            return at_own_resolution(self.probabilities, np.asarray(picture), self.config)
         height, width = self._seen_size(picture.height, picture.width, own_resolution)
         seen = picture
         if (height, width) != (picture.height, picture.width):
@@ -94,15 +99,10 @@ class TrainedModel:
             return trained
         return max(trained[0], round(factor * height)), max(trained[1], round(factor * width))
 
-    @torch.inference_mode()
     def probabilities(self, images: npt.NDArray[np.uint8]) -> Tensor:
         """(N, h, w, 3) RGB, of the size of the training -> (N, K, h, w), on the model's device."""
-        device = self.hardware.device
-        mean, std = (255 * torch.tensor(v, device=device).view(3, 1, 1) for v in (self.facts.mean, self.facts.std))
-        pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().sub_(mean).div_(std)
-        with autocast(self.hardware):
-            logits = self.network(pixels.contiguous(memory_format=self.hardware.memory_format))
-        return logits.float().softmax(1)  # type: ignore[no-any-return]
+        normalise = Normalisation(self.hardware, self.facts.mean, self.facts.std)
+        return class_probabilities(self.network, images, normalise, self.hardware)
 
 
 OUTPUTS = ("mask", "probabilities", "overlay")

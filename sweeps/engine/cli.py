@@ -44,7 +44,7 @@ def main(study: Study, demo: Study | None = None, argv: list[str] | None = None)
     def run() -> int:
         settings = chosen_settings(arguments)
         replicates = chosen_replicates(arguments)
-        chosen = (demo if demo is not None and arguments.demo else study).edit(settings)
+        chosen = (demo if demo is not None and arguments.demo else study).edit(settings, arguments.pretrain)
         if arguments.lr_from is not None:
             chosen = chosen.at_found(read_found(arguments.lr_from), but_not=settings)
         chosen = _name_datasets(chosen)
@@ -83,6 +83,7 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
                 settings[name] = tuple(values)
         chosen = chosen.edit(
             settings,
+            arguments.pretrain,
             searched=tuple(name for name in chosen.space if name in {"lr", *arguments.search}),
             trials=chosen.trials if arguments.trials is None else arguments.trials,
             tries=chosen.tries if arguments.tries is None else tuple(arguments.tries),

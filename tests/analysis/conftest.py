@@ -92,7 +92,7 @@ class StudyBuilder:
             "command": "python sweeps/grid.py",
             "trials": self.entries,
         }
-        folder = records.study_dir(self.out, "grid")
+        folder = records.study_dir(self.out, str(changes.get("name", "grid")))
         folder.mkdir(parents=True, exist_ok=True)
         records.write_json(folder / records.STUDY_FILE, study | changes)
         return folder

@@ -18,6 +18,7 @@ from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.search import LogUniform, Search
 from sweeps.engine.ask.study import Claim, Study, Trial
 from sweeps.engine.plan.actions import PlannedTrial
+from sweeps.engine.plan.study_file import gather
 from sweeps.engine.run.progress.live_table import SweepTable
 from sweeps.engine.run.trainable import OUTCOME
 from sweeps.engine.run.trial_queue import Source, TrialQueue
@@ -161,4 +162,6 @@ def write_runs(out: Path) -> None:
         leave_trial(folder, trial.config, "finished" if index < 3 else "running", index)
     folder = records.study_dir(out, STUDY.name)
     folder.mkdir(parents=True)
-    records.write_json(folder / records.STUDY_FILE, STUDY.describe(trials, "python sweeps/grid.py"))
+    first = gather(None, STUDY.describe(trials[:3], "python sweeps/grid.py --set lr=0.001"), [])
+    described = STUDY.describe(trials, "python sweeps/grid.py")
+    records.write_json(folder / records.STUDY_FILE, gather(first, described, [{"seeds": 2, "share": 0.8}]))

@@ -32,6 +32,7 @@ LOSS_NAMES = (
     "package.module:function"
 )
 WEIGHTS = "none, inverse, median, numbers up to 1e+06, one for each class, such as 1:2.5:0.5"
+SCALES = "up to 8 different numbers from 0.1 to 4, such as 0.75:1:1.25"
 FIELDS = [field.name for field in dataclasses.fields(TrialConfig)]
 # A value other than the base's for every field; `parent` and `init` have to go together.
 EDITS: dict[str, dict[str, Any]] = {
@@ -71,6 +72,18 @@ EDITS: dict[str, dict[str, Any]] = {
     "random_rotation": {"random_rotation": 10.0},
     "vertical_flip": {"vertical_flip": True},
     "color_jitter": {"color_jitter": 0.4},
+    "resolution": {"resolution": "restored"},
+    "eval_mode": {"eval_mode": "whole", "resolution": "own"},
+    "eval_flip": {"eval_flip": True, "resolution": "own"},
+    "eval_scales": {"eval_scales": "0.75:1", "resolution": "own"},
+    "take": {"take": "all", "init": "parent", "parent": "a"},
+    "reduction": {"reduction": "sum"},
+    "bias_lr_factor": {"bias_lr_factor": 2.0},
+    "bias_decay": {"bias_decay": False},
+    "upsampling": {"upsampling": "fixed"},
+    "skip_scale": {"skip_scale": 0.01},
+    "weight_init": {"weight_init": "paper", "arch": "segformer_b0", "init": "scratch"},
+    "frozen_norm": {"frozen_norm": "collecting", "freeze": "encoder"},
 }
 
 
@@ -88,6 +101,19 @@ def test_every_name_in_the_literals_has_its_object() -> None:
     assert tuple(DATASETS) == get_args(Dataset)
     assert tuple(FREEZE_LABELS) == get_args(Freeze)
     assert all(DATASETS[name].name == name for name in DATASETS)
+
+
+def test_an_encoder_that_is_frozen_as_it_was_drawn_can_be_read_but_not_asked_for() -> None:
+    config = base(init="scratch", freeze="encoder")
+    with pytest.raises(ConfigError, match=says(
+        "freeze is 'encoder' and init is 'scratch'; that would train a decoder on random features: set freeze=none or "
+        "init=imagenet, or train the encoder first: --pretrain DATASET for a study, init=parent for one trial"
+    )):  # fmt: skip
+        config.check_asked()
+    for allowed in ({"freeze": "none"}, {"init": "imagenet"}, {"init": "parent", "parent": "a"}):
+        config.edit(**allowed).check_asked()
+    # A function of the user's own may give weights that were trained.
+    config.edit(arch="mine:build").check_asked()
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -213,6 +239,11 @@ def test_edit_leaves_the_original_alone() -> None:
             "set width_mult=1, or init=scratch",
         ),
         (
+            {"take": "all"},
+            "take is 'all' and init is 'imagenet'; it says what is taken of a parent trial: set init=parent, or leave "
+            "take out",
+        ),
+        (
             {"init": "scratch", "freeze": "all_but_score"},
             "freeze is 'all_but_score' and init is 'scratch'; that would train one layer on random features: "
             "set init=imagenet or init=parent, or freeze=none",
@@ -231,6 +262,38 @@ def test_edit_leaves_the_original_alone() -> None:
             {"arch": "unet"},
             "init is 'imagenet' and arch is 'unet', which has no ImageNet weights; set init=scratch",
         ),
+        (
+            {"upsampling": "fixed", "arch": "fcn_resnet50"},
+            "upsampling is 'fixed' and arch is 'fcn_resnet50'; it is of fcn32s, fcn16s, fcn8s: set one of these, or "
+            "leave upsampling out",
+        ),
+        (
+            {"skip_scale": 0.01, "arch": "fcn32s"},
+            "skip_scale is 0.01 and arch is 'fcn32s'; it is of fcn16s, fcn8s: set one of these, or leave skip_scale "
+            "out",
+        ),
+        (
+            {"reduction": "sum", "loss": "dice"},
+            "reduction is 'sum' and loss is 'dice' with class_weights=none and label_smoothing=0; only the plain "
+            "cross_entropy is summed: leave them out, or set reduction=mean",
+        ),
+        (
+            {"init": "coco"},
+            "init is 'coco' and arch is 'fcn8s'; those weights are of fcn_resnet50: set it, or init=pretrained for a "
+            "model of torchvision",
+        ),
+        (
+            {"weight_init": "paper", "arch": "segformer_b0"},
+            "weight_init is 'paper', arch is 'segformer_b0' and init is 'imagenet'; it is of SegFormer with "
+            "init=scratch: set both, or leave weight_init out",
+        ),
+        (
+            {"frozen_norm": "collecting"},
+            "frozen_norm is 'collecting' and freeze is 'none', so nothing is frozen; set freeze, or leave frozen_norm "
+            "out",
+        ),
+        ({"skip_scale": 0}, "skip_scale is 0.0; allowed: a number from 1e-06 to 1000000"),
+        ({"bias_lr_factor": 0}, "bias_lr_factor is 0.0; allowed: a number from 1e-30 to 1000000"),
         (
             {"gate": "upsampled"},
             "gate is 'upsampled' and arch is 'fcn8s', which has no attention gates; leave gate out, or set "
@@ -258,6 +321,15 @@ def test_edit_leaves_the_original_alone() -> None:
         ({"random_scale": 0.5}, "random_scale is 0.5; allowed: a number from 1 to 10"),
         ({"random_rotation": 181}, "random_rotation is 181.0; allowed: degrees, from 0 to 180"),
         ({"color_jitter": math.nan}, "color_jitter is nan; allowed: a number from 0 to 1"),
+        ({"resolution": "file"}, "resolution is 'file'; allowed: resized, restored, own"),
+        ({"eval_scales": "1:0.05", "resolution": "own"}, f"eval_scales is '1:0.05'; allowed: {SCALES}"),
+        ({"eval_scales": "1:1.0", "resolution": "own"}, f"eval_scales is '1:1.0'; allowed: {SCALES}"),
+        ({"eval_scales": "1,2", "resolution": "own"}, f"eval_scales is '1,2'; allowed: {SCALES}"),
+        ({"eval_flip": True}, "eval_flip is true and resolution is 'resized'; eval_flip is of resolution=own: set it, "
+                              "or leave eval_flip out"),
+        ({"eval_mode": "whole", "resolution": "restored"},
+         "eval_mode is whole and resolution is 'restored'; eval_mode is of resolution=own: set it, or leave eval_mode "
+         "out"),
         ({"loss": "focal+dice", "label_smoothing": 0.1},
          "label_smoothing is 0.1 and loss is 'focal+dice', which has no use for it; set label_smoothing=0, or a loss "
          "with cross_entropy or ohem_cross_entropy"),
@@ -301,6 +373,7 @@ def test_what_no_trial_can_have(values: dict[str, Any], sentence: str) -> None:
         {"loss": "my.losses:mine", "optimizer": "my.optimizers:lion"},
         {"optimizer": "sgd", "momentum": 0, "clip_norm": 0, "accumulate": 10**4, "ema_decay": 0},
         {"schedule": "poly", "poly_power": 10, "epochs": 2, "warmup_epochs": 1},
+        {"resolution": "own", "eval_scales": "0.1:4", "eval_flip": True, "eval_mode": "whole"},
         {"random_scale": 10, "random_rotation": 180, "color_jitter": 1},
     ],
 )
@@ -313,7 +386,7 @@ def test_the_ends_of_what_is_allowed(values: dict[str, Any]) -> None:
     [
         ("batchsize", "did you mean batch_size or dataset? "),
         ("learning_rate", ""),
-        ("widht_mult", "did you mean width_mult? "),
+        ("widht_mult", "did you mean width_mult or weight_init? "),
     ],
 )
 def test_unknown_fields_name_the_near_matches(name: str, hint: str) -> None:

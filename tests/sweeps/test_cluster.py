@@ -59,7 +59,10 @@ def test_a_lost_node_a_store_that_is_gone_and_a_full_disk_of_a_tracker_disturb_n
     out, mirror = tmp_path / "out", ("--mirror", "s3://lab/runs")
     out.mkdir()
     fill_disk(out / "tensorboard", small_disk)
-    grid = (*TINY, "--set", "epochs=10", "--set", "init=scratch", "--set", "arch=fcn8s,fcn32s")
+    grid = (
+        *TINY, "--set", "epochs=10", "--set", "init=scratch", "--set", "freeze=none", "--set", "arch=fcn8s,fcn32s",
+        "--seeds", "2",
+    )  # fmt: skip
     sweep = start(
         *grid, *mirror, "--track", "tensorboard", "--out", str(out), "--address", cluster.address,
         **{CACHE: str(caches[0])}, **s3.variables,

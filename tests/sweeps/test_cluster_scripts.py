@@ -87,7 +87,10 @@ def test_a_job_over_two_nodes_is_queued_again_and_ends_with_the_undisturbed_scor
     short = Path(tempfile.mkdtemp(prefix="ray"))  # the names of sockets in it may have 107 bytes
     # Both nodes on loopback, and apart from every other Ray of this user.
     own = {**environment, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_TMPDIR": str(short)}
-    grid = (*TINY, "--set", "init=scratch", "--set", "arch=fcn32s", "--out", str(out), "--data-root", str(data_root))
+    grid = (
+        *TINY, "--set", "init=scratch", "--set", "freeze=none", "--set", "arch=fcn32s", "--seeds", "2",
+        "--out", str(out), "--data-root", str(data_root),
+    )  # fmt: skip
 
     def run() -> subprocess.Popen[bytes]:
         return job.start("slurm_ray.sh", "sweeps/fcn_grid.py", *grid, environment=own, nodes=2)

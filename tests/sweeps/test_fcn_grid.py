@@ -101,12 +101,13 @@ def test_the_plan_of_a_new_study_starts_nothing(call: Call, tmp_path: Path) -> N
 def test_the_plan_of_seeds_until_decided_says_what_each_look_may_need(call: Call, tmp_path: Path) -> None:
     out = tmp_path / "out"
     one = (*ONE, "--set", "freeze=none,encoder", "--out", str(out), "--plan", "--until-decided", "8")
+    one = (*one, "--pretrain", "scenes_source")
     code, text = call(*one, "--set", "lr=1e-3,1e-4")
     assert code == 0
     assert "fcn32s-unfreeze-lr0.0001" in text
     assert "-s1" not in text  # which rate goes on is not known yet
     looks = [line.split()[:8] for line in text.splitlines() if line.startswith("  look at")]
-    assert [(line[2], line[6]) for line in looks] == [("3", "10"), ("5", "14"), ("8", "20")]
+    assert [(line[2], line[6]) for line in looks] == [("3", "11"), ("5", "15"), ("8", "21")]
     # With nothing to tune, the first seeds are known.
     _, text = call(*one)
     assert "fcn32s-unfreeze-lr0.001-s2" in text
@@ -117,9 +118,9 @@ def test_the_plan_of_a_study_whose_data_is_not_there_shows_all_but_its_cost(call
     code, text = call("--out", str(tmp_path / "out"), "--plan")
     assert code == 0
     assert text.startswith("recipe: arch=fcn32s|fcn16s|fcn8s, dataset=roads, image_height=192, image_width=256, ")
-    assert "freeze=encoder|none, epochs=30, batch_size=16, lr=0.001|0.0003|0.0001, lr_gamma=0.98, " in text
-    assert text.count(" run ") == 1 + 3 * 2 * 3  # a heading, and the trials
-    assert text.count(" ? ") == 3 * 2 * 3
+    assert "freeze=encoder|none, epochs=30, batch_size=16, lr=0.001|0.0003|0.0001|3e-05, lr_gamma=0.98, " in text
+    assert text.count(" run ") == 1 + 3 * 2 * 4  # a heading, and the trials
+    assert text.count(" ? ") == 3 * 2 * 4
     assert "What it would cost depends on the data, which cannot be read: " in text
     assert "dataset 'roads' expects data*/" in text
 

@@ -11,12 +11,19 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from segtrain import records
+from sweeps.lr_search import DEMO
 from tests.sweeps.harness import TINY, Sweep, half_done, kill
 
 SCRIPT = "sweeps/lr_search.py"
 BUDGET = 7
-SEARCH = (*TINY, "--trials", str(BUDGET), "--set", "epochs=6")
+SEARCH = (*TINY, "--set", "init=scratch", "--trials", str(BUDGET), "--set", "epochs=6")
 SET_STATE = 6  # Optuna's journal: "set trial state and values"
+
+
+def test_what_the_demo_tunes_frozen_is_on_an_encoder_that_was_trained() -> None:
+    chosen = DEMO.edit({"arch": ("fcn8s", "unet"), "freeze": ("none", "encoder")})
+    assert all(cell.parent is not None and cell.parent.dataset == "scenes_source" for cell in chosen.cells())
+    assert [cell.parent.arch for cell in chosen.cells() if cell.parent] == ["fcn8s", "fcn8s", "unet", "unet"]
 
 
 def trials(out: Path) -> list[FrozenTrial]:

@@ -79,7 +79,7 @@ class Table:
 
     def csv(self) -> str:
         values = {
-            name: [_harmless(c) for c in cells] for column in self.columns for name, cells in column.values.items()
+            name: [harmless(c) for c in cells] for column in self.columns for name, cells in column.values.items()
         }
         return pd.DataFrame(values).to_csv(index=False)
 
@@ -133,7 +133,7 @@ class Table:
         return [folder / f"{self.name}.{kind}" for kind in contents]
 
 
-def _harmless(cell: Any) -> Any:
+def harmless(cell: Any) -> Any:
     """A text that a spreadsheet would run as a formula gets an apostrophe in front, which it shows as text."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 

@@ -18,6 +18,8 @@ from segtrain.training.inputs.features import Features, SplitFeatures
 # Of ImageNet, in RGB, as torchvision's weights expect them.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+MEAN_COLOUR = tuple(round(255 * mean) for mean in MEAN)
+"""Of what lies beyond an image: next to zero, once it is normalised."""
 RESIDENT_SHARE = 0.25
 """A split lives on a GPU when it takes less than this share of the memory that is free there."""
 
@@ -39,9 +41,9 @@ class Batch:
 class Normalisation:
     """(N, 3, H, W) uint8 RGB -> what a model takes, on the trial's device."""
 
-    def __init__(self, hardware: Hardware) -> None:
+    def __init__(self, hardware: Hardware, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
         self.memory_format = hardware.memory_format
-        self.mean, self.std = (255 * torch.tensor(v, device=hardware.device).view(3, 1, 1) for v in (MEAN, STD))
+        self.mean, self.std = (255 * torch.tensor(v, device=hardware.device).view(3, 1, 1) for v in (mean, std))
 
     def __call__(self, pixels: Tensor) -> Tensor:
         return pixels.float().sub_(self.mean).div_(self.std).contiguous(memory_format=self.memory_format)

@@ -93,12 +93,18 @@ def open_features(
     config: TrialConfig, model: EncoderDecoder, data: DataCache, hardware: Hardware, encode: Encode
 ) -> Mapping[Split, SplitFeatures] | None:
     """The features of every split, computed by `encode` where no trial has done so before; None where the encoder
-    learns, where the model needs more of an image than its features, where a trial would read them hardly more often
-    than they are computed, where they are neither a dict nor a list of tensors, and where the cache has no room."""
+    learns or goes on collecting statistics, where the model needs more of an image than its features, where a trial
+    would read them hardly more often than they are computed, where they are neither a dict nor a list of tensors, and
+    where the cache has no room."""
     variants: dict[Split, tuple[bool, ...]] = dict.fromkeys(SPLITS, (False,))
     if config.flip:
         variants["train"] = (False, True)
-    if config.freeze == "none" or not model.can_keep_features or config.epochs <= len(variants["train"]):
+    if (
+        config.freeze == "none"
+        or config.frozen_norm == "collecting"
+        or not model.can_keep_features
+        or config.epochs <= len(variants["train"])
+    ):
         return None
     kinds = _kinds(encode("train", np.zeros(1, dtype=np.int64), False))
     if kinds is None:

@@ -12,7 +12,7 @@ from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
 from segtrain.machine.device import Hardware
 from segtrain.training.inputs.augmentation import Side, View, draw_views, place, show
-from segtrain.training.inputs.batches import MEAN, Batch, Normalisation, draw_order, one_ahead
+from segtrain.training.inputs.batches import MEAN_COLOUR, Batch, Normalisation, draw_order, one_ahead
 
 
 class Seen(NamedTuple):
@@ -32,7 +32,6 @@ class RandomViews:
     def __init__(self, arrays: SplitArrays, hardware: Hardware) -> None:
         self.arrays, self.hardware = arrays, hardware
         self.normalise = Normalisation(hardware)
-        self.fill = [round(255 * mean) for mean in MEAN]  # next to zero, once it is normalised
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -65,7 +64,7 @@ class RandomViews:
         device, images, masks = self.hardware.device, [], []
         for seen in batch:
             image, mask = (part.to(device, non_blocking=True) for part in (seen.image, seen.mask))
-            image, mask = show(image.permute(2, 0, 1), mask, seen.rows, seen.columns, seen.view, self.fill)
+            image, mask = show(image.permute(2, 0, 1), mask, seen.rows, seen.columns, seen.view, MEAN_COLOUR)
             images.append(image)
             masks.append(mask)
         return Batch(torch.stack(masks).long(), self.normalise(torch.stack(images)))

@@ -14,7 +14,7 @@ Every sum has the same order in every run, on a GPU too: nothing is gathered whe
 summed up along the pixels is whole numbers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,7 +106,9 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Weighting], Tensor]] = {
 }
 
 
-def build_loss(config: TrialConfig, masks: npt.NDArray[np.uint8], num_classes: int, device: torch.device) -> Loss:
+def build_loss(
+    config: TrialConfig, masks: Iterable[npt.NDArray[np.uint8]], num_classes: int, device: torch.device
+) -> Loss:
     """`masks` (N, H, W) are those of the training split. Raises CodeError."""
     if is_own_name(config.loss):
         return own_loss(config.loss)
@@ -155,7 +157,7 @@ def try_own_loss(name: str, num_classes: int) -> None:
         raise CodeError(f"loss is {name!r} and gave a number without a gradient; compute it from the logits")
 
 
-def class_weights(weighting: str, masks: npt.NDArray[np.uint8], num_classes: int) -> Tensor | None:
+def class_weights(weighting: str, masks: Iterable[npt.NDArray[np.uint8]], num_classes: int) -> Tensor | None:
     """(K,) float32, or None. `inverse`: the mean number of pixels of a class over that of this class; `median`: Eigen
     and Fergus 2015, where the frequency of a class is that in the images that it is in. A class that `masks` lack has
     1: nothing is ever multiplied by it."""

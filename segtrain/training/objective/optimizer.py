@@ -30,7 +30,22 @@ def without_compiler(kind: type[Kind]) -> type[Kind]:
     return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
-UncompiledAdamW = without_compiler(AdamW)
+class FusedAdamW(without_compiler(AdamW)):  # type: ignore[misc]
+    """AdamW with amsgrad whose step takes every tensor as the row that it is in memory. torch's fused kernel does so
+    too, but copies the gradient of a channels-last weight to find out: a sixth of a step (docs/speed.md)."""
+
+    def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
+        """Fills `lists`: parameters, gradients, three moments, numbers of steps."""
+        has_complex: bool = super()._init_group(group, *lists)
+        tensors = lists[:-1]
+        for number, parameter in enumerate(tensors[0]):
+            order = parameter.dim_order()
+            for each in tensors:
+                each[number] = each[number].permute(order)
+                assert each[number].is_contiguous(), "a gradient and its moments lie in memory as their parameter does"
+        return has_complex
+
+
 UncompiledSGD = without_compiler(SGD)
 
 
@@ -48,23 +63,30 @@ def build_optimizer(config: TrialConfig, model: nn.Module) -> Optimizer:
             weight_decay=config.weight_decay,
             fused=True,
         )
-    return UncompiledAdamW(groups, lr=config.lr, weight_decay=config.weight_decay, amsgrad=True, fused=True)
+    return FusedAdamW(groups, lr=config.lr, weight_decay=config.weight_decay, amsgrad=True, fused=True)
 
 
 def _groups(config: TrialConfig, model: nn.Module) -> list[Any]:
-    """The parameters; with a factor for the encoder, two groups of them."""
-    if config.encoder_lr_factor == 1:
+    """The parameters; where they do not all learn alike, in groups of those that do."""
+    if (config.encoder_lr_factor, config.bias_lr_factor, config.bias_decay) == (1, 1, True):
         return [parameter for parameter in model.parameters() if parameter.requires_grad]
     assert isinstance(model, EncoderDecoder)
-    encoder = [*model.encoder.parameters()]
-    if not encoder:
+    inside = {id(parameter) for parameter in model.encoder.parameters()}
+    if config.encoder_lr_factor != 1 and not inside:
         raise RecipeError(
             f"encoder_lr_factor is {config.encoder_lr_factor:g} and arch is {config.arch!r}, whose encoder is not "
             "known; call it `encoder` in the module, or set encoder_lr_factor=1"
         )
-    inside = {id(parameter) for parameter in encoder}
-    decoder = [parameter for parameter in model.parameters() if id(parameter) not in inside]
-    return [{"params": encoder, LR_FACTOR: config.encoder_lr_factor}, {"params": decoder, LR_FACTOR: 1.0}]
+    groups: dict[tuple[bool, bool], dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        in_encoder, is_bias = id(parameter) in inside, name.endswith("bias")
+        factor = (config.encoder_lr_factor if in_encoder else 1.0) * (config.bias_lr_factor if is_bias else 1.0)
+        decays = {} if config.bias_decay or not is_bias else {"weight_decay": 0.0}
+        # Biases are a group of their own only where they learn otherwise.
+        alike = (not in_encoder, is_bias and (config.bias_lr_factor, config.bias_decay) != (1, True))
+        if parameter.requires_grad:
+            groups.setdefault(alike, {"params": [], LR_FACTOR: factor, **decays})["params"].append(parameter)
+    return [groups[alike] for alike in sorted(groups)]
 
 
 def _own_optimizer(config: TrialConfig, groups: list[Any]) -> Optimizer:

@@ -68,6 +68,8 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     add("--mirror", metavar="URL", help="copy what is trained to an object store too, such as s3://bucket/prefix")
     add("--from-mirror", action="store_true", help="first bring here what the mirror has and this machine has not")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="set a field; FIELD=VALUE,VALUE is an axis")
+    first = "train encoders on these first, one after the other, and start the trials from them"
+    add("--pretrain", nargs="+", default=[], metavar="DATASET", help=first)
     add("--seeds", type=int, default=1, metavar="N", help="train every trial with seeds 0 to N-1 (%(default)s)")
     add("--plan", action="store_true", help="show what would run and what it would cost, and start nothing")
     if with_demo:

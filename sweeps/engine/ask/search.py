@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from segtrain.config import ConfigError, TrialConfig
 from segtrain.fields import shown
 from segtrain.records import FREEZE_LABELS
+from sweeps.engine.ask.stage_graph import FROM
 from sweeps.engine.ask.study import MOST_TRIALS, Study
 
 Pruner = Literal["halving", "hyperband", "median", "none"]
@@ -61,6 +62,7 @@ class Search:
     pruner: Pruner = "halving"
 
     def __post_init__(self) -> None:
+        assert not any(FROM in edit for edit in self.study.variants.values()), "cells are searched by themselves"
         for name in self.searched:
             if name in self.study.axes:
                 raise ConfigError(
@@ -76,13 +78,13 @@ class Search:
             if not rates.low <= value <= rates.high:
                 raise ConfigError(f"--try is {value:g}; allowed: learning rates from {rates.low:g} to {rates.high:g}")
 
-    def edit(self, settings: Mapping[str, Sequence[Any]], **changes: Any) -> "Search":
+    def edit(self, settings: Mapping[str, Sequence[Any]], pretrain: Sequence[str] = (), **changes: Any) -> "Search":
         """The search with fields of its trials set, as `Study.edit`, and with `changes` of its own."""
         edited = dataclasses.replace(self, **changes)
         for name in settings:
             if name in edited.searched:
                 raise ConfigError(f"{name} cannot be set, since it is searched; rates to try first go with --try")
-        return dataclasses.replace(edited, study=self.study.edit(settings))
+        return dataclasses.replace(edited, study=self.study.edit(settings, pretrain))
 
     def cells(self) -> list[Cell]:
         """The points of the study, in its order."""

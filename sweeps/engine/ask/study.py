@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig, check_field, parse_value
+from sweeps.engine.ask.stage_graph import FROM, PARENT_FIELDS, Edit, check_stages, describe_stages
 
 Stage = Literal["pretrain", "tune", "trial"]
 """Only those of stage `trial` are compared: the first give weights, and the second say which settings to compare."""
@@ -17,28 +18,38 @@ Stage = Literal["pretrain", "tune", "trial"]
 NAMED_AXES = ("arch", "freeze", "lr", "seed")  # a run's name carries these; any further axis is appended to it
 
 MOST_TRIALS = 200_000  # what is planned in about a minute
-PARENT_FIELDS = ("init", "parent")  # the study says these itself where it pretrains
 ENCODER_FIELDS = ("arch", "width_mult")  # a parent has those of its children, or its encoder would not fit
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of a study. `parent` in its config is the id of the trial it must wait for."""
+    """One point of a study. `parent` in its config is the id of the trial it must wait for, which is `start` where it
+    is a trial of the study as well."""
 
     config: TrialConfig
     run_name: str
     stage: Stage
     variant: str | None = None
+    start: "Trial | None" = None
 
     @property
     def trial_id(self) -> str:
         return self.config.trial_id
 
+    @property
+    def ancestors(self) -> "list[Trial]":
+        """The trials of the study that must have finished before, the first one first."""
+        return [] if self.start is None else [*self.start.ancestors, self.start]
+
     def at_seed(self, seed: int) -> "Trial":
-        name = self.run_name
+        """What it starts from is at that seed too; but a pretraining is one for all seeds."""
+        name, start, parent = self.run_name, self.start, self.config.parent
         if seed != self.config.seed:
             name = name.removesuffix(f"-s{self.config.seed}") + f"-s{seed}"
-        return dataclasses.replace(self, config=self.config.edit(seed=seed), run_name=name)
+        if start is not None and start.stage != "pretrain":
+            start = start.at_seed(seed)
+            parent = start.trial_id
+        return dataclasses.replace(self, config=self.config.edit(seed=seed, parent=parent), run_name=name, start=start)
 
 
 @dataclass(frozen=True)
@@ -80,17 +91,22 @@ class Study:
     ConfigError, when it is made, on a field that TrialConfig lacks and on a value or combination that no trial can
     have.
 
-    `pretrain`, where given, is an edit of `base` that makes one more trial. It runs once, and the others start from its
-    best weights, except for variants that set another `init`. `found`, by (arch, freeze), are edits that a search came
-    to.
+    `pretrain`, where given, is an edit of `base` that makes one more trial, which trains all layers. It runs once, and
+    the others start from its best weights, except for variants that set another `init`. Several edits make several
+    such trials in a row, each from the one before.
+
+    A variant may say `from`, the name of another variant: each of its trials starts from that variant's trial at the
+    same values of the axes, the seed among them. `take` says what it takes: the encoder, or every layer that fits.
+
+    `found`, by (arch, freeze), are edits that a search came to.
     """
 
     name: str
     title: str
     base: TrialConfig
     axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    pretrain: Mapping[str, Any] | None = None
+    variants: Mapping[str, Edit] = field(default_factory=dict)
+    pretrain: Edit | Sequence[Edit] | None = None
     claims: tuple[Claim, ...] = ()
     found: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
@@ -99,11 +115,16 @@ class Study:
             check_field(name)
             if not values:
                 raise ConfigError(f"axis {name!r} has no values; give it at least one, or leave it out")
-        clashing = [name for name in self.axes if name in PARENT_FIELDS]
-        if self.pretrain is not None and clashing:
+        check_stages(self.variants)
+        clashing = ", ".join(name for name in self.axes if name in PARENT_FIELDS)
+        if clashing and self.pretrain is not None:
             raise ConfigError(
-                f"{', '.join(clashing)} cannot be an axis of a study that pretrains: all its trials start from one "
+                f"{clashing} cannot be an axis of a study that pretrains: all its trials start from one "
                 "parent; give it a single value, or drop the pretraining with --set init=scratch"
+            )
+        if clashing and any(FROM in edit for edit in self.variants.values()):
+            raise ConfigError(
+                f"{clashing} cannot be an axis of a study whose variants start from each other; give it a single value"
             )
         points = max(1, len(self.variants)) * math.prod(map(len, self.axes.values()))
         if points > MOST_TRIALS:
@@ -122,26 +143,50 @@ class Study:
     @functools.cached_property
     def _trials(self) -> tuple[Trial, ...]:
         trials: dict[str, Trial] = {}
-        named: list[tuple[str | None, Mapping[str, Any]]] = [*self.variants.items()]
-        for variant, edit in named or [(None, {})]:
+        for variant in self.variants or (None,):
             for values in itertools.product(*self.axes.values()):
-                axes = dict(zip(self.axes, values, strict=True))
-                point = {**axes, **edit}
-                if self.found:
-                    point |= self._found_at(point)
-                if self.pretrain is not None and point.get("init", "parent") == "parent":
-                    shared = {name: point[name] for name in ENCODER_FIELDS if name in point}
-                    parent = self.base.edit(**{**shared, **self.pretrain})
-                    trials.setdefault(parent.trial_id, Trial(parent, f"pretrain-{parent.run_name}", "pretrain"))
-                    point |= {"init": "parent", "parent": parent.trial_id}
-                config = self.base.edit(**point)
-                trials.setdefault(config.trial_id, Trial(config, _run_name(variant, config, axes), "trial", variant))
+                self._add_point(trials, variant, dict(zip(self.axes, values, strict=True)))
         return tuple(trials.values())
 
-    def edit(self, settings: Mapping[str, Sequence[Any]]) -> "Study":
+    def _add_point(self, trials: dict[str, Trial], variant: str | None, axes: Mapping[str, Any]) -> Trial:
+        """Adds the trial of a variant at values of the axes, behind those that it starts from."""
+        edit = {} if variant is None else {**self.variants[variant]}
+        before = edit.pop(FROM, None)
+        point = {**axes, **edit}
+        if self.found:
+            point |= self._found_at(point)
+        start = None
+        if before is not None:
+            start = self._add_point(trials, before, axes)
+        elif point.get("init", "parent") == "parent":
+            start = self._add_pretraining(trials, {name: point[name] for name in ENCODER_FIELDS if name in point})
+        if start is not None:
+            point |= {"init": "parent", "parent": start.trial_id}
+        elif "take" not in edit:
+            point.pop("take", None)  # an axis, which is none for what starts from nothing
+        config = self.base.edit(**point)
+        return _enter(trials, Trial(config, _run_name(variant, config, axes), "trial", variant, start))
+
+    def _add_pretraining(self, trials: dict[str, Trial], encoder: Mapping[str, Any]) -> Trial | None:
+        """Adds the pretrainings of an encoder; the last one."""
+        trial = None
+        for edit in self.pretrainings:
+            before: Edit = {} if trial is None else {"init": "parent", "parent": trial.trial_id}
+            config = self.base.edit(**{"freeze": "none", **encoder, **edit, **before})
+            data = f"{config.dataset}-" if len(self.pretrainings) > 1 else ""
+            trial = _enter(trials, Trial(config, f"pretrain-{data}{config.run_name}", "pretrain", None, trial))
+        return trial
+
+    @property
+    def pretrainings(self) -> tuple[Edit, ...]:
+        if self.pretrain is None:
+            return ()
+        return (self.pretrain,) if isinstance(self.pretrain, Mapping) else tuple(self.pretrain)
+
+    def edit(self, settings: Mapping[str, Sequence[Any]], pretrain: Sequence[str] = ()) -> "Study":
         """The study with fields set: an axis gets the values, several values make an axis, one value edits the base.
-        Setting `init` says where encoders come from, so it drops the pretraining. Raises ConfigError on a field that
-        the variants set: without its difference a variant would be another."""
+        Setting `init` says where encoders come from, so it drops the pretraining; datasets in `pretrain` make others.
+        Raises ConfigError on a field that the variants set: without its difference a variant would be another."""
         for variant, edit in self.variants.items():
             for name in settings:
                 if name in edit:
@@ -155,8 +200,9 @@ class Study:
                 axes[name] = tuple(values)
             else:
                 base[name] = values[0]
-        pretrain = None if "init" in settings else self.pretrain
-        return dataclasses.replace(self, base=self.base.edit(**base), axes=axes, pretrain=pretrain)
+        kept = None if "init" in settings else self.pretrain
+        pretrainings = [{"dataset": name} for name in pretrain] or kept
+        return dataclasses.replace(self, base=self.base.edit(**base), axes=axes, pretrain=pretrainings)
 
     def renaming_datasets(self, names: Mapping[str, str]) -> "Study":
         """The study with other names for datasets, wherever it has them."""
@@ -169,7 +215,7 @@ class Study:
             base=self.base.edit(**renamed({"dataset": self.base.dataset})),
             axes={n: [names.get(v, v) for v in vs] if n == "dataset" else vs for n, vs in self.axes.items()},
             variants={variant: renamed(edit) for variant, edit in self.variants.items()},
-            pretrain=None if self.pretrain is None else renamed(self.pretrain),
+            pretrain=None if self.pretrain is None else [renamed(edit) for edit in self.pretrainings],
             claims=tuple(
                 dataclasses.replace(claim, left=renamed(claim.left), right=renamed(claim.right))
                 for claim in self.claims
@@ -204,6 +250,7 @@ class Study:
             "title": self.title,
             "axes": {name: list(values) for name, values in self.axes.items()},
             "variants": {name: dict(edit) for name, edit in self.variants.items()},
+            "stages": describe_stages(self.variants, self.pretrainings),
             "claims": [claim.describe() for claim in self.claims],
             "command": command,
             "trials": [
@@ -218,6 +265,13 @@ class Study:
                 for t in trials
             ],
         }
+
+
+def _enter(trials: dict[str, Trial], trial: Trial) -> Trial:
+    """The trial, or the equal one that is there already. Raises ConfigError on one that is not to be asked for."""
+    if trial.trial_id not in trials:
+        trial.config.check_asked()
+    return trials.setdefault(trial.trial_id, trial)
 
 
 def _run_name(variant: str | None, config: TrialConfig, axes: Mapping[str, Any]) -> str:

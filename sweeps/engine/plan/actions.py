@@ -6,8 +6,9 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
+from analysis.read.gathering.study_json import read_known
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
 from segtrain.errors import UserError
@@ -27,6 +28,10 @@ SENTENCES: dict[Action, str] = {
     "restart": "run again, data changed",
     "decide": "data changed: decide",
 }
+
+
+ARCHIVED = records.Status(state="skipped", epoch=0, epochs=0, runtime_s=0.0, reason="archived")
+"""Of a trial that was set aside."""
 
 
 class PlanError(UserError):
@@ -49,7 +54,7 @@ class PlannedTrial:
     def describe(self) -> str:
         if self.action == "skip":
             assert self.status is not None, "only a trial that ended is skipped"
-            return f"skip, {self.status.state}"
+            return f"skip, {self.status.reason if self.status is ARCHIVED else self.status.state}"
         if self.action == "resume":
             return f"resume at epoch {self.epoch + 1}"
         return SENTENCES[self.action]
@@ -126,6 +131,8 @@ def check_search_data(changed: Sequence[Trial], options: Options) -> None:
 
 def _with_changed_data(planned: PlannedTrial, changed: set[str], decision: ChangedData | None) -> PlannedTrial:
     parent = planned.trial.config.parent
+    if planned.status is not None and planned.status.state == "stopped" and planned.action == "skip":
+        return planned
     if planned.action not in ("skip", "resume"):
         waits = planned.action == "run" and parent in changed and decision == "rerun"
         return replace(planned, action="wait") if waits else planned
@@ -136,10 +143,16 @@ def _with_changed_data(planned: PlannedTrial, changed: set[str], decision: Chang
 
 def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: Path, again: Set[str]) -> PlannedTrial:
     status, parent = statuses[trial.trial_id], trial.config.parent
+    folder = records.trial_dir(out, trial.trial_id)
+    if records.is_archived(folder):
+        return PlannedTrial(trial, "skip", 0, ARCHIVED)
     # A diverged trial would diverge again at the same step: that is its result.
     if status is not None and status.state in records.FINAL_STATES:
         return PlannedTrial(trial, "skip", status.epoch, status)
-    if trial.trial_id not in again and (records.trial_dir(out, trial.trial_id) / records.LAST_FILE).exists():
+    if (folder / records.STOP_FILE).exists():
+        stopped = records.ended("stopped", status, trial.config.epochs, "stopped")
+        return PlannedTrial(trial, "skip", stopped.epoch, stopped)
+    if trial.trial_id not in again and (folder / records.LAST_FILE).exists():
         # Killed between the two writes, the status may still be behind the first checkpoint.
         return PlannedTrial(trial, "resume", max(1, status.epoch if status else 0), status)
     if parent in statuses:
@@ -149,10 +162,33 @@ def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: P
     return PlannedTrial(trial, "run", 0, status)
 
 
+def check_study_folder(folder: Path) -> None:
+    """Raises PlanError when the study was set aside, and RecordError when its study.json cannot be added to."""
+    if records.is_archived(folder):
+        raise PlanError(
+            f"the study {folder.name} is archived, in {records.archived(folder)}; take it back with python -m sweeps "
+            f"restore {folder.name} --out {folder.parents[1]}, or choose another --out"
+        )
+    read_known(folder)
+
+
+def read_status(trial: Trial, out: Path) -> records.Status | None:
+    """As `records.read_status`, of one that was set aside too."""
+    folder = records.trial_dir(out, trial.trial_id)
+    return ARCHIVED if records.is_archived(folder) else records.read_status(folder)
+
+
 def best_validation(trial: Trial, out: Path) -> float | None:
     """The highest validation mean IoU that the trial has reached so far."""
+    line = best_validated(trial, out)
+    return None if line is None else float(line[records.VAL_MEAN_IOU])
+
+
+def best_validated(trial: Trial, out: Path) -> dict[str, Any] | None:
+    """The line of the epoch with that."""
     lines = records.read_metrics(records.trial_dir(out, trial.trial_id))
-    return max((iou for line in lines if (iou := line.get(records.VAL_MEAN_IOU)) is not None), default=None)
+    validated = (line for line in lines if line.get(records.VAL_MEAN_IOU) is not None)
+    return max(validated, key=lambda line: float(line[records.VAL_MEAN_IOU]), default=None)
 
 
 def find_missing_parents(trials: Sequence[Trial], out: Path) -> list[str]:

@@ -2,22 +2,42 @@
 where the operations have been counted before."""
 
 import heapq
+import math
+import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from segtrain.config import TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.data.spec import Split
+from segtrain.training.inference.geometry import views_of
 from segtrain.training.operation_counts import flops_per_image
 
+T = TypeVar("T")
+MOST_SAMPLED = 16
 
-def epoch_flops(config: TrialConfig, images: Mapping[Split, int]) -> float:
-    """Of one epoch on average: training, and its share of the validations and test evaluations."""
+
+def epoch_flops(config: TrialConfig, images: Mapping[Split, int], views: float = 1.0) -> float:
+    """Of one epoch on average: training, and its share of the validations and test evaluations, where a network looks
+    `views` times at an image."""
     training, evaluation = flops_per_image(config, len(find_dataset(config.dataset).classes))
     validations = -(-config.epochs // config.val_every)
     tests = 1 + (-(-config.epochs // config.test_every) if config.test_every else 0)
-    evaluated = validations * images["val"] + tests * images["test"]
+    evaluated = views * (validations * images["val"] + tests * images["test"])
     return training * images["train"] + evaluation * evaluated / config.epochs
+
+
+def mean_views(config: TrialConfig, sizes: Iterable[tuple[int, ...]]) -> float:
+    """How often the network of a trial looks at an image of one of the `sizes`, height and width, when it is scored."""
+    if config.resolution != "own":
+        return 1.0
+    return statistics.fmean(views_of(config, height, width) for height, width in sizes)
+
+
+def spread(images: Sequence[T]) -> list[T]:
+    """MOST_SAMPLED of them at most, from the first to the last: enough to know their sizes by."""
+    return [*images[:: -(-len(images) // MOST_SAMPLED)]]
 
 
 def makespan(durations: Sequence[tuple[str, float, str | None]], slots: int) -> float:
@@ -53,5 +73,10 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f}"
+def percent(fraction: float | None, iou: Sequence[float | None] | None = None) -> str:
+    """`81.25`, or `-`; `81.25 (12 of 13)` for a mean over `iou`, one a class, of which some are not defined and so not
+    in it: it does not compare with one over all classes."""
+    if fraction is None:
+        return "-"
+    counted, classes = sum(value is not None and not math.isnan(value) for value in iou or ()), len(iou or ())
+    return f"{100 * fraction:.2f}" + (f" ({counted} of {classes})" if counted < classes else "")

@@ -16,7 +16,9 @@ def look_costs(
 ) -> str:
     """What each look that is left may still need, a line each. A setting that no undecided claim needs gets no further
     seeds, so it may be less; rates and batch sizes that are not chosen yet hardly change what an epoch costs."""
-    settings = replication.winners or [contest[0] for contest in replication.contests]
+    compared = replication.winners or [contest[0] for contest in replication.contests]
+    ways = [trial for one in compared for trial in (*one.ancestors, one) if trial.stage != "pretrain"]
+    settings = {trial.trial_id: trial for trial in ways}.values()
     known = {planned.trial.trial_id for planned in plan}
     left = sum(planned.epochs_left * flops[planned.trial.trial_id] for planned in plan)
     one_seed = sum(trial.config.epochs * flops[trial.trial_id] for trial in settings)

@@ -5,20 +5,22 @@ import tempfile
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from segtrain import own_code, records
-from segtrain.config import TrialConfig, library_of
+from segtrain.config import PUBLISHED, TrialConfig, library_of
 from segtrain.data.by_name import find_dataset
-from segtrain.data.cache import list_pairs, open_cache, read_fingerprint
+from segtrain.data.cache import DataCache, list_pairs, open_cache, read_fingerprint
 from segtrain.data.spec import SPLITS, DataError
 from segtrain.errors import UserError
 from segtrain.own_code import is_own_name
 from segtrain.recipe import RecipeError, given_weights
 from segtrain.training.operation_counts import flops_per_image
 from sweeps.engine.ask.options import Options
-from sweeps.engine.plan.cost import epoch_flops
+from sweeps.engine.ask.study import Trial
+from sweeps.engine.plan.cost import epoch_flops, mean_views, spread
 from sweeps.engine.plan.resources import local_node, pick_resources
 
 LEAST_FREE_BYTES = 2**20
@@ -42,7 +44,7 @@ def check_machine(options: Options) -> None:
 def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
     """Finds the pretrained weights of trials that are at their beginning, and tries them on: the hash in the name of
     the file, the names of the tensors and their shapes. Raises WeightsError."""
-    chosen = {(c.arch, c.init): c for c in starting if c.init in ("imagenet", "pretrained")}
+    chosen = {(c.arch, c.init): c for c in starting if c.init in PUBLISHED}
     if not chosen:
         return
     from segtrain.models import weights  # torch, which takes seconds
@@ -56,7 +58,7 @@ def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
 def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
     """Builds every model that is not the program's own and sends one image through it; tells of trained heads that are
     not used. Raises ArchError and CodeError."""
-    foreign = [config for config in configs if library_of(config.arch) is not None]
+    foreign = [config for config in configs if library_of(config.arch) is not None or config.init == "coco"]
     if not foreign:
         return
     from segtrain.models.resolve import head_note  # torch and the libraries, which take seconds
@@ -78,6 +80,35 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
     for note in notes:
         if note is not None:
             console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def check_starts(trials: Iterable[Trial], console: Console) -> None:
+    """Holds trials that take every layer that fits against those that they start from; tells which layers stay new.
+    Raises ParentError."""
+    pairs: dict[tuple[Any, ...], tuple[Trial, Trial]] = {}
+    for trial in trials:
+        if trial.config.take == "all" and trial.start is not None:
+            pairs.setdefault((*_layers(trial.config), *_layers(trial.start.config)), (trial, trial.start))
+    if not pairs:
+        return
+    from segtrain.models import ParentError, load_parent  # torch, which takes seconds
+    from segtrain.models.resolve import build_on_meta
+
+    notes: dict[str, None] = {}
+    for trial, start in pairs.values():
+        model, before = (build_on_meta(c, len(find_dataset(c.dataset).classes)) for c in (trial.config, start.config))
+        try:
+            new = load_parent(model, before.state_dict(), trial.config.freeze, trial.config.take)
+        except ParentError as error:
+            raise ParentError(f"{trial.run_name}: {error}") from None
+        notes[f"{trial.run_name} takes all layers of {start.run_name}; new: {', '.join(new) or 'none'}"] = None
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def _layers(config: TrialConfig) -> tuple[Any, ...]:
+    """What decides the names and shapes of a model's layers, and which of them have to be taken."""
+    return config.arch, config.width_mult, config.gate, config.upsampling, config.dataset, config.freeze
 
 
 def check_recipes(configs: Iterable[TrialConfig]) -> None:
@@ -125,12 +156,23 @@ def check_data(configs: Iterable[TrialConfig], data_root: Path) -> Callable[[Tri
     """Builds the image caches that the trials need, which reads every file; gives a function from the config of any
     trial on this data to the floating-point operations of one of its epochs. Raises DataError."""
     # Kept open, so that none is evicted from this machine while the sweep runs.
-    wanted = dict.fromkeys(map(_data, configs))
-    caches = {(name, *size): open_cache(find_dataset(name), data_root, *size) for name, *size in wanted}
+    caches: dict[object, DataCache] = {}
+
+    def cache_of(config: TrialConfig) -> DataCache:
+        key = (config.dataset, config.resolution, config.image_height, config.image_width)
+        if key not in caches:
+            dataset = find_dataset(config.dataset)
+            caches[key] = open_cache(dataset, data_root, config.image_height, config.image_width, config.resolution)
+        return caches[key]
+
+    for config in configs:
+        cache_of(config)
 
     def flops(config: TrialConfig) -> float:
-        splits = caches[_data(config)].splits
-        return epoch_flops(config, {split: len(splits[split]) for split in SPLITS})
+        data = cache_of(config)
+        masks = data.scored["test"].masks
+        views = mean_views(config, (masks[index].shape for index in spread(range(len(masks)))))
+        return epoch_flops(config, {split: len(data.splits[split]) for split in SPLITS}, views)
 
     return flops
 
@@ -147,7 +189,3 @@ def current_data(data_root: Path) -> Callable[[str], str | None]:
             return None
 
     return current
-
-
-def _data(config: TrialConfig) -> tuple[str, int, int]:
-    return config.dataset, config.image_height, config.image_width

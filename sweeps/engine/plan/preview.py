@@ -11,16 +11,17 @@ from rich.table import Table
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.data.by_name import find_dataset
-from segtrain.data.cache import list_pairs
+from segtrain.data.cache import file_size, list_pairs
 from segtrain.data.spec import SPLITS, DataError
 from sweeps.engine.ask.found import count_trials
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.search import Search
+from sweeps.engine.ask.stage_graph import describe_stages
 from sweeps.engine.ask.study import Study
-from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, make_plan
+from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, check_study_folder, make_plan
 from sweeps.engine.plan.code_changes import choose_again
-from sweeps.engine.plan.cost import duration, epoch_flops, makespan
-from sweeps.engine.plan.preflight import check_models, check_recipes, current_data
+from sweeps.engine.plan.cost import duration, epoch_flops, makespan, mean_views, spread
+from sweeps.engine.plan.preflight import check_models, check_recipes, check_starts, current_data
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
@@ -36,6 +37,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     Raises what `run_study` raises, except for what is wrong with the data: no image is decoded here.
     """
     current = current_data(options.data_root)
+    check_study_folder(records.study_dir(options.out, study.name))  # raises, as the run would
     replication = None
     if options.replicates:
         # Statistics: seconds to import, which a plan of the whole study does without.
@@ -51,6 +53,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     plan = make_plan(trials, options.out, current, options.changed_data, again)
     configs = [planned.trial.config for planned in plan if planned.action != "skip"]
     check_models(configs, console)
+    check_starts((planned.trial for planned in plan if planned.action != "skip"), console)
     check_recipes(configs)
     resources = pick_resources(nodes, *options.resources)
     slots = resources.slots(nodes)
@@ -93,11 +96,8 @@ def recipe(study: Study) -> str:
     """The study's base with the values of its axes, and how its variants and its pretraining differ from that."""
     base = {name: value for name, value in study.base.to_dict().items() if name != "parent"}
     axes = {name: "|".join(map(str, values)) for name, values in study.axes.items()}
-    edits = {
-        "recipe": {**base, **axes},
-        **study.variants,
-        **({"pretraining": study.pretrain} if study.pretrain else {}),
-    }
+    pretrainings = (stage for stage in describe_stages({}, study.pretrainings) if stage["stage"] == "pretrain")
+    edits = {"recipe": {**base, **axes}, **study.variants, **{stage["name"]: stage["edit"] for stage in pretrainings}}
     return "\n".join(f"{name}: " + ", ".join(f"{k}={v}" for k, v in edit.items()) for name, edit in edits.items())
 
 
@@ -118,6 +118,7 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     resources = pick_resources(nodes, *options.resources)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     folder = records.study_dir(options.out, search.study.name)
+    check_study_folder(folder)  # raises, as the run would
     spent = count_trials(folder)
     points = make_plan(search.study.expand(), options.out)
     check_models((p.trial.config for p in points), console)
@@ -143,11 +144,14 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
 
 def _epoch_flops(configs: Sequence[TrialConfig], data_root: Path) -> dict[str, float]:
     """By trial id: floating-point operations of an epoch."""
-    images = {}
-    for name in {config.dataset for config in configs}:
-        pairs = list_pairs(find_dataset(name), data_root)
-        images[name] = {split: len(pairs[split]) for split in SPLITS}
-    return {config.trial_id: epoch_flops(config, images[config.dataset]) for config in configs}
+    pairs = {name: list_pairs(find_dataset(name), data_root) for name in {config.dataset for config in configs}}
+
+    def flops(config: TrialConfig) -> float:
+        listed = pairs[config.dataset]
+        sizes = (file_size(find_dataset(config.dataset), pair) for pair in spread(listed["test"]))
+        return epoch_flops(config, {split: len(listed[split]) for split in SPLITS}, mean_views(config, sizes))
+
+    return {config.trial_id: flops(config) for config in configs}
 
 
 def _rate(

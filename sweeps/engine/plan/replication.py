@@ -79,10 +79,12 @@ class Replication:
         return all(trial.trial_id in self.ended for trial in self.trials)
 
     def _enter(self, trials: Sequence[Trial]) -> list[PlannedTrial]:
+        trials = self._with_ancestors(trials)
         self.trials += trials
         new = {trial.trial_id for trial in trials}
+        before = {trial.trial_id for trial in self.parents} | {a.trial_id for t in trials for a in t.ancestors}
         plan = make_plan(
-            list(dict.fromkeys([*self.parents, *trials])),
+            [trial for trial in self.trials if trial.trial_id in before | new],
             self.options.out,
             self.current_data,
             self.options.changed_data,
@@ -91,6 +93,18 @@ class Replication:
             if planned.action == "skip" and planned.status is not None:
                 self.ended.setdefault(planned.trial.trial_id, planned.status.state)
         return [planned for planned in plan if planned.trial.trial_id in new and planned.action != "skip"]
+
+    def _with_ancestors(self, trials: Sequence[Trial]) -> list[Trial]:
+        """The trials, each behind those that it starts from: one that is not compared itself only gives weights."""
+        compared = {trial.trial_id: trial for trial in trials}
+        known, found = {trial.trial_id for trial in self.trials}, dict[str, Trial]()
+        for trial in trials:
+            for before in trial.ancestors:
+                if before.trial_id not in known:
+                    given = dataclasses.replace(before, stage="pretrain")
+                    found.setdefault(before.trial_id, compared.get(before.trial_id, given))
+            found.setdefault(trial.trial_id, trial)
+        return list(found.values())
 
     def _choose(self) -> list[Trial]:
         """The winner of each contest, in study order; none of one in which nothing finished."""
@@ -142,6 +156,13 @@ def compete(trials: Sequence[Trial]) -> list[list[Trial]]:
     found: dict[str, list[Trial]] = {}
     for trial in trials:
         if trial.stage != "pretrain":
-            science = {name: value for name, value in trial.config.to_dict().items() if name not in TUNED}
-            found.setdefault(json.dumps([trial.variant, science], sort_keys=True), []).append(trial)
+            found.setdefault(_contest(trial), []).append(trial)
     return list(found.values())
+
+
+def _contest(trial: Trial) -> str:
+    """Equal for trials that compete, whose parents do as well."""
+    science = {name: value for name, value in trial.config.to_dict().items() if name not in TUNED}
+    if trial.start is not None and trial.start.stage != "pretrain":
+        science["parent"] = _contest(trial.start)
+    return json.dumps([trial.variant, science], sort_keys=True)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from analysis.inference.estimates import ALPHA
 from analysis.inference.spending import Look
 from analysis.read import frames
+from analysis.read.gathering.study_json import COMPARED_STAGE
 from analysis.statistics.claims import Judgement, judge_all
 from segtrain import records
 from sweeps.engine.ask.options import Options
@@ -42,7 +43,7 @@ class Verdicts:
         if judgement.outlook is None or judgement.outlook.seeds is None or judgement.cells is None:
             return ""
         trials = self.found.trials
-        ran = trials[(trials["stage"] == frames.COMPARED_STAGE) & trials["setting"].isin(list(judgement.cells.weights))]
+        ran = trials[(trials["stage"] == COMPARED_STAGE) & trials["setting"].isin(list(judgement.cells.weights))]
         each = ran.groupby("setting")["runtime_s"].mean().sum()
         return duration(float(each) * judgement.outlook.seeds)
 

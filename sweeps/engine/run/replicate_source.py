@@ -53,5 +53,5 @@ class ReplicateSource:
         clear_restarted(found, self.options.out)
         self.write()
         costs = {p.trial.trial_id: p.epochs_left * self.epoch_flops(p.trial.config) for p in found}
-        ordered = sorted((p.trial for p in found), key=lambda trial: -costs[trial.trial_id])
+        ordered = sorted((p.trial for p in found), key=lambda t: (len(t.ancestors), -costs[t.trial_id]))
         self.waiting.extend(ordered)

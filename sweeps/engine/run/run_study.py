@@ -12,7 +12,14 @@ from segtrain.machine.disk import NO_SPACE_LEFT
 from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import CurrentData, best_validation, check_decided, make_plan
+from sweeps.engine.plan.actions import (
+    CurrentData,
+    best_validated,
+    check_decided,
+    check_study_folder,
+    make_plan,
+    read_status,
+)
 from sweeps.engine.plan.code_changes import choose_again, move_away
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
@@ -31,6 +38,7 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
     ResourceError, ConfigError, DataError, WeightsError, PlanError, OSError.
     """
     preflight.check_machine(options)
+    check_study_folder(records.study_dir(options.out, study.name))  # raises, where nothing can be added to it
     current_data = preflight.current_data(options.data_root)
     replication = _replication(study, options, current_data) if options.replicates else None
     trials = replication.trials if replication else study.expand()
@@ -41,6 +49,7 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
     left = [planned for planned in plan if planned.action != "skip"]
     configs = [planned.trial.config for planned in left]
     preflight.check_models(configs, console)
+    preflight.check_starts((planned.trial for planned in left), console)
     preflight.check_recipes(configs)
     starting = (planned.trial.config for planned in left if planned.action in ("run", "restart"))
     preflight.check_weights(starting, options.data_root)
@@ -113,12 +122,13 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
     from analysis.read.frames import load  # with scipy, when the trials have ended
     from analysis.statistics.ranking import best_lines
 
-    statuses = {t.trial_id: records.read_status(records.trial_dir(options.out, t.trial_id)) for t in trials}
+    statuses = {t.trial_id: read_status(t, options.out) for t in trials}
     states = {trial_id: status.state if status else "not started" for trial_id, status in statuses.items()}
-    reached = {t.trial_id: best_validation(t, options.out) for t in trials}
+    reached = {t.trial_id: best_validated(t, options.out) or {} for t in trials}
     unfinished = [t for t in trials if states[t.trial_id] != "finished"]
     finished = [t for t in trials if states[t.trial_id] == "finished"]
     tested = {t.trial_id: records.read_test_scores(records.trial_dir(options.out, t.trial_id)) for t in finished}
+    caption = "(12 of 13): the mean is over those classes that occur, and does not compare with one over others"
     table = Table(title=study.title)
     for name in ("run", "state"):
         table.add_column(name, overflow="fold")
@@ -126,8 +136,12 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
         table.add_column(name, justify="right")
     for trial in trials:
         scores = tested.get(trial.trial_id)
-        tests = (str(scores.epoch), percent(scores.mean_iou)) if scores else ("-", "-")
-        table.add_row(trial.run_name, states[trial.trial_id], tests[0], percent(reached[trial.trial_id]), tests[1])
+        tests = (str(scores.epoch), percent(scores.mean_iou, scores.iou)) if scores else ("-", "-")
+        best = reached[trial.trial_id]
+        validated = percent(best.get(records.VAL_MEAN_IOU), best.get(records.VAL_IOU))
+        table.add_row(trial.run_name, states[trial.trial_id], tests[0], validated, tests[1])
+    if any(" of " in str(cell) for column in table.columns[3:] for cell in column.cells):
+        table.caption = caption
     console.print(table)
     lines = [f"{len(trials) - len(unfinished)} of {len(trials)} trials finished"]
     for trial in unfinished:

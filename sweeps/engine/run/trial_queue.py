@@ -24,7 +24,10 @@ MAX_DEATHS = 3
 """How often a trial's process may die (killed, hung, node lost) before the trial counts as failed."""
 KILLED_FOR_MEMORY = "killed by the kernel: out of memory"
 ELSEWHERE_POLL_S = 2.0
-PAST_TENSE = {"failed": "failed", "pruned": "was stopped", "diverged": "diverged", "skipped": "was skipped"}
+PAST_TENSE = {
+    **dict.fromkeys(("pruned", "stopped"), "was stopped"),
+    **{"failed": "failed", "diverged": "diverged", "skipped": "was skipped"},
+}
 
 TrialState = Literal["pending", "running", "ended"]
 
@@ -37,7 +40,8 @@ class Source(Protocol):
         """How many more trials `next_trial` will give."""
 
     def next_trial(self) -> Trial | None:
-        """A trial that may start at once, or has ended already; None when there is none now."""
+        """A trial that may start when its parent has finished, which has been given before or is in the plan, or that
+        has ended already; None when there is none now."""
 
     def report(self, trial_id: str, epoch: int, value: float) -> bool:
         """Takes a validation mean IoU of a running trial; whether the trial should stop there."""
@@ -131,13 +135,24 @@ class TrialQueue(Searcher):
         if entry is not None:
             return entry
         while self.source is not None and (trial := self.source.next_trial()) is not None:
-            entry = self.entries[trial.trial_id] = Entry(trial, 0.0, "pending")
-            self.pending.append(entry)
+            entry = self._take_up(trial)
+            if entry.state != "pending" or self._parent_outcome(entry) != "finished":
+                continue  # it has been skipped, or its parent has come with it and goes first
             if self._is_free(entry):
                 return entry
             if entry.state == "pending":
                 break
         return None
+
+    def _take_up(self, trial: Trial) -> Entry:
+        """A trial of the source, whose parent has come before it."""
+        entry = self.entries[trial.trial_id] = Entry(trial, 0.0, "pending")
+        self.children[trial.config.parent or ""].append(entry)
+        self.pending.append(entry)
+        outcome = self._parent_outcome(entry)
+        if outcome not in ("finished", None):
+            self._skip(entry, outcome)
+        return entry
 
     def _first(self, alone: bool) -> Entry | None:
         for entry in list(self.pending):
@@ -195,7 +210,7 @@ class TrialQueue(Searcher):
         """Nothing to restore."""
 
     def _path_cost(self, entry: Entry) -> float:
-        """Minus the trial's cost and its costliest child's: a parent goes before everything that waits for it."""
+        """Minus the trial's cost and that of the costliest way behind it: a parent goes before what waits for it."""
         return min(map(self._path_cost, self.children[entry.trial.trial_id]), default=0.0) - entry.cost
 
     def _parent_outcome(self, entry: Entry) -> records.State | None:
@@ -210,6 +225,9 @@ class TrialQueue(Searcher):
         if time.monotonic() < entry.not_before:
             return False
         folder = records.trial_dir(self.out, entry.trial.trial_id)
+        if records.is_archived(folder):
+            self._end(entry, "skipped")
+            return False
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with locked(folder / records.LOCK_FILE, timeout_s=0):
@@ -222,6 +240,9 @@ class TrialQueue(Searcher):
             return False
         if status is not None and status.state in records.FINAL_STATES:
             self._end(entry, status.state)
+            return False
+        if (folder / records.STOP_FILE).exists():
+            self._close(entry, "stopped", "stopped before it had begun")
             return False
         return True
 
@@ -248,8 +269,11 @@ class TrialQueue(Searcher):
         if outcome != "finished":
             for child in self.children[entry.trial.trial_id]:
                 if child.state == "pending":
-                    reason = f"its parent {entry.trial.trial_id} {PAST_TENSE[outcome]}"
-                    self._close(child, "skipped", reason)
+                    self._skip(child, outcome)
+
+    def _skip(self, entry: Entry, outcome: records.State) -> None:
+        reason = f"its parent {entry.trial.config.parent} {PAST_TENSE[outcome]}"
+        self._close(entry, "skipped", reason)
 
     def _close(self, entry: Entry, outcome: records.State, reason: str) -> None:
         """Ends a trial that did not end by itself, and writes that down."""

@@ -21,15 +21,15 @@ def test_of_enough_groups_whole_groups_are_drawn() -> None:
 
 
 def test_of_few_groups_blocks_of_neighbours_are_drawn_within_each_and_the_limit_is_said() -> None:
-    groups = np.array(["a", "b"] * 16)  # 16 images each, in turns: four blocks of four
-    units = units_of(groups, 32)
-    assert (units.df, units.words) == (6, "8 blocks of neighbours among 32 test images")
+    groups = np.array(["a", "b"] * 32)  # 32 images each, in turns: 32^0.4 = 4 blocks of eight
+    units = units_of(groups, 64)
+    assert (units.df, units.words) == (6, "8 blocks of neighbours among 64 test images")
     assert units.limit == "the test images are of 2 groups, so what is said holds for them and not for others"
     weights = unit_weights(units, 200, np.random.default_rng(0))
     for name in "ab":
-        of_group = weights[:, groups == name].reshape(200, 4, 4)
+        of_group = weights[:, groups == name].reshape(200, 4, 8)
         assert (of_group == of_group[..., :1]).all()
-        assert (of_group.sum((1, 2)) == 16).all()
+        assert (of_group.sum((1, 2)) == 32).all()
 
 
 def test_groups_of_one_image_leave_nothing_to_draw() -> None:

@@ -385,6 +385,11 @@ def test_an_out_folder_names_its_studies(builder: Any) -> None:
             {"trials": [{"run": "a", "trial_id": "x", "stage": "trial"}] * 2},
             "trials has x twice",
         ),
+        ({"commands": ["a"], "latest": 1}, "latest is 1; allowed: the place of a command"),
+        (
+            {"trials": [{"run": "a", "trial_id": "x", "stage": "trial", "commands": [1]}]},
+            ", trial 1: a command is 1 of 1",
+        ),
     ],
 )
 def test_a_study_file_that_cannot_be_meant_is_an_error(builder: Any, changes: dict[str, Any], message: str) -> None:
@@ -392,10 +397,8 @@ def test_a_study_file_that_cannot_be_meant_is_an_error(builder: Any, changes: di
     with pytest.raises(RecordError) as caught:
         load(folder)
     path = folder / "study.json"
-    assert (
-        str(caught.value)
-        == f"{path}{'' if message[0] == ',' else ': '}{message}; run the sweep's command again to rewrite it"
-    )
+    remedy = "restore it, or move it away: the study's commands, given again, make it anew"
+    assert str(caught.value) == f"{path}{'' if message[0] == ',' else ': '}{message}; {remedy}"
 
 
 @pytest.mark.parametrize(

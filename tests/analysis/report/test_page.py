@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -265,3 +266,18 @@ def test_paper_has_all_unfolded_and_figures_of_its_width_and_the_screen_gets_its
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     until(page, f"{widest} > 900")
     assert page.evaluate(folded) == 1
+
+
+def test_the_frames_stand_beside_the_page_as_csv_files(builder: Any) -> None:
+    builder.trial([0.2, 0.4], 0.3, arch="fcn8s")
+    builder.trial([0.2], arch="fcn16s", state="failed", reason="=1+1")
+    study = load(builder.write(claims=[{"text": "a claim"}]))
+    write_report(study)
+    data = study.folder / "report" / "data"
+    read = {path.stem: pd.read_csv(path) for path in data.iterdir()}
+    assert {name: len(frame) for name, frame in read.items()} == {
+        "trials": 2, "epochs": 3, "classes": 2, "settings": 1, "judgements": 1
+    }  # fmt: skip
+    assert read["trials"]["test/mean_iou"].tolist()[0] == 0.3
+    assert read["trials"]["reason"].tolist()[1] == "'=1+1"  # a spreadsheet shows it and runs nothing
+    assert set(study.trials.columns) == set(read["trials"].columns)

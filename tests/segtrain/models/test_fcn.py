@@ -6,9 +6,10 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from segtrain.config import Arch
+from segtrain.config import Arch, TrialConfig
 from segtrain.models.encoder_decoder import EncoderDecoder, scaled
 from segtrain.models.fcn import VGG16Encoder, bilinear_kernel, build_fcn, load_vgg16
+from segtrain.models.operations import count_flops
 
 TINY = 0.0625
 PARAMETERS: dict[Arch, int] = {"fcn32s": 134_313_805, "fcn16s": 134_320_474, "fcn8s": 134_323_815}
@@ -89,6 +90,54 @@ def test_learned_upsampling_starts_bilinear(arch: Arch) -> None:
     model = build_fcn(5, SKIPS[arch], TINY)
     assert tuple(model.decoder.upscore2) == SKIPS[arch]
     assert all(torch.equal(u.weight, bilinear_kernel(5, 2)) for u in model.decoder.upscore2.values())
+
+
+@pytest.mark.parametrize("arch", PARAMETERS)
+def test_a_learned_last_upsampling_starts_as_the_fixed_one(arch: Arch) -> None:
+    """At the border too, and all of it has a gradient."""
+    plain, learned = (speaking(build_fcn(5, SKIPS[arch], TINY, upsampling=u)) for u in ("learned_between", "learned"))
+    missing = learned.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert missing == ["decoder.upscore.weight"]
+    logits = learned(random_image(33, 70))
+    torch.testing.assert_close(logits, plain(random_image(33, 70)))
+    logits.square().sum().backward()
+    assert learned.decoder.upscore.weight.grad.abs().min() > 0
+    config = TrialConfig(arch=arch, dataset="roads", init="scratch", width_mult=TINY, upsampling="learned")
+    assert count_flops(config, 5) > count_flops(config.edit(upsampling="fixed"), 5)
+
+
+def test_fixed_upsampling_learns_nowhere() -> None:
+    model = build_fcn(5, SKIPS["fcn8s"], TINY, upsampling="fixed")
+    assert {name for name, p in model.named_parameters() if not p.requires_grad} == {
+        "decoder.upscore2.pool4.weight", "decoder.upscore2.pool3.weight",
+    }  # fmt: skip
+
+
+def test_skips_are_scored_at_their_scale() -> None:
+    scaled_down = speaking(build_fcn(5, SKIPS["fcn8s"], TINY, skip_scale=0.5))
+    by_hand = build_fcn(5, SKIPS["fcn8s"], TINY).eval()
+    by_hand.load_state_dict(scaled_down.state_dict())
+    with torch.no_grad():
+        by_hand.decoder.score_skips["pool4"].weight *= 0.5
+        by_hand.decoder.score_skips["pool3"].weight *= 0.25
+    torch.testing.assert_close(scaled_down(random_image(64, 96)), by_hand(random_image(64, 96)))
+
+
+@pytest.mark.parametrize(("arch", "edge"), [("fcn32s", 1.0), ("fcn16s", 0.75), ("fcn8s", 0.5625)])
+def test_constant_scores_at_the_middle_of_an_edge(arch: Arch, edge: float) -> None:
+    """What the header of fcn.py says of our border, and of the paper's."""
+    decoder = build_fcn(1, SKIPS[arch], TINY).decoder
+    nn.init.ones_(decoder.score.bias)
+    features = {
+        f"pool{level}": torch.zeros(1, 16 * min(level - 2, 2), 256 >> level, 256 >> level) for level in (3, 4, 5)
+    }
+    assert decoder.eval()(features, (256, 256))[0, 0, 0, 128].item() == edge
+    # Pad 100 before the first convolution, five poolings, an unpadded 7x7 one; then the deconvolutions, and the crop.
+    x, strides = torch.ones(1, 1, 16, 16), [2] * len(SKIPS[arch]) + [32 >> len(SKIPS[arch])]
+    for stride in strides:
+        x = F.conv_transpose2d(x, bilinear_kernel(1, stride), stride=stride)
+    crop = {"fcn32s": 19, "fcn16s": 27, "fcn8s": 31}[arch]
+    assert x[0, 0, crop, 250].item() == pytest.approx(0.61, abs=0.001)
 
 
 def test_scores_are_fused_from_deep_to_shallow() -> None:

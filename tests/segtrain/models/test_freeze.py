@@ -109,6 +109,39 @@ def test_a_child_that_trains_its_scores_takes_all_else(build: Build, arch: Arch)
         assert torch.equal(tensor, before[name] if own else state[name]), name
 
 
+@pytest.mark.parametrize(
+    ("parent_arch", "arch", "classes", "new"),
+    [
+        ("fcn32s", "fcn16s", 3, ["decoder.score_skips.pool4", "decoder.upscore2.pool4"]),
+        ("fcn16s", "fcn8s", 3, ["decoder.score_skips.pool3", "decoder.upscore2.pool3"]),
+        ("fcn8s", "fcn32s", 3, []),
+        ("fcn32s", "fcn32s", 4, ["decoder.score"]),  # its weights do not fit, and its bias alone is of no use
+    ],
+)
+def test_a_child_takes_every_layer_that_fits_and_says_which_do_not(
+    build: Build, parent_arch: Arch, arch: Arch, classes: int, new: list[str]
+) -> None:
+    parent, child = build(parent_arch, seed=5, classes=classes), build(arch, classes=3)
+    for tensor in parent.state_dict().values():
+        tensor.add_(1)
+    state, before = parent.state_dict(), copied(child)
+    assert load_parent(child, state, "none", "all") == new
+    for name, tensor in child.state_dict().items():
+        assert torch.equal(tensor, before[name] if name.rpartition(".")[0] in new else state[name]), name
+
+
+def test_what_is_not_trained_has_to_be_among_all_that_fits(build: Build) -> None:
+    narrow = build("fcn16s", width_mult=0.125).state_dict()
+    with pytest.raises(ParentError, match=r"^the parent's weights do not fit: encoder\.features\.0\.bias, "):
+        load_parent(build("fcn16s"), narrow, "encoder", "all")
+    with pytest.raises(
+        ParentError, match=r"^the parent's weights do not fit: decoder\.upscore2\.pool4\.weight are miss"
+    ):
+        load_parent(build("fcn16s"), build("fcn32s").state_dict(), "all_but_score", "all")
+    with pytest.raises(ParentError, match=r"^no layer of the parent has the name and the shapes of one here; start "):
+        load_parent(build("fcn16s"), build("unet").state_dict(), "none", "all")
+
+
 def test_a_child_is_no_part_of_its_parent(build: Build) -> None:
     parent, child = build("unet", seed=5), build("unet")
     load_parent(child, parent.state_dict(), "none")

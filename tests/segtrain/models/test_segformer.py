@@ -68,3 +68,17 @@ def test_stochastic_depth_and_dropout_are_the_papers(images: Noise) -> None:
     x = images(2, 32, 32)
     assert not torch.equal(model.train()(x), model(x))
     assert torch.equal(model.eval()(x), model(x))
+
+
+def test_from_scratch_as_in_the_papers_code() -> None:
+    """What transformers draws for the feed-forward blocks is a tenth of it and less."""
+    library, paper = (dict(build_segformer(3, "b0", start).named_parameters()) for start in ("library", "paper"))
+    feed_forward = "encoder.stages.3.blocks.0.mlp"
+    depthwise = [kernels[f"{feed_forward}.dwconv.dwconv.weight"].std().item() for kernels in (library, paper)]
+    assert depthwise == pytest.approx([0.02, (2 / 9) ** 0.5], rel=0.05)
+    patches = paper["encoder.stages.0.patch_embeddings.proj.weight"]
+    assert patches.std().item() == pytest.approx((2 / (7 * 7 * 32)) ** 0.5, rel=0.1)
+    assert paper[f"{feed_forward}.fc1.weight"].std().item() == pytest.approx(0.02, rel=0.05)
+    assert paper["decoder.head.linear_fuse.weight"].std().item() == pytest.approx((2 / 256) ** 0.5, rel=0.05)
+    # torch's own start is uniform up to 1 / sqrt(fan_in).
+    assert paper["decoder.head.classifier.weight"].std().item() == pytest.approx((1 / (3 * 256)) ** 0.5, rel=0.1)

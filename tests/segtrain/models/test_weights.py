@@ -14,12 +14,15 @@ import torchvision
 from huggingface_hub import constants
 from safetensors.torch import load_file
 from torch import Tensor
+from torchvision.models.segmentation import fcn_resnet50
 from transformers.models.segformer.configuration_segformer import SegformerConfig
 from transformers.models.segformer.modeling_segformer import SegformerForImageClassification
 
-from segtrain.config import WITHOUT_IMAGENET, Arch
+from segtrain.config import WITHOUT_IMAGENET, Arch, TrialConfig
 from segtrain.models import MODELS, weights
 from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.models.fcn_resnet50 import build_fcn_resnet50
+from segtrain.models.resolve import head_note
 from segtrain.models.weights import WeightsError
 
 Build = Callable[..., EncoderDecoder]
@@ -119,6 +122,32 @@ def test_a_folder_that_is_nowhere_and_does_not_come_is_named(
     )
     with pytest.raises(WeightsError, match=f"^{re.escape(before)}.+{re.escape(after)}$"):
         weights.find_or_download("segformer_b0", tmp_path / "data")
+
+
+@torch.no_grad()
+def test_coco_weights_compute_what_torchvisions_network_computes(images: Noise, tmp_path: Path) -> None:
+    """Whole for its own 21 classes, its auxiliary head left out; for others the scores are new, and that is said."""
+    reference = fcn_resnet50(weights=None, weights_backbone=None, num_classes=21, aux_loss=True).eval()
+    state = reference.state_dict()
+    path = write(tmp_path / "weights" / "fcn_resnet50_coco-1167a1af.pth")
+    torch.save(state, path)
+    whole, other = (build_fcn_resnet50(classes).eval() for classes in (21, 3))
+    assert weights.load(whole, "fcn_resnet50", tmp_path, "coco") == []
+    x = images(1, 64, 64)
+    assert torch.equal(whole(x), reference(x)["out"])
+    before = other.decoder.head[4].weight.clone()
+    assert weights.load(other, "fcn_resnet50", tmp_path, "coco") == ["decoder.head.4.weight", "decoder.head.4.bias"]
+    assert torch.equal(other.decoder.head[4].weight, before)
+    assert torch.equal(other.decoder.head[0].weight, reference.classifier[0].weight)
+    config = TrialConfig(arch="fcn_resnet50", dataset="pets", init="coco", freeze="all_but_score")
+    note = "fcn_resnet50: its head was trained on 21 classes, pets has 3: a new one"
+    assert (head_note(config, 3), head_note(config, 21)) == (note, None)
+    # As before a sweep: the hash in the name, and the names of the tensors.
+    with pytest.raises(WeightsError, match=r"its SHA-256 begins with [0-9a-f]{8}, and its name says 1167a1af"):
+        weights.check_hash(path)
+    torch.save({name: tensor for name, tensor in state.items() if name != "classifier.1.weight"}, path)
+    with pytest.raises(WeightsError, match="does not hold the weights that fcn_resnet50 starts from"):
+        weights.check(config, 3, tmp_path)
 
 
 @torch.no_grad()

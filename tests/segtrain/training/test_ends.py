@@ -166,3 +166,31 @@ def test_bad_data_fail_the_trial(
     assert len(caught.value.problems) == 2
     assert (status(folder).state, status(folder).epoch) == ("failed", 0)
     assert status(folder).reason == f"DataError: {caught.value}"
+
+
+def test_a_trial_that_is_told_to_stop_drops_the_epoch_in_hand_and_goes_on_to_the_same_end(
+    tiny: Tiny,
+    folder: Path,
+    tmp_path: Path,
+    roads_root: Path,
+    run_trial: RunTrial,
+    status: ReadStatus,
+) -> None:
+    config = tiny(epochs=3)
+    trial = train(config, folder, roads_root, 1)
+    next(trial)
+    (folder / records.STOP_FILE).write_text("stopped by somebody\n")
+    assert list(trial) == []  # in the second epoch
+    found = status(folder)
+    assert (found.state, found.epoch, found.reason) == ("stopped", 1, "stopped by somebody")
+    assert [line["epoch"] for line in records.read_metrics(folder)] == [1]
+    # Whoever tries to train it finds it stopped, and changes nothing but says so.
+    assert run_trial(config, folder, roads_root) == []
+    assert status(folder).state == "stopped"
+    (folder / records.STOP_FILE).unlink()
+    run_trial(config, folder, roads_root)
+    assert status(folder).state == "finished"
+    undisturbed = records.trial_dir(tmp_path / "whole", config.trial_id)
+    run_trial(config, undisturbed, roads_root)
+    for name in (records.TEST_FILE, records.BEST_FILE):
+        assert (folder / name).read_bytes() == (undisturbed / name).read_bytes()

@@ -39,6 +39,23 @@ def test_a_child_starts_from_its_parents_best_weights(
             assert all(torch.equal(tensor, best[name]) for name, tensor in encoder.items())
 
 
+def test_what_a_child_could_not_take_stays_written_down_when_it_is_resumed(
+    tiny: Tiny, tmp_path: Path, roads_root: Path, run_trial: RunTrial
+) -> None:
+    parent = tiny(epochs=1, arch="fcn32s")
+    run_trial(parent, records.trial_dir(tmp_path, parent.trial_id), roads_root)
+    child = tiny(epochs=2, init="parent", parent=parent.trial_id, take="all")
+    folder = records.trial_dir(tmp_path, child.trial_id)
+    trial = train(child, folder, roads_root, 1)
+    next(trial)
+    trial.close()
+    new = ["decoder.score_skips.pool4", "decoder.upscore2.pool4"]
+    assert records.read_new_layers(folder) == new
+    run_trial(child, folder, roads_root)
+    assert records.read_new_layers(folder) == new
+    assert records.read_new_layers(records.trial_dir(tmp_path, parent.trial_id)) is None
+
+
 def test_a_resumed_child_does_not_need_its_parent(
     tiny: Tiny, tmp_path: Path, roads_root: Path, run_trial: RunTrial
 ) -> None:

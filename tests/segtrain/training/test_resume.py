@@ -16,7 +16,7 @@ from segtrain.training import epoch as epoch_module
 from segtrain.training import evaluation as evaluate_module
 from segtrain.training import trial as trial_module
 from segtrain.training.epoch import train_one_epoch
-from segtrain.training.objective.optimizer import UncompiledAdamW
+from segtrain.training.objective.optimizer import FusedAdamW
 from segtrain.training.run import start_or_resume
 from segtrain.training.trial import train
 
@@ -101,7 +101,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int, *
 
 KILLS: dict[str, tuple[Any, str, int, bool, int]] = {  # owner, name, call, after it, epochs finished by then
     "before the first epoch": (trial_module, "train_one_epoch", 1, False, 0),
-    "within an epoch": (UncompiledAdamW, "step", 9, True, 2),  # 4 steps an epoch
+    "within an epoch": (FusedAdamW, "step", 9, True, 2),  # 4 steps an epoch
     "between the best weights and the line": (checkpoint, "save_best", 1, True, 1),
     "before the line of a second epoch": (records, "append_metrics", 2, False, 1),
     "between the line and last.pt": (checkpoint, "save_last", 3, False, 2),

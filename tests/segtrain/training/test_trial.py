@@ -61,8 +61,8 @@ def test_the_folder_of_a_finished_trial(
 def test_a_line_of_metrics(tiny: Tiny, folder: Path, roads_root: Path, run_trial: RunTrial) -> None:
     config = tiny(epochs=3, lr=0.004, lr_gamma=0.5)
     lines = run_trial(config, folder, roads_root)
-    keys = {"epoch", "train/loss", "val/loss", "val/mean_iou", "val/iou", "lr", "epoch_s", "images_per_s",
-            "peak_memory_bytes"}  # fmt: skip
+    keys = {"epoch", "train/loss", "train/mean_iou", "val/loss", "val/mean_iou", "val/iou", "lr", "epoch_s",
+            "images_per_s", "peak_memory_bytes"}  # fmt: skip
     assert [set(line) for line in lines] == [keys] * 3
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     assert [line["lr"] for line in lines] == pytest.approx([0.004, 0.002, 0.001])
@@ -115,7 +115,7 @@ def test_validation_comes_every_few_epochs_and_at_the_last(
     tiny: Tiny, folder: Path, roads_root: Path, epochs: int, val_every: int, validated: list[int], run_trial: RunTrial
 ) -> None:
     lines = run_trial(tiny(epochs=epochs, val_every=val_every), folder, roads_root)
-    for key in ("val/loss", "val/mean_iou", "val/iou"):
+    for key in ("train/mean_iou", "val/loss", "val/mean_iou", "val/iou"):
         assert [line["epoch"] for line in lines if key in line] == validated
 
 
@@ -216,7 +216,7 @@ def test_drawing_test_curves_changes_no_number(
 # The loss of an epoch
 
 
-def test_the_training_loss_is_the_mean_over_the_pixels_that_count(
+def test_the_training_scores_are_means_over_the_pixels_that_count(
     tiny: Tiny, folder: Path, tmp_path: Path, write_roads: Callable[..., Path]
 ) -> None:
     """Scores that are their biases alone, and a step too small to move them: every pixel of class c costs
@@ -237,7 +237,12 @@ def test_the_training_loss_is_the_mean_over_the_pixels_that_count(
     expected = costs[counted].double().mean().item()
     of_images = np.mean([costs[image[image != IGNORE]].mean().item() for image in labels if (image != IGNORE).any()])
     assert abs(of_images - expected) > 1e-3, "the mean over images has to be another number"
-    assert train_one_epoch(run, 1)["train/loss"] == pytest.approx(expected, rel=1e-5)
+    found = train_one_epoch(run, 1)
+    assert found["train/loss"] == pytest.approx(expected, rel=1e-5)
+    # The last class is predicted everywhere, so its IoU is its share, and that of every other class is 0.
+    classes = {*counted.tolist(), K - 1}
+    share = (counted == K - 1).double().mean().item()
+    assert found["train/mean_iou"] == pytest.approx(share / len(classes))
 
 
 def test_the_gradient_of_a_batch_is_that_of_its_mean_pixel(tiny: Tiny, folder: Path, roads_root: Path) -> None:
@@ -248,6 +253,19 @@ def test_the_gradient_of_a_batch_is_that_of_its_mean_pixel(tiny: Tiny, folder: P
     share = torch.bincount(labels.flatten(), minlength=K) / labels.numel()
     bias = run.model.decoder.score_skips["pool4"].bias
     torch.testing.assert_close(bias.grad.cpu(), 1 / K - share, rtol=1e-4, atol=1e-6)
+
+
+def test_a_summed_loss_steps_as_a_mean_at_a_rate_that_is_pixels_times_higher(
+    tiny: Tiny, tmp_path: Path, roads_root: Path, run_trial: RunTrial
+) -> None:
+    """And it is recorded as a mean all the same."""
+    recipe = {"optimizer": "sgd", "weight_decay": 0.0, "batch_size": 7, "epochs": 1}
+    mean, summed = tiny(lr=0.5, **recipe), tiny(lr=0.5 / (7 * 32 * 48), reduction="sum", **recipe)
+    lines = [run_trial(config, tmp_path / name, roads_root) for config, name in ((mean, "mean"), (summed, "sum"))]
+    assert lines[1][0]["train/loss"] == pytest.approx(lines[0][0]["train/loss"], rel=1e-5)
+    ours, theirs = (checkpoint.load_best(tmp_path / name) for name in ("sum", "mean"))
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], rtol=1e-3, atol=1e-6)
 
 
 def test_images_that_are_ignored_wholly_train_nothing(

@@ -98,17 +98,18 @@ class SweepTable(Callback):
         row = self._row(trial)
         if OUTCOME in result:
             return
-        val = result.get(records.VAL_MEAN_IOU)
+        val, val_iou = result.get(records.VAL_MEAN_IOU), result.get(records.VAL_IOU)
+        if val is not None and (row.val_mean_iou is None or val > row.val_mean_iou):
+            self.totals.change(row, val_mean_iou=val, val_iou=val_iou)
         self.totals.change(
             row,
             epoch=result[records.EPOCH],
             images_per_s=result[records.IMAGES_PER_S],
             flops_per_s=row.epoch_flops / max(result[records.EPOCH_S], SHORTEST_S),
-            val_mean_iou=row.val_mean_iou if val is None else max(val, row.val_mean_iou or 0.0),
         )
         self._line(
             row,
-            f"epoch {row.epoch}/{row.planned.trial.config.epochs}  val mIoU {percent(val)}  "
+            f"epoch {row.epoch}/{row.planned.trial.config.epochs}  val mIoU {percent(val, val_iou)}  "
             f"{row.images_per_s:.0f} images/s  ETA {duration(self.eta_s())}",
         )
 
@@ -193,7 +194,7 @@ class SweepTable(Callback):
                 Text(printable(row.planned.trial.run_name)),
                 row.state,
                 f"{row.epoch}/{row.planned.trial.config.epochs}",
-                percent(row.val_mean_iou),
+                percent(row.val_mean_iou, row.val_iou),
                 "" if row.images_per_s is None else f"{row.images_per_s:.0f}",
             )
         if len(shown) < len(self.rows):

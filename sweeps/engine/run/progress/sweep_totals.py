@@ -1,6 +1,7 @@
 """The rows of the live table, and sums over them that are kept as they change."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ class Row:
     state: str
     epoch: int
     val_mean_iou: float | None = None  # the best so far
+    val_iou: Sequence[float | None] | None = None  # of each class, there
     images_per_s: float | None = None
     flops_per_s: float | None = None
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,6 +256,8 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
                 "such as sqlite:///search.db, or leave it out for a journal under --out"
             ) from None
     path = folder / JOURNAL_FILE
+    if path.is_symlink():  # of a folder that came from elsewhere it may lead anywhere, and it is written to
+        raise SearchError(f"{path} is a link to {os.readlink(path)!r}; put the file itself there, or remove the link")
     # Of a process that was killed: half a line, to which the next one would be glued, and a lock.
     if path.exists():
         whole = records.read_bytes(path)

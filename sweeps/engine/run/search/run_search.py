@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
 
+from analysis.read.search_history import sound_cells
 from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.found import write_found
@@ -18,10 +19,11 @@ from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import PlannedTrial, check_search_data, find_changed, make_plan
+from sweeps.engine.plan.actions import PlannedTrial, check_search_data, check_study_folder, find_changed, make_plan
 from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
+from sweeps.engine.plan.study_file import write_study
 from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.search.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
@@ -46,6 +48,7 @@ def run_search(
     preflight.check_recipes(trial.config for trial in trials)
     epoch_flops = preflight.check_data([trial.config for trial in trials], options.data_root)
     folder = records.study_dir(options.out, search.study.name)
+    check_study_folder(folder)  # raises, where nothing can be added to it
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / LOCK_FILE, timeout=0, fallback_to_soft=False):
@@ -121,12 +124,14 @@ class Results:
     def write(self) -> None:
         begin = time.monotonic()
         asked = [trial for searched in self.studies.cells for trial, _ in self.studies.trials(searched)]
-        described = self.search.study.describe([*self.parents, *asked], self.options.command)
-        records.write_json(self.folder / records.STUDY_FILE, described)
+        write_study(self.search.study, [*self.parents, *asked], [], self.options)
         cells = [self._describe(searched) for searched in self.studies.cells]
+        names = {cell["name"] for cell in cells}
+        others = [cell for cell in sound_cells(self.folder) if cell["name"] not in names]  # of other commands
         search = {**self.search.describe(), "tries": list(self.search.tries), "trials": self.search.trials}
-        records.write_json(self.folder / records.SEARCH_FILE, {**search, "cells": cells})
-        write_found(self.folder, [cell["best"] for cell in cells if cell["best"] is not None])
+        records.write_json(self.folder / records.SEARCH_FILE, {**search, "cells": [*cells, *others]})
+        # Of two that have one architecture and freeze, a study takes the rates of the last.
+        write_found(self.folder, [cell["best"] for cell in (*others, *cells) if cell["best"] is not None])
         now = time.monotonic()
         self.next_write = now + max(WRITE_EVERY_S, (now - begin) / WRITE_SHARE)
 
@@ -182,9 +187,9 @@ class Results:
             found, scores = "none", ""
             if best is not None:
                 trial, frozen = best
-                test = records.read_test_scores(records.trial_dir(self.options.out, trial.trial_id)).mean_iou
+                test = records.read_test_scores(records.trial_dir(self.options.out, trial.trial_id))
                 found = ", ".join(f"{name} {value:.3g}" for name, value in frozen.params.items())
-                scores = f"{percent(frozen.value)} / {percent(test)}"
+                scores = f"{percent(frozen.value)} / {percent(test.mean_iou, test.iou)}"
             spent = f"{epochs} of {len(trials) * searched.cell.config.epochs}"
             table.add_row(searched.cell.name, found, scores, " / ".join(counts), spent)
         console.print(table)

@@ -14,6 +14,7 @@ from segtrain.config import TrialConfig
 from segtrain.machine.array_store import cache_root
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.training import run as run_module
+from segtrain.training.epoch import train_one_epoch
 from segtrain.training.inputs import features as features_module
 from segtrain.training.run import Run, start_or_resume
 from segtrain.training.trial import train
@@ -150,3 +151,16 @@ def test_a_kill_while_they_are_made_leaves_none_and_changes_nothing(
     status = records.read_status(tmp_path / "killed")
     assert status is not None
     assert status.state == "finished"
+
+
+def test_an_encoder_that_goes_on_collecting_statistics_is_run_anew_each_time(start: Callable[..., Run]) -> None:
+    """Its parameters stay, its running statistics do not: as with gradients taken away under model.train()."""
+    run = start(arch="unet", frozen_norm="collecting")
+    before = {name: tensor.clone() for name, tensor in run.model.encoder.state_dict().items()}
+    assert stored() == set()
+    train_one_epoch(run, 1)
+    after = run.model.encoder.state_dict()
+    changed = {name for name in before if not torch.equal(after[name], before[name])}
+    kept = ("running_mean", "running_var", "num_batches_tracked")
+    statistics = {name for name in before if name.rpartition(".")[2] in kept}
+    assert changed == statistics != set()

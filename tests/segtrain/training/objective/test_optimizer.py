@@ -53,6 +53,25 @@ def test_the_steps_are_adamws_with_amsgrad(tiny: Callable[..., TrialConfig]) -> 
     torch.testing.assert_close(ours.bias, reference.bias)
 
 
+def test_the_steps_are_the_same_whichever_way_a_weight_lies_in_memory(tiny: Callable[..., TrialConfig]) -> None:
+    """And its gradient: torch's fused kernel goes through each as it lies."""
+    found = []
+    for memory_format, fused in ((torch.contiguous_format, False), (torch.channels_last, True)):
+        torch.manual_seed(0)
+        layer = torch.nn.Conv2d(3, 4, (3, 5)).to(memory_format=memory_format)
+        if fused:
+            optimizer = build_optimizer(tiny(lr=0.1, weight_decay=0.3), layer)
+        else:
+            optimizer = AdamW(layer.parameters(), lr=0.1, weight_decay=0.3, amsgrad=True, fused=False)
+        images = torch.randn(2, 3, 6, 7, generator=torch.Generator().manual_seed(1)).to(memory_format=memory_format)
+        for scale in (10.0, 1.0, 0.1):
+            optimizer.zero_grad()
+            (layer(images).square().sum() * scale).backward()
+            optimizer.step()
+        found.append(layer.weight.detach())
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize(
     ("edits", "schedule"),
     [
@@ -157,6 +176,39 @@ def test_what_is_wrong_with_an_optimizer_of_ones_own_is_said(
     with pytest.raises(CodeError) as raised:
         build_optimizer(tiny(optimizer=f"my_optimizers:{function}"), linear())
     assert sentence in str(raised.value)
+
+
+def test_biases_learn_at_their_own_rate_and_do_not_decay(tiny: Callable[..., TrialConfig]) -> None:
+    """As Caffe has it: by torch's SGD over two groups."""
+    config = tiny(optimizer="sgd", lr=0.1, weight_decay=0.5, bias_lr_factor=2.0, bias_decay=False)
+    ours, reference = build_model(config, 13), build_model(config, 13)
+    reference.load_state_dict(ours.state_dict())
+    named = [*reference.named_parameters()]
+    weights, biases = ([p for name, p in named if name.endswith("bias") == is_bias] for is_bias in (False, True))
+    torchs = SGD([{"params": weights}, {"params": biases, "lr": 0.2, "weight_decay": 0.0}], 0.1, 0.9, weight_decay=0.5)
+    optimizer = build_optimizer(config, ours)
+    set_learning_rate(optimizer, 0.1)
+    for model, steps in ((ours, optimizer), (reference, torchs)):
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        for _ in range(2):
+            steps.step()
+    for (name, ours_now), (_, theirs) in zip(ours.named_parameters(), reference.named_parameters(), strict=True):
+        torch.testing.assert_close(ours_now, theirs, msg=name)
+
+
+def test_factors_of_encoder_and_biases_multiply(tiny: Callable[..., TrialConfig]) -> None:
+    config = tiny(encoder_lr_factor=0.1, bias_lr_factor=2.0)
+    optimizer = build_optimizer(config, build_model(config, 13))
+    set_learning_rate(optimizer, 1.0)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.2, 1.0, 2.0]
+    # Without a factor for biases there are two groups, as there have always been: old checkpoints have them.
+    config = tiny(encoder_lr_factor=0.1)
+    assert len(build_optimizer(config, build_model(config, 13)).param_groups) == 2
+    config = tiny(bias_decay=False)
+    groups = build_optimizer(config, build_model(config, 13)).param_groups
+    decays = [(group["params"][0].ndim, group["weight_decay"]) for group in groups]
+    assert decays == [(4, 0.01), (1, 0.0), (4, 0.01), (1, 0.0)]
 
 
 def test_frozen_parameters_have_no_state(tiny: Callable[..., TrialConfig]) -> None:

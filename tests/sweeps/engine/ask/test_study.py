@@ -135,6 +135,112 @@ def test_a_field_is_set_by_variants_or_is_an_axis() -> None:
         variants(axes={"lr": (0.1,)})
 
 
+LADDER = {
+    "32s": {"arch": "fcn32s"},
+    "16s": {"arch": "fcn16s", "from": "32s", "take": "all"},
+    "8s": {"arch": "fcn8s", "from": "16s", "take": "all", "weight_decay": 0.5},
+}
+
+
+def test_variants_start_from_each_other_at_the_same_values_of_the_axes() -> None:
+    """Named before the one that it starts from, a variant stands behind it all the same."""
+    ladder = study(variants=dict(reversed(LADDER.items())), axes={"lr": (0.1, 0.01), "seed": (0, 1)})
+    trials = ladder.expand()
+    assert [t.run_name for t in trials[:4]] == ["32s-lr0.1", "16s-lr0.1", "8s-lr0.1", "32s-lr0.1-s1"]
+    assert len(trials) == 12
+    for trial in trials:
+        ancestors = [(a.variant, a.config.lr, a.config.seed) for a in trial.ancestors]
+        names = {"32s": [], "16s": ["32s"], "8s": ["32s", "16s"]}[str(trial.variant)]
+        assert ancestors == [(name, trial.config.lr, trial.config.seed) for name in names]
+        assert trial.config.parent == (trial.start.trial_id if trial.start else None)
+        assert trial.config.take == ("encoder" if trial.variant == "32s" else "all")
+    # Another beginning, and all that hangs on it is another trial.
+    other = study(variants={**LADDER, "32s": {"arch": "fcn32s", "epochs": 3}}, axes={"lr": (0.1,)}).expand()
+    assert {t.trial_id for t in other}.isdisjoint(t.trial_id for t in trials)
+
+
+def test_what_starts_from_a_variant_is_seeded_with_it_and_a_pretraining_is_not() -> None:
+    *_, last = study(variants=LADDER, axes={}, pretrain={"epochs": 3}).expand()
+    first, *rest = last.at_seed(4).ancestors
+    assert (first.stage, first.config.seed) == ("pretrain", 0)
+    assert [trial.config.seed for trial in rest] == [4, 4]
+    assert last.at_seed(4).config.parent == rest[-1].trial_id
+    assert rest[0].config.parent == first.trial_id
+    assert last.at_seed(0) == last
+
+
+def test_pretrainings_follow_each_other() -> None:
+    row = study(axes={}, pretrain=[{"dataset": "streets", "epochs": 3}, {"dataset": "scenes_source"}])
+    trials = row.expand()
+    assert [(t.stage, t.config.dataset) for t in trials] == [
+        ("pretrain", "streets"), ("pretrain", "scenes_source"), ("trial", "scenes"),
+    ]  # fmt: skip
+    assert [t.config.parent for t in trials] == [None, trials[0].trial_id, trials[1].trial_id]
+    assert trials[0].run_name == "pretrain-streets-fcn8s-unfreeze-lr0.001"
+    assert study(axes={}).edit({}, ["streets", "scenes_source"]).expand()[1].config.take == "encoder"
+
+
+def test_a_pretraining_from_the_command_line_stands_in_for_weights_that_are_not_there() -> None:
+    grid = study(base=TrialConfig(arch="fcn8s", dataset="scenes"), axes={"freeze": ("encoder", "none")})
+    with pytest.raises(ConfigError, match=r"^freeze is 'encoder' and init is 'scratch'; .*: --pretrain DATASET"):
+        grid.edit({"init": ("scratch",)})
+    first, *others = grid.edit({"init": ("scratch",)}, ["scenes_source"]).expand()
+    assert (first.config.init, first.config.freeze) == ("scratch", "none")
+    assert [t.config.freeze for t in others] == ["encoder", "none"]
+
+
+def test_an_axis_of_what_is_taken_is_none_for_what_begins() -> None:
+    trials = study(variants=LADDER | {"16s": {"arch": "fcn16s", "from": "32s"}, "8s": {"arch": "fcn8s"}},
+                   axes={"take": ("encoder", "all")}).expand()  # fmt: skip
+    assert [(t.variant, t.config.take) for t in trials] == [
+        ("32s", "encoder"), ("16s", "encoder"), ("16s", "all"), ("8s", "encoder"),
+    ]  # fmt: skip
+
+
+def test_the_stages_are_told_in_a_plain_form() -> None:
+    assert study(variants=LADDER, axes={}, pretrain={"epochs": 3}).describe([], "")["stages"] == [
+        {"name": "pretraining", "stage": "pretrain", "from": None, "edit": {"epochs": 3}},
+        {"name": "32s", "stage": "trial", "from": "pretraining", "edit": {"arch": "fcn32s"}},
+        {"name": "16s", "stage": "trial", "from": "32s", "edit": {"arch": "fcn16s", "take": "all"}},
+        {"name": "8s", "stage": "trial", "from": "16s", "edit": {"arch": "fcn8s", "take": "all", "weight_decay": 0.5}},
+    ]
+    row = study(pretrain=[{"dataset": "streets"}, {"epochs": 2}]).describe([], "")["stages"]
+    assert [(stage["name"], stage["from"]) for stage in row] == [
+        ("pretraining 1", None), ("pretraining 2", "pretraining 1"), (None, "pretraining 2"),
+    ]  # fmt: skip
+    assert [s["from"] for s in variants().describe([], "")["stages"]] == [None, None, "pretraining", "pretraining"]
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        (
+            {"32s": {"from": "8s"}},
+            "the variants start from each other in a circle, 32s from 8s from 16s from 32s; let one of them begin",
+        ),
+        (
+            {"32s": {"from": "32s"}},
+            "the variants start from each other in a circle, 32s from 32s; let one of them begin",
+        ),
+        (
+            {"8s": {"from": "16"}},
+            "variant '8s' is from '16', which is no variant of this study; did you mean 16s? allowed: 32s, 16s, 8s",
+        ),
+        ({"8s": {"from": "16s", "init": "scratch"}}, "variant '8s' is from '16s' and sets init=scratch; leave one of"),
+        ({"8s": {"take": "all"}}, "take is 'all' and init is 'scratch'; it says what is taken of a parent trial"),
+    ],
+)
+def test_a_graph_of_stages_that_is_none(edits: dict[str, dict[str, object]], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
+        study(variants=LADDER | edits, axes={})
+
+
+def test_init_is_no_axis_where_variants_start_from_each_other() -> None:
+    message = "init cannot be an axis of a study whose variants start from each other; give it a single value"
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        study(variants=LADDER, axes={"init": ("scratch", "imagenet")})
+
+
 def test_claims_are_described_as_the_report_reads_them() -> None:
     same = Claim("A is as good as B", {"variant": "new"}, {"variant": "slow"}, "a paper", margin=0.01)
     more = Claim("more", {"arch": "a"}, {"arch": "b"}, "a paper", gain=("freeze", "encoder", "none"), published=(2, 1))

@@ -3,7 +3,7 @@
 import pytest
 
 from segtrain.config import TrialConfig
-from sweeps.engine.plan.cost import epoch_flops, makespan
+from sweeps.engine.plan.cost import epoch_flops, makespan, percent
 from sweeps.engine.plan.preview import feature_note
 
 CONFIG = TrialConfig(arch="fcn32s", dataset="scenes", init="scratch", image_height=64, image_width=64, epochs=4)
@@ -68,3 +68,11 @@ def test_the_plan_tells_of_frozen_encoders_that_see_random_views() -> None:
         "The frozen encoder of 1 trial sees other random views in every epoch: its features are computed anew each "
         "time, where without augmentation they would be kept."
     )
+
+
+def test_a_mean_over_fewer_classes_than_there_are_is_marked() -> None:
+    """One stray pixel of a class that is nowhere in the truth: 12 IoUs of 0.8, and a thirteenth of 0."""
+    assert percent(0.8, [0.8] * 12 + [None]) == "80.00 (12 of 13)"
+    assert percent(0.8, [0.8] * 12 + [float("nan")]) == "80.00 (12 of 13)"
+    assert percent(12 * 0.8 / 13, [0.8] * 12 + [0.0]) == "73.85"
+    assert (percent(0.8), percent(None, [None])) == ("80.00", "-")

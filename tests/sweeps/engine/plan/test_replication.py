@@ -22,7 +22,7 @@ from tests.sweeps.harness import SCORES
 STUDY = Study(
     name="grid",
     title="A grid",
-    base=TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=1),
+    base=TrialConfig(arch="fcn8s", dataset="scenes", epochs=1),
     axes={"arch": ("fcn32s", "fcn8s"), "freeze": ("encoder", "none"), "lr": (1e-3, 1e-4)},
     claims=(
         Claim("8s is better", {"arch": "fcn8s", "freeze": "none"}, {"arch": "fcn32s", "freeze": "none"}, "here"),
@@ -100,7 +100,7 @@ def test_the_winners_of_one_seed_are_compared_on_others(tmp_path: Path) -> None:
         ("fcn8s", "none", 1e-3),
     ]
     assert of_stage(found, "trial") == [(*winner, seed) for seed in (1, 2, 3) for winner in winners]
-    assert found.looks == [Look(3, 0.8)]
+    assert found.looks == [Look(3, 0.9)]
     assert {trial.run_name for trial in found.trials if trial.config.seed == 2} >= {"fcn8s-unfreeze-lr0.001-s2"}
 
 
@@ -113,7 +113,7 @@ def test_what_an_undecided_claim_does_not_need_gets_no_further_seeds(tmp_path: P
     assert seeds == {("fcn32s", "encoder"): 3, ("fcn32s", "none"): 3, ("fcn8s", "encoder"): 8, ("fcn8s", "none"): 8}
     assert found.looks == [Look(3, 3 / 8), Look(5, 2 / 8), Look(8, 3 / 8)]
     described = records.read_json(tmp_path / "studies/grid/study.json")
-    assert described["looks"][0] == {"seeds": 3, "share": 0.375}
+    assert described["looks"][0] == {"seeds": 3, "share": 0.375, "command": 0}
     assert len(described["trials"]) == 8 + 4 * 3 + 2 * 5
 
 
@@ -129,6 +129,32 @@ def test_killed_anywhere_the_same_command_goes_on_to_the_same_trials(tmp_path: P
     assert files[0].read_bytes() == files[1].read_bytes()
     # Once more, there is nothing to do.
     assert start(STUDY, how).over
+
+
+LADDER = Study(
+    name="ladder",
+    title="A ladder",
+    base=TrialConfig(arch="fcn8s", dataset="scenes", epochs=1),
+    axes={"lr": (1e-3, 1e-4)},
+    variants={"first": {"arch": "fcn32s"}, "second": {"arch": "fcn8s", "from": "first", "take": "all"}},
+    claims=(Claim("8s is better", {"variant": "second"}, {"variant": "first"}, "here"),),
+)
+
+
+def test_stages_are_tuned_as_ways_and_each_fresh_seed_goes_its_whole_way(tmp_path: Path) -> None:
+    """The best way to the second stage is at the higher rate, which the first stage alone does not choose: its trial
+    at that rate is trained again for every seed, to give weights, and is not compared."""
+    found = run(LADDER, options(tmp_path, Replicates(2)))
+    assert [point[::2] for point in of_stage(found, "tune")] == [
+        ("fcn32s", 1e-3), ("fcn32s", 1e-4), ("fcn8s", 1e-3), ("fcn8s", 1e-4),
+    ]  # fmt: skip
+    winners = [("fcn32s", "none", 1e-4), ("fcn8s", "none", 1e-3)]
+    assert of_stage(found, "trial") == [(*winner, seed) for seed in (1, 2) for winner in winners]
+    assert of_stage(found, "pretrain") == [("fcn32s", "none", 1e-3, 1), ("fcn32s", "none", 1e-3, 2)]
+    ids = [trial.trial_id for trial in found.trials]
+    assert all(ids.index(t.config.parent) < ids.index(t.trial_id) for t in found.trials if t.config.parent)
+    again = start(LADDER, options(tmp_path, Replicates(2)))
+    assert (again.over, [trial.trial_id for trial in again.trials]) == (True, ids)
 
 
 def test_a_study_without_rates_to_choose_from_begins_at_its_own_seed(tmp_path: Path) -> None:
@@ -166,14 +192,14 @@ def test_looks_survive_commands_and_one_with_more_seeds_is_one_more(tmp_path: Pa
     trials = STUDY.expand()
     write_study(STUDY, trials, counted([], 3), how)
     write_study(STUDY, trials, [], how)
-    assert read_looks(STUDY, trials, how) == [Look(3, 0.8)]
+    assert read_looks(STUDY, trials, how) == [Look(3, 0.9)]
     write_study(STUDY, trials, counted(read_looks(STUDY, trials, how), 3), how)
-    assert read_looks(STUDY, trials, how) == [Look(3, 0.8)]
+    assert read_looks(STUDY, trials, how) == [Look(3, 0.9)]
     write_study(STUDY, trials, counted(read_looks(STUDY, trials, how), 10), how)
-    assert read_looks(STUDY, trials, how) == [Look(3, 0.8), Look(10, pytest.approx(0.1))]
+    assert read_looks(STUDY, trials, how) == [Look(3, 0.9), Look(10, pytest.approx(0.05))]
     # A look that another command took meanwhile is not lost to one that began before.
     write_study(STUDY, trials, [Look(5, 0.1)], how)
-    assert read_looks(STUDY, trials, how) == [Look(3, 0.8), Look(10, pytest.approx(0.1))]
+    assert read_looks(STUDY, trials, how) == [Look(3, 0.9), Look(10, pytest.approx(0.05))]
     # Another question: none of its settings has been looked at.
     other = STUDY.edit({"epochs": (2,)})
     assert read_looks(other, other.expand(), how) == []
@@ -187,9 +213,10 @@ def test_an_old_study_file_without_looks_was_looked_at_once(tmp_path: Path) -> N
     old = records.read_json(path)
     del old["looks"]
     records.write_json(path, old)
-    assert read_looks(study, study.expand(), how) == [Look(3, 0.8)]
+    assert read_looks(study, study.expand(), how) == [Look(3, 0.9)]
     records.write_json(path, {**old, "looks": [{"seeds": 3, "share": 7}]})
-    assert read_looks(study, study.expand(), how) == []
+    with pytest.raises(records.RecordError, match=r"study\.json: a look is \{'seeds': 3, 'share': 7\}; allowed: .*"):
+        read_looks(study, study.expand(), how)
 
 
 def test_looks_taken_by_hand_leave_less_for_those_that_are_planned(tmp_path: Path) -> None:
@@ -198,7 +225,7 @@ def test_looks_taken_by_hand_leave_less_for_those_that_are_planned(tmp_path: Pat
     trials = study.edit({"seed": (0, 1, 2)}).expand()
     write_study(study, trials, counted([], 3), by_hand)
     found = run(study, options(tmp_path, Replicates(8, until_decided=True)))
-    assert found.looks == [Look(3, 0.8), *[Look(5, pytest.approx(0.2))] * (len(found.looks) > 1)]
+    assert found.looks == [Look(3, 0.9), *[Look(5, pytest.approx(0.1))] * (len(found.looks) > 1)]
 
 
 def test_a_look_with_more_seeds_lends_its_share_to_no_earlier_one(tmp_path: Path) -> None:

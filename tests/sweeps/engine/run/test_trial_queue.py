@@ -87,6 +87,69 @@ def test_children_of_a_parent_that_did_not_finish_are_skipped_with_the_reason(
         assert (status.state, status.reason) == ("skipped", f"its parent {PARENT.trial_id} {said}")
 
 
+GRANDCHILD = Trial(BASE.edit(init="parent", parent=CHILDREN[1].trial_id, lr=0.1), "grandchild", "trial")
+
+
+def test_all_that_hangs_on_a_stage_that_failed_is_skipped(tmp_path: Path) -> None:
+    trials = [GRANDCHILD, CHILDREN[1], PARENT]
+    queue = TrialQueue(make_plan(trials, tmp_path), dict.fromkeys((t.trial_id for t in trials), 1.0), tmp_path,
+                       lambda: 4, lambda trial: {"name": trial.run_name})  # fmt: skip
+    assert suggested(queue, "a", "b") == ["parent", None]
+    end(queue, "a", PARENT, "failed")
+    assert suggested(queue, "b") == [Searcher.FINISHED]
+    reasons = {t.run_name: records.read_status(records.trial_dir(tmp_path, t.trial_id)).reason for t in trials[:2]}  # type: ignore[union-attr]
+    assert reasons == {
+        "fcn8s": f"its parent {PARENT.trial_id} failed",
+        "grandchild": f"its parent {CHILDREN[1].trial_id} was skipped",
+    }
+
+
+class Given:
+    """A source that gives trials in their order, and is told how they ended."""
+
+    def __init__(self, trials: list[Trial]) -> None:
+        self.trials, self.told = trials, list[tuple[str, records.State]]()
+
+    @property
+    def unasked(self) -> int:
+        return len(self.trials)
+
+    def next_trial(self) -> Trial | None:
+        return self.trials.pop(0) if self.trials else None
+
+    def report(self, trial_id: str, epoch: int, value: float) -> bool:
+        return False
+
+    def prune(self, trial_id: str) -> None:
+        raise AssertionError
+
+    def ended(self, trial: Trial, outcome: records.State) -> None:
+        self.told.append((trial.run_name, outcome))
+
+
+@pytest.mark.parametrize(
+    ("state", "then", "told"),
+    [
+        ("finished", ["fcn8s", None], [("parent", "finished")]),
+        ("diverged", [Searcher.FINISHED], [("parent", "diverged"), ("fcn8s", "skipped"), ("grandchild", "skipped")]),
+    ],
+)
+def test_children_that_a_source_gives_wait_for_parents_that_it_gave(
+    tmp_path: Path, state: records.State, then: list[Any], told: list[Any]
+) -> None:
+    source = Given([PARENT, CHILDREN[1], GRANDCHILD, ORPHAN])
+    queue = TrialQueue([], {}, tmp_path, lambda: 4, lambda trial: {"name": trial.run_name}, source)
+    assert suggested(queue, "a", "b", "c") == ["parent", "orphan", None]
+    end(queue, "b", ORPHAN)
+    end(queue, "a", PARENT, state)
+    assert suggested(queue, *"xy"[: len(then)]) == then
+    assert source.told == [("orphan", "finished"), *told]
+    # What comes later, from a parent that has failed, is not begun at all.
+    source.trials.append(Trial(GRANDCHILD.config.edit(seed=9), "late", "trial"))
+    assert suggested(queue, "z") == [None if state == "finished" else Searcher.FINISHED]
+    assert (("late", "skipped") in source.told) == (state != "finished")
+
+
 def test_a_trial_whose_process_dies_is_tried_again_and_then_failed(tmp_path: Path) -> None:
     queue = make_queue(tmp_path, trials=[ORPHAN])
     for death in range(MAX_DEATHS):

@@ -339,6 +339,14 @@ def test_a_damaged_line_of_the_journal_is_said(
         opened(search())
 
 
+def test_a_journal_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    elsewhere, journal = tmp_path / "elsewhere.journal", tmp_path / "optuna.journal"
+    journal.symlink_to(elsewhere)
+    with pytest.raises(SearchError, match=re.escape(f"{journal} is a link to {str(elsewhere)!r}; put the file itself")):
+        open_storage(None, tmp_path)
+    assert not elsewhere.exists()
+
+
 def test_what_is_no_number_in_the_journal_is_said(opened: Callable[..., OptunaStudies], tmp_path: Path) -> None:
     run(opened(search()), 2)
     path = tmp_path / "a" / "optuna.journal"

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segtrain.use import windows
-from segtrain.use.windows import resized, starts, through_windows
+from segtrain.training.inference import windows
+from segtrain.training.inference.geometry import starts
+from segtrain.training.inference.windows import resized, through_windows
 
 
 @pytest.mark.parametrize(

@@ -12,19 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segtrain.training.inference.geometry import starts
+
 Network = Callable[[npt.NDArray[np.uint8]], Tensor]
 """(N, h, w, 3) uint8 RGB -> (N, K, h, w) probabilities."""
 
 WINDOWS_AT_ONCE = 8
 BAND_VALUES = 2**24
 """Of the probabilities that are enlarged at a time."""
-
-
-def starts(length: int, window: int) -> list[int]:
-    """Where the windows along a side of `length` pixels begin: evenly, from edge to edge, and neighbours share at least
-    half of their pixels. `window` is at most `length`."""
-    count = 1 + -(-2 * (length - window) // window)
-    return [int(start) for start in np.linspace(0, length - window, count).round()]
 
 
 def through_windows(network: Network, image: npt.NDArray[np.uint8], height: int, width: int) -> Iterator[Tensor]:

@@ -1,0 +1,43 @@
+"""A model's answer to a batch."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from segtrain.machine.device import Hardware
+from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.training.inputs.batches import Batch, Normalisation
+
+
+def forward(model: EncoderDecoder, batch: Batch) -> Tensor:
+    """Logits (N, K, H, W), from the features where the batch has them."""
+    if batch.features is None:
+        logits: Tensor = model(batch.images)
+        return logits
+    height, width = batch.target.shape[-2:]
+    return model.decoder(batch.features, (height, width))  # type: ignore[no-any-return]
+
+
+def forward_with_auxiliary(model: EncoderDecoder, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+    """As `forward`, with the logits of auxiliary heads in models that have them."""
+    if batch.features is None:
+        assert batch.images is not None, "a batch has one or the other"
+        return model.forward_with_auxiliary(batch.images)
+    height, width = batch.target.shape[-2:]
+    return model.decoder.forward_with_auxiliary(batch.features, (height, width))
+
+
+@torch.inference_mode()
+def class_probabilities(
+    model: EncoderDecoder, images: npt.NDArray[np.uint8], normalise: Normalisation, hardware: Hardware
+) -> Tensor:
+    """images (N, h, w, 3) RGB -> (N, K, h, w) float32 on the device of the model, which is in evaluation mode."""
+    pixels = torch.from_numpy(images).to(hardware.device).permute(0, 3, 1, 2)
+    with autocast(hardware):
+        logits = model(normalise(pixels))
+    return logits.float().softmax(1)  # type: ignore[no-any-return]
+
+
+def autocast(hardware: Hardware) -> torch.autocast:
+    return torch.autocast(hardware.device.type, torch.bfloat16, enabled=hardware.precision == "bfloat16")

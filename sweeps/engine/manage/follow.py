@@ -1,0 +1,43 @@
+"""The epochs of a trial as they come."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from analysis.read.gathering.sweep_state import is_locked
+from segtrain import records
+
+POLL_S = 0.5
+NUMBERS = (records.TRAIN_LOSS, records.VAL_LOSS, records.VAL_MEAN_IOU, records.LR, records.EPOCH_S)
+
+
+def follow(folder: Path, last: int, wait: bool) -> Iterator[dict[str, Any]]:
+    """The last lines of metrics.jsonl, at most `last`, and with `wait` those that come while a process trains the
+    trial. An epoch that is trained again after a kill comes again. Raises RecordError."""
+    told: list[dict[str, Any]] = []
+    while True:
+        running = is_locked(folder)  # before the lines are read: what it wrote at its end is in them
+        lines = records.read_metrics(folder)
+        known = len(told) if lines[: len(told)] == told else _common(lines, told)
+        yield from lines[known:] if told else lines[-last:]
+        told = lines
+        if not wait or not running:
+            return
+        time.sleep(POLL_S)
+
+
+def _common(lines: list[dict[str, Any]], told: list[dict[str, Any]]) -> int:
+    pairs = zip(lines, told, strict=False)
+    return next((number for number, (new, old) in enumerate(pairs) if new != old), min(len(lines), len(told)))
+
+
+def line_text(line: dict[str, Any], epochs: int) -> str:
+    """`epoch  3/10  train/loss 0.812  val/mean_iou 0.3127  ...`; what was not measured is left out."""
+    numbers = [f"{name} {line[name]:.4g}" for name in NUMBERS if line.get(name) is not None]
+    return "  ".join([f"epoch {line[records.EPOCH]:>{len(str(epochs))}}/{epochs}", *numbers])
+
+
+def line_json(line: dict[str, Any]) -> str:
+    return json.dumps(line)
