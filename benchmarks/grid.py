@@ -22,6 +22,8 @@ from pathlib import Path
 
 from segtrain import records
 from segtrain.config import TrialConfig
+from segtrain.data.by_name import find_dataset
+from segtrain.data.cache import list_pairs
 from segtrain.training.trial import train
 
 ROOT = Path(__file__).parents[1]
@@ -67,11 +69,29 @@ def run_engine(trials: list[TrialConfig], data_root: Path, out: Path) -> tuple[f
     for name, value in settings.items():
         command += ["--set", f"{name}={value}"]
     environment = {**os.environ, "SEGTRAIN_CACHE": str(out / "cache")}
-    started = time.perf_counter()
+    started, entered = time.perf_counter(), time.time()
     subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
     elapsed_s = time.perf_counter() - started
+    images = len(list_pairs(find_dataset(trials[0].dataset), data_root)["train"])
+    for trial in trials:
+        went = where_time_went(records.trial_dir(out, trial.trial_id), images, entered)
+        print(f"  {trial.run_name:24} {went}", flush=True)
     scores = [records.read_test_scores(records.trial_dir(out, trial.trial_id)).mean_iou for trial in trials]
     return elapsed_s, [score for score in scores if score is not None]
+
+
+def where_time_went(folder: Path, images: int, entered: float) -> str:
+    """Of a trial with so many training images; `entered` is when the command was given, in seconds since 1970."""
+    lines, status = records.read_metrics(folder), records.read_status(folder)
+    assert status is not None, "the sweep ended well"
+    begun, ended = ((folder / name).stat().st_mtime - entered for name in (records.CONFIG_FILE, records.TEST_FILE))
+    epochs_s = sum(line[records.EPOCH_S] for line in lines)
+    training_s = sum(images / line[records.IMAGES_PER_S] for line in lines)
+    return (
+        f"began after {begun:5.1f} s; training {training_s:5.1f} s, validation {epochs_s - training_s:4.1f} s, "
+        f"test {status.runtime_s - epochs_s:4.1f} s, the rest {ended - begun - status.runtime_s:4.1f} s; "
+        f"ended after {ended:5.1f} s"
+    )
 
 
 def run_plain(trials: list[TrialConfig], data_root: Path, out: Path) -> tuple[float, list[float]]:

@@ -49,6 +49,7 @@ IMAGE_CONFUSION_FILE = "image_confusion.npz"
 ROC_FILE = "roc.npz"  # the fields of segtrain.metrics.roc.RocCurves
 CODE_DIR = "code"  # of a model of the user's own: its source, or its configuration
 CODE_KEY = "code"  # in env.json: {"sha256", "files", "earlier"}
+IMAGE_S = "image_s"  # in env.json of a finished trial: seconds from one image, alone on the device, to its logits
 NEW_LAYERS_KEY = "new_layers"  # in env.json of a trial that took all that fits of its parent: what did not
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
@@ -336,6 +337,11 @@ def read_code(folder: Path) -> dict[str, Any] | None:
         return None
     whole = isinstance(found, dict) and isinstance(found.get("sha256"), str) and isinstance(found.get("earlier"), list)
     return found if whole else None
+
+
+def add_to_env(folder: Path, values: Mapping[str, Any]) -> None:
+    """Writes further values into env.json. Raises RecordError."""
+    write_json(folder / ENV_FILE, {**read_json(folder / ENV_FILE), **values})
 
 
 def read_new_layers(folder: Path) -> list[str] | None:

@@ -6,6 +6,7 @@
     archive TRIAL|STUDY    sets it aside, under <out>/archive
     restore TRIAL|STUDY    takes a stop or an archive back
     tail TRIAL             its epochs, as they come
+    compare STUDY STUDY    the models that both have, and which of the two scores higher
 
 Exit codes: 0; 1 where `status` finds a trial that needs somebody, or where a trial that was told to stop has not ended
 yet; 2 for a mistake; 130 after Ctrl-C. TRIAL is a folder, an id, or the beginning of one.
@@ -74,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
         if name == "tail":
             one.add_argument("-n", type=int, default=LAST_LINES, metavar="N", help="lines to begin with (%(default)s)")
             one.add_argument("--no-wait", action="store_true", help="what there is, and no more")
+    one = commands.add_parser("compare", help="the models that two studies have, and which scores higher")
+    for side in ("left", "right"):
+        one.add_argument(side, metavar="STUDY", help="a study: folder or name")
+    one.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="of the results (%(default)s)")
+    one.add_argument("--json", action="store_true", help="for scripts")
     return parser
 
 
@@ -140,6 +146,23 @@ def tail(options: argparse.Namespace) -> int:
     return 0
 
 
+def compare(options: argparse.Namespace) -> int:
+    from sweeps.engine.manage import comparison  # statistics, which the others do without
+
+    folders = [names.find_study(side, options.out.absolute()) for side in (options.left, options.right)]
+    pairs = comparison.compare(*folders)
+    if not pairs:
+        raise names.NameNotFound(
+            f"{folders[0].name} and {folders[1].name} have no finished model and freeze in common; status says what "
+            "each has; python -m analysis compare judges claims between others"
+        )
+    if options.json:
+        print(json.dumps(comparison.as_json(pairs), indent=2))
+    else:
+        Console().print(comparison.render(pairs, *(folder.name for folder in folders)))
+    return 0
+
+
 def _say_moved(options: argparse.Namespace, moved: list[Path], word: str) -> int:
     names_of = [str(path) for path in moved]
     _say(options, {word: names_of}, "\n".join(f"{word}: {name}" for name in names_of))
@@ -152,6 +175,7 @@ def _say(options: argparse.Namespace, value: object, text: str) -> None:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "new": new, "status": show_status, "stop": stop, "archive": set_aside, "restore": restore, "tail": tail,
+    "compare": compare,
 }  # fmt: skip
 
 if __name__ == "__main__":

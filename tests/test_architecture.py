@@ -224,7 +224,8 @@ def test_every_flag_on_a_page_is_one() -> None:
     shared = {
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
         "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--track",
-        "--wandb", "--mirror", "--from-mirror", "--code", "--strict",
+        "--wandb", "--mirror", "--from-mirror", "--code", "--notify",
+        "--strict",
         "--pretrain",
     }  # fmt: skip
     assert study == shared | {"--lr-from", "--replicates", "--until-decided"}

@@ -33,7 +33,7 @@ def combine(folders: Sequence[Path], asked: Sequence[Sequence[str]], command: st
             "their trials lie there; run one of them again with the other's --out"
         )
     entries = {
-        entry["trial_id"]: {**entry, "variant": _label(description["name"], entry)}
+        entry["trial_id"]: {**entry, "variant": _label(description["name"], entry), "commands": None}
         for description in reversed(found)
         for entry in reversed(description["trials"])
     }

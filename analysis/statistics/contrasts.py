@@ -68,17 +68,22 @@ def differences(study: Study, contrast: Sequence[Term], values: Mapping[str, flo
     fields = [*axes, *(["variant"] if study.variants and "variant" not in named else [])]
     known = _with_fields(study, compared(study))
     planned, parts = 0, {}
+    among: dict[int, int] = {}  # setting -> how many a side that it stands for selects in its cell
     for cell in product(*(dict.fromkeys(config.get(name) for config in known.values()) for name in fields)):
         where = dict(zip(fields, cell, strict=True))
         chosen = [_select(known, {**where, **selector}) for _, selector in contrast]
         if not all(chosen):
             continue
         planned += 1
-        parts[", ".join(str(value) for value in cell)] = [_best_validated(study, trials) for trials in chosen]
+        settings = [_best_validated(study, trials) for trials in chosen]
+        parts[", ".join(str(value) for value in cell)] = settings
+        for setting, trials in zip(settings, chosen, strict=True):
+            if setting is not None:
+                among[setting] = max(among.get(setting, 0), _count_settings(study, trials))
     if not planned:
         return Differences([], np.array([]), [], [], "the study has no trials to compare: a side selects none")
     scores = {name: [_scores(study, setting, values) for setting in settings] for name, settings in parts.items()}
-    left, right = (_side(study, parts.values(), contrast, half) for half in (0, 1))
+    left, right = (_side(study, parts.values(), contrast, half, among) for half in (0, 1))
     shared = {name: sorted(set.intersection(*map(set, found))) for name, found in scores.items()}
     paired = {name: seeds for name, seeds in shared.items() if seeds}
     seeds = sorted(set.intersection(*map(set, paired.values()))) if paired else []
@@ -186,7 +191,17 @@ def _scores(study: Study, setting: int | None, values: Mapping[str, float]) -> d
     }
 
 
-def _side(study: Study, cells: Iterable[Sequence[int | None]], contrast: Sequence[Term], half: int) -> Side:
+def _count_settings(study: Study, trial_ids: Sequence[str]) -> int:
+    return int(study.trials.loc[study.trials["trial_id"].isin(trial_ids), "setting"].nunique())
+
+
+def _side(
+    study: Study,
+    cells: Iterable[Sequence[int | None]],
+    contrast: Sequence[Term],
+    half: int,
+    among: Mapping[int, int],
+) -> Side:
     standings = selection.standings(study)
     middle = len(contrast) // 2
     chosen = {setting for cell in cells for setting in cell[half * middle : (half + 1) * middle]} - {None}
@@ -197,7 +212,8 @@ def _side(study: Study, cells: Iterable[Sequence[int | None]], contrast: Sequenc
         seeds=int(found["n"].min()),
         diverged=int(found["diverged"].sum()),
         failed=int(found["failed"].sum()),
-        tries=int(found["tries"].max()),
+        # Of its model and freeze, on a seed apart too; or, where a side leaves those open, of all that it selects.
+        tries=max(int(found["tries"].max()), *(among[setting] for setting in chosen if setting is not None)),
     )
 
 

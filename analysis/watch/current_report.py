@@ -73,7 +73,7 @@ def _answers(study: Study) -> list[Answer]:
     return [
         Answer(
             judgement.verdict, answers.WORDS[judgement.verdict], judgement.text, answers.sentence(judgement),
-            answers.lack(judgement),
+            answers.lack(judgement) if judgement.effect.n else "",
         )
         for judgement in answers.strongest_first(claims.judge_all(study))
     ]  # fmt: skip

@@ -18,6 +18,7 @@ from segtrain.machine.device import is_out_of_memory, peak_memory_bytes, reset_p
 from segtrain.machine.disk import NO_SPACE_LEFT, DiskError, is_full, locked
 from segtrain.metrics.confusion import scores
 from segtrain.training import checkpoint
+from segtrain.training.calibration import image_seconds
 from segtrain.training.epoch import Diverged, Stopped, is_validated, train_one_epoch, validate, why_stopped
 from segtrain.training.evaluation import (
     evaluate_test,
@@ -127,6 +128,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         yield record
     started = time.perf_counter()
     test_best_weights(run)
+    records.add_to_env(run.folder, {records.IMAGE_S: image_seconds(run.model, config, run.hardware)})
     progress.runtime_s += time.perf_counter() - started
     run.write_status("finished")
     # Weights and three moments of each: four times the size of the best weights, and of no use any more.

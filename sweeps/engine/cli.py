@@ -54,6 +54,7 @@ def main(study: Study, demo: Study | None = None, argv: list[str] | None = None)
         from sweeps.engine.plan.preview import show_plan
         from sweeps.engine.run.cluster import find_nodes
         from sweeps.engine.run.mirroring import mirrored
+        from sweeps.engine.run.notifying import notified
         from sweeps.engine.run.run_study import run_study
 
         if arguments.plan:
@@ -61,7 +62,7 @@ def main(study: Study, demo: Study | None = None, argv: list[str] | None = None)
             return 0
         console = Console()
         with mirrored(chosen, options, console) as mirror:
-            return run_study(chosen, options, console, mirror)
+            return notified(chosen.name, options, console, lambda: run_study(chosen, options, console, mirror))
 
     return _report_errors(run)
 
@@ -96,6 +97,7 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
         from sweeps.engine.plan.preview import show_search
         from sweeps.engine.run.cluster import find_nodes
         from sweeps.engine.run.mirroring import mirrored
+        from sweeps.engine.run.notifying import notified
         from sweeps.engine.run.search.run_search import run_search
 
         if arguments.plan:
@@ -103,7 +105,10 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
             return 0
         console = Console()
         with mirrored(chosen.study, options, console) as mirror:
-            return run_search(chosen, options, arguments.storage, console, mirror)
+            return notified(
+                chosen.study.name, options, console,
+                lambda: run_search(chosen, options, arguments.storage, console, mirror),
+            )  # fmt: skip
 
     return _report_errors(run)
 

@@ -69,7 +69,7 @@ class EncoderSlot(nn.Module):
 
 
 class SplitEncoder(nn.Module):
-    """x: (N, 3, H, W) -> (x, features), x padded to multiples of `stride`: what comes behind the encoder may look at
+    """x: (N, C, H, W) -> (x, features), x padded to multiples of `stride`: what comes behind the encoder may look at
     the image again."""
 
     def __init__(self, whole: nn.Module, slot: EncoderSlot, body: nn.Module, stride: int) -> None:
@@ -205,7 +205,8 @@ def read_logits(output: Any, x: Tensor, size: tuple[int, int]) -> list[Tensor]:
     else:
         found = [getattr(output, "logits", None)]
     for logits in found:
-        if not isinstance(logits, Tensor) or logits.ndim != 4 or len(logits) != len(x):
+        # Not by len(), which an export takes for a number that is always the same.
+        if not isinstance(logits, Tensor) or logits.ndim != 4 or logits.shape[0] != x.shape[0]:
             got = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(output).__name__
             raise ArchError(
                 f"the model returns {got} for images of shape {tuple(x.shape)}; allowed: logits (N, classes, h, w), "

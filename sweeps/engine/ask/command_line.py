@@ -6,7 +6,9 @@ import math
 import os
 import re
 import shlex
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -83,6 +85,7 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     add("--track", default="wandb", metavar="NAME,NAME", help=f"trackers of the trials, of {trackers} (%(default)s)")
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
     add("--code", choices=get_args(CodeChoice), help="what to do with trials whose own code has changed since")
+    add("--notify", metavar="COMMAND", help="run it when the sweep has ended, with the outcome in SWEEP_* variables")
     add("--strict", action="store_true", help="exit with 1 unless every trial finished")
     return parser
 
@@ -156,8 +159,30 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         track=_chosen_trackers(arguments.track),
         mirror=arguments.mirror,
         from_mirror=arguments.from_mirror,
-        command=shlex.join(["python", *map(hide_passwords, sys.argv)]),
+        notify=_chosen_notice(arguments.notify),
+        command=shlex.join(["python", *map(hide_passwords, _without_notice(sys.argv))]),
     )
+
+
+def _chosen_notice(text: str | None) -> str | None:
+    """Raises ConfigError on what is no command line, and on a program that is not there."""
+    if text is None:
+        return None
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"--notify is {shown(text)} ({error}); give a program and its arguments, quoted once"
+        ) from None
+    if not words or shutil.which(words[0]) is None:
+        raise ConfigError(f"--notify is {shown(text)}, whose program is not found; give one that can be started")
+    return text
+
+
+def _without_notice(words: Sequence[str]) -> list[str]:
+    """A command line without what `--notify` says: it may hold an address that is a key."""
+    hidden = ["***" if before == "--notify" else word for before, word in zip(["", *words], words, strict=False)]
+    return [re.sub(r"^(--notify)=.*", r"\1=***", word, flags=re.DOTALL) for word in hidden]
 
 
 def _chosen_trackers(text: str) -> tuple[TrackerName, ...]:

@@ -46,6 +46,7 @@ class Options:
     replicates: Replicates | None = None  # None: every trial of the study is compared
     track: tuple[TrackerName, ...] = ("wandb",)
     mirror: str | None = None  # address of an object store
+    notify: str | None = None  # a command line, without a shell
     from_mirror: bool = False  # what it holds comes here before anything is planned
 
     @property

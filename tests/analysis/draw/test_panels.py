@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 import numpy as np
@@ -124,3 +125,18 @@ def test_a_prediction_of_another_size_is_left_out(builder: Any) -> None:
     folder = builder.trial()
     builder.panel(folder, 0, TRUTH, [[0, 0]])
     assert read_panels(load(builder.write())) is None
+
+
+def test_the_title_of_a_long_setting_stays_above_its_picture(builder: Any) -> None:
+    for arch in ("fcn8s", "fcn16s", "fcn32s"):
+        for loss in ("cross_entropy", "cross_entropy+dice"):
+            optimizer, schedule = ("sgd", "cosine") if loss == "cross_entropy" else ("adamw", "exponential")
+            fields = {"arch": arch, "loss": loss, "optimizer": optimizer, "schedule": schedule}
+            builder.panel(builder.trial([0.4], **fields), 0, TRUTH, TRUTH)
+    panels = read_panels(load(builder.write()))
+    assert panels is not None
+    assert max(map(len, panels.titles[-1].splitlines())) > 50
+    figure = draw_panels(panels)
+    figure.draw_without_rendering()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes))

@@ -40,6 +40,8 @@ def test_a_claim_names_settings_of_two_studies_and_pairs_their_seeds_and_images(
     assert first.images is not None  # paired over the four images
     # What a side does not name is chosen by validation: the fine-tuned ones.
     assert second.effect.mean == pytest.approx(0.72 + 0.01 / 3 - 0.5)
+    assert second.reason == "the left side had more tries: it was chosen among 2 settings, the other among 1"
+    assert first.reason == ""
 
 
 def test_studies_that_were_tested_on_other_images_are_not_paired_over_them(tmp_path: Path) -> None:
@@ -80,6 +82,10 @@ def test_studies_of_two_datasets_or_folders_and_one_twice_are_refused(tmp_path: 
 
 def test_one_page_is_written_beside_the_studies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = two_studies(tmp_path / "out")
+    described = records.read_json(folders[1] / records.STUDY_FILE)  # gathered from two commands, the second asked
+    entries = [{**entry, "commands": [1]} for entry in described["trials"]]
+    gathered = described | {"commands": ["a", "b"], "latest": 1, "trials": entries}
+    records.write_json(folders[1] / records.STUDY_FILE, gathered)
     words = ["compare", *map(str, folders), "--claim", "grid:freeze=none", "nets:plain"]
     assert main(words) == 0
     printed = capsys.readouterr().out

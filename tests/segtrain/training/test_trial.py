@@ -56,6 +56,7 @@ def test_the_folder_of_a_finished_trial(
     env = records.read_json(folder / "env.json")
     assert (env["device"], env["threads"], env["precision"]) == (str(env["device"]), 1, "float32")
     assert re.fullmatch("[0-9a-f]{16}", env["data_fingerprint"])
+    assert 0 < env["image_s"] < ended.runtime_s - sum(line["epoch_s"] for line in lines)
 
 
 def test_a_line_of_metrics(tiny: Tiny, folder: Path, roads_root: Path, run_trial: RunTrial) -> None:

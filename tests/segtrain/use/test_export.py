@@ -59,7 +59,7 @@ def test_a_safetensors_file_says_what_it_is(trained: Path, tmp_path: Path) -> No
     export(trained, "safetensors", tmp_path / "a.safetensors")
     with safe_open(tmp_path / "a.safetensors", framework="pt") as file:
         kept = json.loads(file.metadata()["segtrain"])
-    assert sorted(kept) == ["classes", "config", "mean", "palette", "std"]
+    assert sorted(kept) == ["bits", "channels", "classes", "config", "mean", "palette", "std", "streams"]
 
 
 def test_what_does_not_agree_is_not_kept(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +83,16 @@ def test_numbers_that_are_none_do_not_agree() -> None:
         check(torch.nn.Identity(), lambda images: images * np.nan, torch.ones(2, 3, 4, 4))
     with pytest.raises(ExportError, match=r"gives \(2, 3, 4, 2\) instead of \(2, 3, 4, 4\)"):
         check(torch.nn.Identity(), lambda images: images[..., :2], torch.ones(2, 3, 4, 4))
+
+
+def test_what_cannot_be_run_is_a_line() -> None:
+    def run(images: Tensor) -> Tensor:
+        if len(images) == 1:
+            raise RuntimeError("Got: 1 Expected: 2")
+        return images
+
+    with pytest.raises(ExportError, match="cannot be run on 1 test images: Got: 1 Expected: 2; nothing was kept, try"):
+        check(torch.nn.Identity(), run, torch.ones(2, 3, 4, 4))
 
 
 def test_what_is_missing_is_said_before_anything_is_loaded(

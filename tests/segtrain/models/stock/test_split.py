@@ -76,6 +76,17 @@ def test_it_has_an_encoder_and_a_decoder_and_trains_what_it_should(
         assert torch.allclose(model(x)[1:], model(x[1:]), atol=1e-4)
 
 
+@pytest.mark.parametrize("arch", ["smp:Unet/resnet18", "hf", "splitnet:Net"])
+def test_it_can_be_exported_for_any_number_of_images(
+    recipe: Callable[..., TrialConfig], images: Noise, arch: str
+) -> None:
+    """Which torch refuses where the number is taken for one that is always the same."""
+    model = build_model(recipe(arch), CLASSES).eval()
+    shapes = ({0: torch.export.Dim("images")},)
+    program = torch.export.export(model, (images(3, 40, 72),), dynamic_shapes=shapes).module()
+    torch.testing.assert_close(program(images(2, 40, 72)), model(images(2, 40, 72)), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("arch", ARCHS)
 def test_operations_are_counted(recipe: Callable[..., TrialConfig], arch: str) -> None:
     training, evaluation = count_flops(recipe(arch), CLASSES)

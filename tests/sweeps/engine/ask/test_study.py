@@ -6,6 +6,7 @@ import pytest
 
 from segtrain.config import ConfigError, TrialConfig
 from sweeps.engine.ask.study import Claim, Study, parse_settings
+from tests.sweeps.harness import REPOSITORY
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch")
 
@@ -157,6 +158,13 @@ def test_variants_start_from_each_other_at_the_same_values_of_the_axes() -> None
     # Another beginning, and all that hangs on it is another trial.
     other = study(variants={**LADDER, "32s": {"arch": "fcn32s", "epochs": 3}}, axes={"lr": (0.1,)}).expand()
     assert {t.trial_id for t in other}.isdisjoint(t.trial_id for t in trials)
+
+
+def test_the_stages_of_the_page_are_a_study() -> None:
+    (program,) = re.findall(r"```python\n(Study\(.*?)```", (REPOSITORY / "docs" / "running.md").read_text(), re.DOTALL)
+    trials = eval(program, {"Study": Study, "TrialConfig": TrialConfig}).expand()
+    assert [t.config.dataset for t in trials] == ["streets", "scenes_source", "scenes", "scenes", "scenes"]
+    assert [t.config.parent for t in trials] == [None, *(t.trial_id for t in trials[:-1])]
 
 
 def test_what_starts_from_a_variant_is_seeded_with_it_and_a_pretraining_is_not() -> None:

@@ -100,7 +100,7 @@ def test_the_screen_holds_everything_and_no_control_character(out: Path, call: C
     console.print(status.render(found, console))
     shown = console.export_text()
     assert len(shown.splitlines()) <= 20
-    assert "fcn32s-freeze-lr0.001" not in shown.split("waiting")[0]  # finished: counted, not listed
+    assert "fcn32s-freeze-lr0.001 " not in shown  # finished: counted, not listed
     assert f"and {200 - 3 - 12} waiting, 1 finished" in " ".join(shown.split())
 
 
@@ -236,8 +236,10 @@ def test_tail_tells_again_what_was_trained_again(out: Path) -> None:
 def test_every_command_of_the_page_works(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).parents[4] / "docs" / "lab.md").read_text()
     commands = re.findall(r"^python -m sweeps (.*)$", page, re.MULTILINE)
-    assert len(commands) == 8
+    assert len(commands) == 9
     for line in commands:
+        if line.startswith("compare"):
+            continue  # of two studies: test_comparison.py
         arguments = line.replace("TRIAL", trial(1).trial_id).replace("fcn_grid", "grid").split()
         arguments = [str(out) if word == "runs" else word for word in arguments]
         place = [] if arguments[0] == "status" else ["--out", str(out)]
