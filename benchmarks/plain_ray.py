@@ -30,6 +30,7 @@ def train(given: dict[str, Any]) -> None:
     from segtrain.config import TrialConfig
     from segtrain.data import DATASETS
     from segtrain.data.cache import list_pairs, read_pair
+    from segtrain.data.pixels import resize
     from segtrain.data.spec import IGNORE
     from segtrain.metrics.confusion import SegMetric
     from segtrain.models import build_model, load_parent
@@ -48,13 +49,13 @@ def train(given: dict[str, Any]) -> None:
             return len(self.pairs)
 
         def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-            picture, labels = read_pair(dataset, self.pairs[index])
+            image, labels = read_pair(dataset, self.pairs[index])
             size = (config.image_width, config.image_height)
-            image = torch.from_numpy(np.array(picture.resize(size, Image.Resampling.BILINEAR))).permute(2, 0, 1) / 255
+            pixels = torch.from_numpy(resize(image, config.image_height, config.image_width)).permute(2, 0, 1) / 255
             mask = torch.from_numpy(np.array(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))).long()
             if self.flip and torch.rand(()) < 0.5:
-                image, mask = image.flip(-1), mask.flip(-1)
-            return (image - mean) / std, mask
+                pixels, mask = pixels.flip(-1), mask.flip(-1)
+            return (pixels - mean) / std, mask
 
     torch.manual_seed(config.seed)
     model = build_model(config, classes)

@@ -37,6 +37,8 @@ _FOREIGN_ARCH = re.compile(
 Dataset = Literal[
     "roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets",
     "voc", "voc2012", "objects",
+    "nyud", "nyud_depth", "nyud_rgbd", "nyud_hha", "nyud_rgb_hha",
+    "rooms", "rooms_depth", "rooms_rgbd", "rooms_hha", "rooms_rgb_hha",
 ]  # fmt: skip
 """The datasets that come with the program; TrialConfig.dataset may also be of the form of one of OWN_DATASETS."""
 OWN_DATASETS = ("PATH/dataset.toml", "package.module:NAME")
@@ -59,6 +61,7 @@ Resolution = Literal["resized", "restored", "own"]
 predictions are brought back to the size of the file before they are scored. `own`: neither is; a network is trained on
 crops of image_height x image_width, and evaluated on whole files."""
 EvalMode = Literal["slide", "whole"]
+Fusion = Literal["early", "late"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 SCALABLE = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_noskip", "unet_residual", "unet_attention_residual")
@@ -134,6 +137,7 @@ class TrialConfig:
     skip_scale: float = 1.0  # of FCN-16s and 8s: pool4 is scored at this scale, pool3 at its square
     weight_init: WeightInit = "library"  # how SegFormer's weights are drawn: see models/segformer.py
     frozen_norm: FrozenNorm = "still"  # what frozen layers do in training: see models/__init__.py
+    fusion: Fusion = "early"  # of images of several kinds of channels: in one network, or in one each: "late"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -86,6 +86,15 @@ class Heat:
         return "" if math.isnan(value) or (self.sparse and value < 0.005) else f"{100 * value:.0f}"
 
 
+@dataclass(frozen=True)
+class Surface:
+    """`values[row][column]` over the ascending `x` and `y`, NaN where nothing is known; darker is more."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    values: Sequence[Sequence[float]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Axis:
     title: str = ""
@@ -94,7 +103,7 @@ class Axis:
     in_words: Sequence[str] | None = None  # what a picture that stands alone writes for each of the categories
     zero: bool = False  # a line at 0, which parts one side from the other
     range: tuple[float, float] | None = None
-    ticks: Sequence[float] | None = None  # of a log axis, where they are known better than by its range
+    ticks: Sequence[float] | None = None  # where they are known better than by the range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +113,7 @@ class Facet:
     y: Axis
     series: Sequence[Series] = ()
     heat: Heat | None = None
+    surface: Surface | None = None  # under the series
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from matplotlib.patches import Patch
 
 from analysis.read.dataset_survey import Survey
 from segtrain.data.cache import read_pair
+from segtrain.data.pixels import picture
 from segtrain.data.spec import IGNORE, SPLITS, Dataset, Pair
 
 SAMPLES_PER_SPLIT = 2
@@ -78,7 +79,7 @@ def _read_small(dataset: Dataset, pair: Pair) -> tuple[npt.NDArray[np.uint8], np
     """Image and labels with every n-th pixel, so that a figure of large files stays small."""
     image, labels = read_pair(dataset, pair)
     step = -(-max(labels.shape) // MAX_SIDE_PX)
-    return np.asarray(image)[::step, ::step], labels[::step, ::step]
+    return np.asarray(picture(image).convert("RGB"))[::step, ::step], labels[::step, ::step]
 
 
 def _show(axes: Axes, pixels: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> None:

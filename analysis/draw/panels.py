@@ -33,17 +33,18 @@ RGB = tuple[int, int, int]
 @dataclass(frozen=True, eq=False)
 class Panels:
     """`cells[row, title]` is an (H, W, 3) uint8 picture, absent where it could not be read; `marked[row, title]` is a
-    prediction with its wrong pixels in `wrong_colour` on the faded rest, and `wrong[row, title]` their share of those
-    that count. `rows` are the numbers of the test images, `titles` the columns, `legend` is (class name, RGB in
-    [0, 1]), `problems` names what is absent."""
+    prediction with its wrong pixels in `wrong_colour` on the faded rest, `wrong[row, title]` their share of those
+    that count, and `iou[row, title]` the mean IoU of that image alone. `rows` are the numbers of the test images,
+    `titles` the columns, `legend` is (class name, RGB in [0, 1]), `problems` names what is absent."""
 
     rows: list[int]
     titles: list[str]
     cells: dict[tuple[int, str], Pixels]
     marked: dict[tuple[int, str], Pixels]
     wrong: dict[tuple[int, str], float]
+    iou: dict[tuple[int, str], float]
     legend: list[tuple[str, Colour]]
-    wrong_colour: Colour
+    wrong_colour: RGB
     problems: list[str]
 
 
@@ -58,6 +59,7 @@ def read_panels(study: Study) -> Panels | None:
     cells: dict[tuple[int, str], Pixels] = {}
     marked: dict[tuple[int, str], Pixels] = {}
     wrong: dict[tuple[int, str], float] = {}
+    iou: dict[tuple[int, str], float] = {}
     truths: dict[int, Pixels] = {}
     predicted: dict[tuple[int, str], Pixels] = {}
     palette: list[int] = []
@@ -88,9 +90,19 @@ def read_panels(study: Study) -> Panels | None:
     colour = furthest(_WRONG, [[255 * value for value in shown] for _, shown in legend])
     for (row, title), labels in predicted.items():
         marked[row, title], wrong[row, title] = mark(cells[row, title], labels, truths[row], colour)
+        iou[row, title] = image_iou(labels, truths[row])
     titles = ["image", "truth", *folders]
-    shown = (colour[0] / 255, colour[1] / 255, colour[2] / 255)
-    return Panels(sorted(truths), titles, cells, marked, wrong, legend, shown, problems)
+    return Panels(sorted(truths), titles, cells, marked, wrong, iou, legend, colour, problems)
+
+
+def image_iou(prediction: Pixels, truth: Pixels) -> float:
+    """(H, W) ids each -> the mean IoU of the classes that either has in this image, NaN when all is ignored."""
+    counted = truth != IGNORED
+    pairs = 256 * truth[counted].astype(np.intp) + prediction[counted]
+    confusion = np.bincount(pairs, minlength=256 * 256).reshape(256, 256)
+    hits = np.diag(confusion)
+    union = confusion.sum(0) + confusion.sum(1) - hits
+    return float((hits[union > 0] / union[union > 0]).mean()) if union.any() else float("nan")
 
 
 def furthest(candidates: Sequence[RGB], taken: Sequence[Sequence[float]]) -> RGB:
@@ -145,7 +157,8 @@ def draw_panels(panels: Panels, *, marked: bool = False) -> Figure:
                 axes.set_title("\n".join(textwrap.fill(line, TITLE_WIDTH) for line in title.splitlines()), fontsize=10)
         line[0].set_ylabel(f"test {row}", fontsize=9)
     patches = [Patch(facecolor=colour, edgecolor="#444444", linewidth=0.5, label=n) for n, colour in panels.legend]
-    patches += [Patch(facecolor=panels.wrong_colour, label="wrong")] if marked else []
+    wrong = (panels.wrong_colour[0] / 255, panels.wrong_colour[1] / 255, panels.wrong_colour[2] / 255)
+    patches += [Patch(facecolor=wrong, label="wrong")] if marked else []
     if patches:
         columns = max(1, min(len(patches), int(size[0] / 1.5)))
         figure.legend(handles=patches, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

@@ -23,6 +23,11 @@ def log_ticks(low: float, high: float) -> list[float]:
     return found if len(found) <= 8 else [tick for tick in found if f"{tick:e}"[0] == "1"]
 
 
+def whole_ticks(last: float) -> list[float]:
+    """Up to eight whole numbers from 0 to `last`, such as epochs."""
+    return [float(tick) for tick in MaxNLocator(7, integer=True).tick_values(0, last) if 0 <= tick <= last]
+
+
 def tick_label(value: float) -> str:
     """`0.0003`, `200`; `3e-5` below a ten-thousandth, without the zero that Python pads an exponent with."""
     return re.sub(r"e([+-])0?(\d)", r"e\1\2", f"{value:.6g}").replace("e+", "e")

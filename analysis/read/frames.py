@@ -84,6 +84,7 @@ class Study:
     `command`: the last one; `commands`: all of the study's. `axes`: with every value that its trials have, and the
     fields in which commands differ.
     `looks`: study.json's, with how many seeds the claims were judged and with which share of the error each time.
+    `published`: what a source reports: source, note, columns and rows; None where the study names none.
     `configs` and `envs`: trial id -> config.json and env.json, where they could be read.
     `archived`: the runs that were set aside, and are left out.
     `problems`: one sentence for every file that could not be read.
@@ -106,6 +107,7 @@ class Study:
     envs: dict[str, Row]
     archived: list[str]
     problems: list[str]
+    published: Row | None = None
 
     def __repr__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in self.trials["state"].value_counts().items())
@@ -158,6 +160,7 @@ def assemble(folder: Path, description: Row) -> Study:
         envs={trial.row["trial_id"]: trial.env for trial in trials if trial.env},
         archived=list(apart.values()),
         problems=[problem for trial in trials for problem in trial.problems],
+        published=description.get("published"),
     )
 
 

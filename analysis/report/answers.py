@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from analysis.draw.charts.forest_chart import interval, strength
+from analysis.draw.metric_words import unit_of
 from analysis.draw.ticks import minus
 from analysis.report.tables import claims_table
 from analysis.statistics.claims import Judgement
@@ -20,13 +21,14 @@ def sentence(judgement: Judgement) -> str:
     if not effect.n:
         return f"{judgement.reason}."
     low, high, level = interval(judgement)
-    points = " points" if claims_table.is_fraction(judgement.metric) else f" in {judgement.metric}"
-    parts = [claims_table.effect_text(judgement.metric, effect.mean, float("nan"), float("nan")) + points]
+    unit = unit_of(judgement.metric)
+    parts = [
+        f"{claims_table.effect_text(judgement.metric, effect.mean, float('nan'), float('nan'))} {unit.name}".rstrip()
+    ]
     if ends := claims_table.range_text(judgement.metric, low, high):
         parts.append(f"{level} % interval {ends}")
     if judgement.claim and judgement.claim.margin:
-        scale = 100 if claims_table.is_fraction(judgement.metric) else 1
-        parts.append(f"asked to lie within ±{scale * judgement.claim.margin:g}")
+        parts.append(f"asked to lie within ±{unit.scale * judgement.claim.margin:g}")
     parts.append(f"{effect.n} seed{'s' if effect.n > 1 else ''}")
     published = claims_table.published_text(judgement).partition(" (")[0]
     return minus(", ".join(parts) + (f"; published {published}" if published else ""))
@@ -34,5 +36,6 @@ def sentence(judgement: Judgement) -> str:
 
 def lack(judgement: Judgement) -> str:
     """What an undecided claim is short of, in a clause."""
-    parts = (judgement.lacks, judgement.reason) if judgement.verdict == "undecided" else ()
+    lacks = f"lacks: {judgement.lacks}" if judgement.lacks else ""
+    parts = (lacks, judgement.reason) if judgement.verdict == "undecided" else ()
     return "; ".join(part for part in parts if part)

@@ -1,42 +1,50 @@
 """A study -> report/: index.html, one file that opens from disk without a network, and its tables and figures."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup
-from PIL import Image
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
 from analysis.draw import gallery, panels
 from analysis.draw.backends import matplotlib_files, plotly_page
 from analysis.draw.chart import Chart
 from analysis.draw.charts import forest_chart
+from analysis.draw.charts.data_chart import class_balance
 from analysis.draw.charts.learning_curves import CURVES
 from analysis.draw.charts.search_charts import SEARCH_CHARTS, search_charts
-from analysis.draw.panels import Panels, Pixels
+from analysis.draw.diagrams.network_diagram import draw_network
+from analysis.draw.diagrams.stage_diagram import draw_stages
+from analysis.draw.example_panels import ExamplePanel, example_panels
+from analysis.draw.metric_words import unit_of, words_of
+from analysis.draw.panels import Panels
 from analysis.draw.ticks import minus
+from analysis.draw.training_samples import TrainingSamples, training_samples
 from analysis.read.frames import Study
 from analysis.read.score_check import check_scores
 from analysis.read.search_history import read_search
-from analysis.report import answers, provenance
+from analysis.read.trial_files.network_layers import Layer, read_layers
+from analysis.report import answers, overview, page_images, provenance
 from analysis.report.frame_files import write_frames
 from analysis.report.tables import claims_table, result_tables
-from analysis.report.tables.class_tables import class_tables
+from analysis.report.tables.area_table import area_table
+from analysis.report.tables.class_tables import class_shares, class_tables
+from analysis.report.tables.data_tables import data_tables
+from analysis.report.tables.error_table import error_table
 from analysis.report.tables.image_table import image_table
+from analysis.report.tables.network_table import network_table
+from analysis.report.tables.published_table import published_table
 from analysis.report.tables.search_tables import search_tables
 from analysis.report.tables.settings_table import settings_table
-from analysis.report.tables.table import Column, Table, part, write_tables
-from analysis.statistics import claims, selection
-from analysis.statistics.cells import ending_text
+from analysis.report.tables.table import Column, Table, write_tables
+from analysis.statistics import cells as cells_of
+from analysis.statistics import claims
 from analysis.statistics.claims import Judgement
 from segtrain import records
-from segtrain.records import TEST_MEAN_IOU, RecordError
+from segtrain.records import RecordError
 
 DASHES = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "8 3 2 3"}  # of the legend's SVG lines
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -51,6 +59,20 @@ class Report:
     problems: list[str]
 
 
+@dataclass(frozen=True)
+class Content:
+    """All that a report shows."""
+
+    judgements: list[Judgement]
+    tables: list[Table]
+    charts: list[Chart]
+    pictures: Panels | None
+    examples: dict[str, dict[str, ExamplePanel]]
+    samples: list[TrainingSamples]
+    networks: dict[str, list[Layer]]
+    problems: list[str]
+
+
 def write_report(study: Study, kinds: Sequence[str] = matplotlib_files.DEFAULT_KINDS) -> Report:
     """Writes the report of what the study has so far, its figures as files of `kinds`. A figure of an earlier report
     that has nothing to show any more, or is of another kind, goes."""
@@ -59,23 +81,60 @@ def write_report(study: Study, kinds: Sequence[str] = matplotlib_files.DEFAULT_K
         if place.is_symlink():  # of another's run, perhaps: what it points to is not this report's to write or delete
             raise RecordError(f"{place} is a link; remove it, and the report is written in its place")
         place.mkdir(parents=True, exist_ok=True)
+    content = gather(study)
+    records.write_atomic(folder / "index.html", render(study, content).encode(errors="backslashreplace"))
+    paths = [folder / "index.html", *write_tables(content.tables, folder / "tables")]
+    paths += write_figures(content.charts, content.pictures, folder / "figures", kinds)
+    paths += write_frames(study, content.judgements, folder / "data")
+    return Report(paths, content.tables, content.problems)
+
+
+def gather(study: Study) -> Content:
     judgements = claims.judge_all(study)
-    written = [*result_tables.all_tables(study), settings_table(study), *class_tables(study)]
-    written += [table] if (table := image_table(study)) else []
-    written += [claims_table.claims_table(judgements), provenance.table(study)]
-    charts, problems = gallery.all_charts(study)
-    cells, torn = read_search(study)
-    written += search_tables(cells)
-    forest = forest_chart.forest(answers.strongest_first(judgements), claims_table.is_fraction)
-    charts = [*([forest] if forest else []), *charts, *search_charts(cells, study)]
+    searches, torn = read_search(study)
+    problems = [*study.problems, *torn]
     pictures = panels.read_panels(study)
-    problems = study.problems + problems + torn + (pictures.problems if pictures else [])
-    page = render(study, judgements, written, charts, pictures, problems)
-    records.write_atomic(folder / "index.html", page.encode(errors="backslashreplace"))
-    paths = [folder / "index.html", *write_tables(written, folder / "tables")]
-    paths += write_figures(charts, pictures, folder / "figures", kinds)
-    paths += write_frames(study, judgements, folder / "data")
-    return Report(paths, written, problems)
+    problems += pictures.problems if pictures else []
+    examples, torn = example_panels(study, pictures.wrong_colour if pictures else (0, 0, 0))
+    problems += torn
+    samples, torn = training_samples(study)
+    problems += torn
+    networks, torn = read_networks(study)
+    problems += torn
+    charts, torn = gallery.all_charts(study)
+    problems += torn
+    forest = forest_chart.forest(answers.strongest_first(judgements))
+    balance = class_balance(samples[0]) if samples else None
+    charts = [*filter(None, (forest, balance)), *charts, *search_charts(searches, study)]
+    written = [*result_tables.all_tables(study), settings_table(study), *class_tables(study)]
+    shares = data_tables(samples)
+    written += [*search_tables(searches), *shares, *filter(None, () if shares else (class_shares(study),))]
+    further = (
+        published_table(study),
+        image_table(study),
+        error_table(study),
+        area_table(study),
+        network_table(networks),
+    )
+    written += [table for table in further if table]
+    written += [claims_table.claims_table(judgements), provenance.table(study)]
+    return Content(judgements, written, charts, pictures, examples, samples, networks, problems)
+
+
+def read_networks(study: Study) -> tuple[dict[str, list[Layer]], list[str]]:
+    """Model -> its layers, of a trial that trained all of them where there is one; and what could not be read."""
+    found: dict[str, list[Layer]] = {}
+    problems = []
+    shown = cells_of.shown(study).sort_values("freeze", key=lambda freezes: freezes != "unfreeze", kind="stable")
+    for cell in shown.drop_duplicates("model").to_dict("records"):
+        try:
+            layers = read_layers(study.out / cell["folder"])
+        except RecordError as error:
+            problems.append(str(error))
+            continue
+        if layers:
+            found[cell["model"]] = layers
+    return found, problems
 
 
 def write_figures(charts: list[Chart], pictures: Panels | None, folder: Path, kinds: Sequence[str]) -> list[Path]:
@@ -93,34 +152,41 @@ def write_figures(charts: list[Chart], pictures: Panels | None, folder: Path, ki
     return paths
 
 
-def render(
-    study: Study,
-    judgements: list[Judgement],
-    written: list[Table],
-    charts: list[Chart],
-    pictures: Panels | None,
-    problems: list[str],
-) -> str:
+def render(study: Study, content: Content) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters["sort_keys_of"] = Column.sort_keys
     environment.filters["best_of"] = Column.best_of
     shared, varied = provenance.recipe(study)
+    tables = {table.name: table for table in content.tables}
+    diagrams = {model: draw_network(model, layers) for model, layers in content.networks.items()}
+    stages = draw_stages(study)
+    present = {
+        "claims": bool(content.judgements),
+        "predictions": content.pictures is not None,
+        "search": "search" in tables,
+        "data": bool(content.samples),
+        "models": bool(content.networks) or stages is not None,
+    }
     return environment.get_template("report.html.jinja").render(
         study=study,
         gathered=provenance.gathered(study),
-        tiles=tiles(study, judgements),
-        contents=contents(judgements, pictures, written),
-        notes=[*provenance.warnings(study), *check_scores(study), *unfinished(study)],
-        problems=problems,
-        judgements=answers.strongest_first(judgements),
-        tables={table.name: table for table in written},
-        charts={chart.name: chart for chart in charts},
-        figures={chart.name: plotly_page.figures(chart) for chart in charts},
+        tiles=overview.tiles(study, content.judgements),
+        contents=overview.contents(present),
+        notes=[*provenance.warnings(study), *check_scores(study), *overview.unfinished(study)],
+        problems=content.problems,
+        judgements=answers.strongest_first(content.judgements),
+        tables=tables,
+        charts={chart.name: chart for chart in content.charts},
+        figures={chart.name: plotly_page.figures(chart) for chart in content.charts},
         curve_names=[column.replace("/", "_") for column in CURVES],
         search_names=SEARCH_CHARTS,
-        panels=pictures,
+        panels=content.pictures,
+        examples={model: page_images.example_pictures(panels) for model, panels in content.examples.items()},
+        samples=[page_images.sample_pictures(sample) for sample in content.samples],
+        stages=Markup(stages) if stages else None,
+        networks={model: Markup(drawn) for model, drawn in diagrams.items() if drawn},
         shared=shared,
         varied=varied,
         environments=provenance.environments(study),
@@ -129,7 +195,7 @@ def render(
         script=_verbatim("report.js"),
         plotly=Markup(get_plotlyjs()),
         **_claim_texts(),
-        **(_pictures(pictures) if pictures else {}),
+        **(page_images.panel_pictures(content.pictures) if content.pictures else {}),
     )
 
 
@@ -138,66 +204,8 @@ def _verbatim(name: str) -> Markup:
     return Markup((_TEMPLATES / name).read_text())
 
 
-def tiles(study: Study, judgements: list[Judgement]) -> list[tuple[str, str, str]]:
-    """(what, value, beside) of the numbers on top."""
-    trials = study.trials
-    finished = int((trials["state"] == "finished").sum())
-    seeds = selection.usable(study)["seed"].nunique()
-    lost = ending_text(*((trials["state"] == state).sum() for state in ("diverged", "failed")))
-    found = [("trials finished", f"{finished} of {len(trials)}", lost), ("seeds", str(seeds), "")]
-    models = selection.best_models(study)
-    if len(models):
-        best = models.iloc[0]
-        numbers = (best[f"{TEST_MEAN_IOU}{name}"] for name in ("", "_low", "_high", "_n"))
-        score = part(*numbers, form=".2f", within=(0, 1))
-        text = f"{score.mean} {score.around}".strip() + f" % test mIoU, n = {best['n']}" if score else ""
-        found.append(("best on validation", selection.cell_name(study, best["model"], best["freeze"]), text))
-    if judgements:
-        counts = claims.count_verdicts(judgements)
-        others = f"{counts['contradicted']} contradicted, {counts['undecided']} undecided"
-        found.append(("claims that hold", f"{counts['holds']} of {len(judgements)}", others))
-    hours = trials["runtime_s"].sum() / 3600
-    return [*found, ("trial hours", f"{hours:.1f}", f"hosts: {trials['host'].nunique()}")]
-
-
-def contents(judgements: list[Judgement], pictures: Panels | None, written: list[Table]) -> list[tuple[str, str]]:
-    """(anchor, name) of the sections that are there."""
-    names = {"claims": "Answers", "predictions": "Pictures", "results": "Results", "search": "Search"}
-    names |= {"curves": "Learning", "classes": "Classes", "edges": "Edges and sizes", "cost": "Cost"}
-    names |= {"provenance": "Provenance", "trials": "Trials"}
-    searched = any(table.name == "search" for table in written)
-    absent = {"claims": not judgements, "search": not searched, "predictions": pictures is None}
-    return [(anchor, name) for anchor, name in names.items() if not absent.get(anchor)]
-
-
-def unfinished(study: Study) -> list[str]:
-    """A sentence for every state that trials are in and should not end in, with their names."""
-    if study.trials.empty:
-        return ["The study has no trials: its last command planned none. Run the sweep, then the report again."]
-    found = (
-        [f"{len(study.archived)} archived, and left out: {', '.join(study.archived[:10])}"] if study.archived else []
-    )
-    if selection.usable(study).empty:
-        found.append(result_tables.nothing_yet(study))
-    for state, group in study.trials.groupby("state", sort=False):
-        if state not in ("finished", "pruned"):
-            names = [
-                row["run"] + ("" if pd.isna(row["reason"]) else f" ({row['reason']})")
-                for row in group.to_dict("records")
-            ]
-            listed = "; ".join(names[:10]) + (f"; and {len(names) - 10} more" if len(names) > 10 else "")
-            found.append(f"{len(names)} {state}: {listed}")
-    resumed = study.trials[study.trials["attempts"].fillna(1) > 1]
-    if len(resumed):
-        found.append(f"{len(resumed)} resumed after an interruption: {', '.join(resumed['run'])}")
-    return found
-
-
 def _claim_texts() -> Mapping[str, Any]:
     """How the page writes the numbers of a judgement."""
-
-    def scale(judgement: Judgement) -> float:
-        return 100 if claims_table.is_fraction(judgement.metric) else 1
 
     return {
         "sentence": answers.sentence,
@@ -205,27 +213,8 @@ def _claim_texts() -> Mapping[str, Any]:
         "verdicts": answers.WORDS,
         "images": lambda j: minus(claims_table.range_text(j.metric, *j.images)),
         "cell": lambda j, value: minus(claims_table.effect_text(j.metric, value, float("nan"), float("nan"))),
-        "margin": lambda j: f"{scale(j) * j.claim.margin:g}",
-        "unit": lambda j: " points" if claims_table.is_fraction(j.metric) else "",
+        "margin": lambda j: f"{unit_of(j.metric).scale * j.claim.margin:g}",
+        "unit": lambda j: f" {unit_of(j.metric).name}".rstrip(),
+        "metric": lambda j: words_of(j.metric),
         "published": lambda j: minus(claims_table.published_text(j)),
     }
-
-
-def _pictures(pictures: Panels) -> Mapping[str, Any]:
-    def wrong(row: int, title: str) -> str:
-        share = pictures.wrong[row, title]
-        return "all ignored" if pd.isna(share) else f"{100 * share:.1f} % wrong"
-
-    return {
-        "picture": lambda row, title: data_uri(pictures.cells[row, title], photo=title == "image"),
-        "marked": lambda row, title: data_uri(pictures.marked[row, title], photo=False),
-        "wrong": wrong,
-    }
-
-
-def data_uri(pixels: Pixels, *, photo: bool) -> str:
-    """(H, W, 3) uint8 -> a data: address; a photo as JPEG, a mask as PNG, which keeps its colours."""
-    content = BytesIO()
-    kind = "jpeg" if photo else "png"
-    Image.fromarray(pixels).save(content, format=kind, **({"quality": 90} if photo else {"optimize": True}))
-    return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}"

@@ -3,6 +3,7 @@
 from segtrain import config
 from segtrain.data.camvid import CAMVID
 from segtrain.data.cityscapes import CITYSCAPES, STREETS
+from segtrain.data.matlab.nyud import NYUD, ROOMS
 from segtrain.data.matlab.voc import OBJECTS, VOC, VOC2012
 from segtrain.data.pets import ANIMALS, PETS
 from segtrain.data.roads import ROADS, SCENES, SCENES_SOURCE
@@ -20,4 +21,6 @@ DATASETS: dict[config.Dataset, Dataset] = {
     "voc": VOC,
     "voc2012": VOC2012,
     "objects": OBJECTS,
+    **NYUD,
+    **ROOMS,
 }

@@ -16,8 +16,20 @@ from PIL import Image
 
 from segtrain.config import Resolution
 from segtrain.data.fingerprint import fingerprint, stderr_progress
+from segtrain.data.pixels import IMAGE_RESAMPLING, MASK_RESAMPLING, Pixels, resize
 from segtrain.data.ragged import Ragged
-from segtrain.data.spec import IGNORE, DataError, Dataset, Pair, Split, open_picture, require_pairs, to_rgb
+from segtrain.data.spec import (
+    IGNORE,
+    RGB,
+    Channels,
+    DataError,
+    Dataset,
+    Pair,
+    Split,
+    open_picture,
+    require_pairs,
+    to_rgb,
+)
 from segtrain.errors import UserError
 from segtrain.machine.array_store import Array, Layout, StoredArrays, cache_root, machine_store
 from segtrain.own_code import CodeError, describe_error
@@ -25,17 +37,18 @@ from segtrain.own_code import CodeError, describe_error
 DECODING_VERSION = 1
 """Raise it when the code below makes other pixels of the same files: trials of before then count as of other data."""
 T = TypeVar("T")
-IMAGE_RESAMPLING, MASK_RESAMPLING = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
 
 
 @dataclass(frozen=True)
 class SplitArrays:
-    """One split in memory-mapped arrays: `images` (N, H, W, 3) uint8 RGB, `masks` (N, H, W) uint8 train ids, ragged
-    where each has the size of its file; and the N `groups` of its pairs, none where the data has no such."""
+    """One split in memory-mapped arrays: `images` (N, H, W, C) of `channels`, uint8 or, with 16 bits, uint16; `masks`
+    (N, H, W) uint8 train ids, ragged where each has the size of its file; and the N `groups` of its pairs, none where
+    the data has no such."""
 
-    images: npt.NDArray[np.uint8] | Ragged
+    images: Pixels | Ragged
     masks: npt.NDArray[np.uint8] | Ragged
     groups: tuple[str, ...] = ()
+    channels: Channels = RGB
 
     def __len__(self) -> int:
         return len(self.images)
@@ -113,12 +126,12 @@ def _open_resized(
     layouts = {}
     for split in pairs:
         count = len(pairs[split])
-        layouts[f"{split}_images"] = Layout((count, height, width, 3), np.uint8)
+        layouts[f"{split}_images"] = Layout((count, height, width, len(dataset.channels)), dtype_of(dataset.channels))
         layouts[f"{split}_masks"] = Layout((count, height, width), np.uint8)
 
     def fill(arrays: Mapping[str, Array]) -> None:
-        def keep(split: Split, index: int, image: Image.Image, labels: npt.NDArray[np.uint8]) -> None:
-            arrays[f"{split}_images"][index] = np.asarray(image.resize((width, height), IMAGE_RESAMPLING))
+        def keep(split: Split, index: int, image: Pixels, labels: npt.NDArray[np.uint8]) -> None:
+            arrays[f"{split}_images"][index] = resize(image, height, width)
             labelled = Image.fromarray(labels).resize((width, height), MASK_RESAMPLING)
             arrays[f"{split}_masks"][index] = np.asarray(labelled)
 
@@ -126,7 +139,7 @@ def _open_resized(
 
     stored = machine_store().open(f"{dataset.name}-{width}x{height}-{found}", layouts, fill)
     splits = {
-        split: SplitArrays(stored[f"{split}_images"], stored[f"{split}_masks"], _groups(pairs[split]))
+        split: SplitArrays(stored[f"{split}_images"], stored[f"{split}_masks"], _groups(pairs[split]), dataset.channels)
         for split in pairs
     }
     return splits, stored
@@ -143,27 +156,28 @@ def _open_own(
         lambda arrays: _fill_sizes(arrays, dataset, pairs),
     )
     sizes = {split: np.array(table[split]) for split in pairs}
-    layouts = {}
+    layouts, depth = {}, (len(dataset.channels),)
     for split in pairs:
-        layouts[f"{split}_images"] = Layout((Ragged.length(sizes[split], (3,)),), np.uint8)
+        layouts[f"{split}_images"] = Layout((Ragged.length(sizes[split], depth),), dtype_of(dataset.channels))
         layouts[f"{split}_masks"] = Layout((Ragged.length(sizes[split], ()),), np.uint8)
 
     def arrays_of(arrays: Mapping[str, Array] | StoredArrays, split: Split) -> tuple[Ragged, Ragged]:
         images, masks = arrays[f"{split}_images"], arrays[f"{split}_masks"]
-        return Ragged(images, sizes[split], (3,)), Ragged(masks, sizes[split], ())
+        return Ragged(images, sizes[split], depth), Ragged(masks, sizes[split], ())
 
     def fill(arrays: Mapping[str, Array]) -> None:
         ragged = {split: arrays_of(arrays, split) for split in pairs}
 
-        def keep(split: Split, index: int, image: Image.Image, labels: npt.NDArray[np.uint8]) -> None:
+        def keep(split: Split, index: int, image: Pixels, labels: npt.NDArray[np.uint8]) -> None:
             images, masks = ragged[split]
-            images[index][:] = np.asarray(image)
+            images[index][:] = image
             masks[index][:] = labels
 
         _decode_all(dataset, pairs, keep)
 
     stored = machine_store().open(name, layouts, fill)
-    return {split: SplitArrays(*arrays_of(stored, split), _groups(pairs[split])) for split in pairs}, stored
+    splits = {split: SplitArrays(*arrays_of(stored, split), _groups(pairs[split]), dataset.channels) for split in pairs}
+    return splits, stored
 
 
 def _fill_sizes(arrays: Mapping[str, Array], dataset: Dataset, pairs: Mapping[Split, list[Pair]]) -> None:
@@ -210,6 +224,11 @@ def _fingerprint(dataset: Dataset, data_root: Path, pairs: Mapping[Split, list[P
         decoding["decode_image"] = _describe(dataset.decode_image)
     if dataset.read_labels is not None:
         decoding["read_labels"] = _describe(dataset.read_labels)
+    if dataset.read_image is not None:
+        decoding["read_image"] = _describe(dataset.read_image)
+    if dataset.channels != RGB:
+        channels = dataset.channels
+        decoding["channels"] = [*channels.names, *channels.mean, *channels.std, channels.bits]
     if dataset.code is not None:
         decoding["code"] = dataset.code
     place = hashlib.sha256(os.fsencode(data_root.absolute())).hexdigest()[:8]
@@ -226,7 +245,7 @@ def _describe(function: Any) -> str:
 def _decode_all(
     dataset: Dataset,
     pairs: Mapping[Split, list[Pair]],
-    keep: Callable[[Split, int, Image.Image, npt.NDArray[np.uint8]], None],
+    keep: Callable[[Split, int, Pixels, npt.NDArray[np.uint8]], None],
 ) -> None:
     """Gives every pair's image and labels, with its place, to `keep`. Raises DataError on what was wrong with the
     files."""
@@ -251,20 +270,25 @@ def _decode_all(
         raise DataError(*problems)
 
 
-def read_pair(dataset: Dataset, pair: Pair) -> tuple[Image.Image, npt.NDArray[np.uint8]]:
-    """The image in RGB and its (H, W) train ids, at the size of the files.
+def dtype_of(channels: Channels) -> type[np.uint8] | type[np.uint16]:
+    return np.uint8 if channels.bits == 8 else np.uint16
 
-    Raises DataError naming every file of the two that cannot be used: unreadable, an image of more bits than the
-    dataset reads, a mask of another size than its image, a label that the dataset does not have.
+
+def read_pair(dataset: Dataset, pair: Pair) -> tuple[Pixels, npt.NDArray[np.uint8]]:
+    """The image, (H, W, C) of the dataset's channels, and its (H, W) train ids, at the size of the files.
+
+    Raises DataError naming every file that cannot be used: unreadable, an image of other channels or more bits than the
+    dataset has, a mask of another size than its image, a label that the dataset does not have.
     """
     problems: list[str] = []
-    image = _read(lambda path: dataset.decode_image(open_picture(path)), pair.image, problems)
+    parts = [_read(dataset.read_image or partial(_read_rgb, dataset), path, problems) for path in pair.images]
     read_labels = dataset.read_labels or (lambda path: dataset.decode_mask(open_picture(path)))
     labels = _read(read_labels, pair.mask, problems)
-    if image is None or labels is None:
+    if problems or labels is None:
         raise DataError(*problems)
-    if image.size != labels.shape[1::-1]:
-        size, wanted = f"{labels.shape[1]}x{labels.shape[0]}", f"{image.width}x{image.height}"
+    image = _join(dataset, pair, [part for part in parts if part is not None])
+    if image.shape[:2] != labels.shape[:2]:
+        size, wanted = (f"{array.shape[1]}x{array.shape[0]}" for array in (labels, image))
         raise DataError(f"{pair.mask}: is {size} but its image {pair.image} is {wanted}")
     if labels.ndim != 2:
         raise DataError(
@@ -280,6 +304,27 @@ def read_pair(dataset: Dataset, pair: Pair) -> tuple[Image.Image, npt.NDArray[np
     for label, train_id in dataset.train_ids.items():
         table[label] = train_id
     return image, table[labels.astype(np.intp)]
+
+
+def _read_rgb(dataset: Dataset, path: Path) -> npt.NDArray[np.unsignedinteger]:
+    return np.asarray(dataset.decode_image(open_picture(path)))
+
+
+def _join(dataset: Dataset, pair: Pair, parts: list[npt.NDArray[np.unsignedinteger]]) -> Pixels:
+    """The channels of all files of an image. Raises DataError where they do not fit, or are not the dataset's."""
+    channels, wanted = dataset.channels, parts[0].shape[:2]
+    for path, part in zip(pair.images, parts, strict=True):
+        if part.shape[:2] != wanted:
+            size, other = (f"{shape[1]}x{shape[0]}" for shape in (part.shape, wanted))
+            raise DataError(f"{path}: is {size} but {pair.image}, which it belongs to, is {other}")
+    image = np.concatenate(parts, axis=2) if len(parts) > 1 else parts[0]
+    if image.shape[2] != len(channels) or image.dtype != dtype_of(channels):
+        found = f"{image.shape[2]} channels of {8 * image.dtype.itemsize} bits"
+        raise DataError(
+            f"{pair.image}: has {found}; dataset {dataset.name!r} has {len(channels)} of {channels.bits}: "
+            f"{', '.join(channels.names)}"
+        )
+    return image
 
 
 def _read(function: Callable[[Path], T], path: Path, problems: list[str]) -> T | None:

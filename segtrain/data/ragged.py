@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 
-class Ragged(Sequence[npt.NDArray[np.uint8]]):
-    """`values` (L,) uint8 holds N images, of `sizes` (N, 2) height and width; image i is a view into it, of shape
+class Ragged(Sequence[npt.NDArray[Any]]):
+    """`values` (L,) holds N images, of `sizes` (N, 2) height and width; image i is a view into it, of shape
     (height, width, *depth)."""
 
-    def __init__(self, values: npt.NDArray[np.uint8], sizes: npt.NDArray[np.int64], depth: tuple[int, ...]) -> None:
+    def __init__(self, values: npt.NDArray[Any], sizes: npt.NDArray[np.int64], depth: tuple[int, ...]) -> None:
         self.values, self.sizes, self.depth = values, sizes, depth
         self.ends = np.cumsum(self.sizes.prod(axis=1)) * math.prod(depth)
 
@@ -25,12 +25,12 @@ class Ragged(Sequence[npt.NDArray[np.uint8]]):
         return len(self.sizes)
 
     @overload
-    def __getitem__(self, index: int) -> npt.NDArray[np.uint8]: ...
+    def __getitem__(self, index: int) -> npt.NDArray[Any]: ...
 
     @overload
     def __getitem__(self, index: slice) -> "Ragged": ...
 
-    def __getitem__(self, index: int | slice) -> "npt.NDArray[np.uint8] | Ragged":
+    def __getitem__(self, index: int | slice) -> "npt.NDArray[Any] | Ragged":
         if isinstance(index, slice):
             raise TypeError("images of different sizes are taken one at a time")
         height, width = (int(side) for side in self.sizes[index])

@@ -26,12 +26,43 @@ class DataError(UserError):
 
 
 @dataclass(frozen=True)
+class Channels:
+    """What an image holds, by `names` in the order of its channels: values of `bits` bits, 8 or 16, which enter a model
+    as numbers in [0, 1] less `mean`, by `std`. `streams`: how many channels each network of a late fusion sees, in
+    their order; none where they are of one kind."""
+
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    bits: int = 8
+    streams: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def most(self) -> int:
+        """The greatest value."""
+        return int(2**self.bits - 1)
+
+
+RGB = Channels(("red", "green", "blue"), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Normalised by the colours of ImageNet, as torchvision's weights expect them."""
+
+
+@dataclass(frozen=True)
 class Pair:
-    """`group`: the drive, sequence or city, where the data has such; images of one group are no independent samples."""
+    """`group`: the drive, sequence or city, where the data has such; images of one group are no independent samples.
+    `more`: further files of the image, whose channels follow those of the first."""
 
     image: Path
     mask: Path
     group: str | None = None
+    more: tuple[Path, ...] = ()
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        return (self.image, *self.more)
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -59,9 +90,10 @@ class Dataset:
     `list_pairs(data_root)` gives the pairs of every split in a stable order and raises DataError.
     `train_ids` is the train id, or IGNORE, of each label that a mask may hold; any other is an error.
     `decode_mask(mask)` gives the labels, (H, W) integers as the file has them, and `decode_image(image)` the image in
-    RGB with 8 bits; both raise DataError, without the name of the file, when they cannot. `read_labels(path)`, where
-    present, does what opening a mask and `decode_mask` do, for files that are no pictures. A fingerprint tells these by
-    their names and the arguments of a partial, so what else they close over must not matter.
+    RGB with 8 bits; both raise DataError, without the name of the file, when they cannot. `read_labels(path)` and
+    `read_image(path)`, where present, do this and open the file: for labels that are no picture, and for images of
+    other `channels` than RGB: (H, W, channels of this file) uint8, or uint16 where they have 16 bits. A fingerprint
+    tells these by their names and the arguments of a partial, so what else they close over must not matter.
     `prepare(data_root)`, where present, writes the data that the program itself makes; `download(data_root)` fetches
     them from their publisher and raises DataError when it cannot. `code` is a hash of the source of a dataset that is
     not of this program.
@@ -75,9 +107,16 @@ class Dataset:
     decode_mask: Callable[[Image.Image], npt.NDArray[np.integer]] = np.asarray
     decode_image: Callable[[Image.Image], Image.Image] = to_rgb
     read_labels: Callable[[Path], npt.NDArray[np.integer]] | None = None
+    read_image: Callable[[Path], npt.NDArray[np.unsignedinteger]] | None = None
+    channels: Channels = RGB
     prepare: Callable[[Path], None] | None = None
     download: Callable[[Path], None] | None = None
     code: str | None = None
+
+    @property
+    def streams(self) -> tuple[int, ...]:
+        """Of its channels; all of them in one where they are of one kind."""
+        return self.channels.streams or (len(self.channels),)
 
 
 def require_folder(folder: Path, name: str, layout: str, remedy: str = "") -> None:
@@ -102,7 +141,10 @@ def require_pairs(
         f"{missing}: no such {kind}, wanted by {other}"
         for split in SPLITS
         for pair in pairs[split]
-        for missing, kind, other in ((pair.image, "image", pair.mask), (pair.mask, "mask", pair.image))
+        for missing, kind, other in (
+            *((image, "image", pair.mask) for image in pair.images),
+            (pair.mask, "mask", pair.image),
+        )
         if not missing.is_file()
     ]
     if problems or orphans:

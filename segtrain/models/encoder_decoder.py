@@ -20,7 +20,7 @@ class Decoder(nn.Module, ABC):
 
 
 class EncoderDecoder(nn.Module):
-    """x: (N, 3, H, W) normalised image -> logits (N, K, H, W)."""
+    """x: (N, C, H, W) normalised image -> logits (N, K, H, W)."""
 
     can_keep_features = True
     """Whether a frozen encoder's features are all that training needs of an image."""

@@ -33,13 +33,13 @@ TAPS = {16: "pool3", 23: "pool4", 30: "pool5"}  # index in `features`, as torchv
 
 
 class VGG16Encoder(nn.Module):
-    """x: (N, 3, H, W) -> {"pool3": (N, C3, H/8, W/8), "pool4": (N, C4, H/16, W/16), "pool5": (N, C5, H/32, W/32)},
+    """x: (N, C, H, W) -> {"pool3": (N, C3, H/8, W/8), "pool4": (N, C4, H/16, W/16), "pool5": (N, C5, H/32, W/32)},
     H and W rounded up to multiples of 32. `width_mult` scales every channel count."""
 
-    def __init__(self, width_mult: float) -> None:
+    def __init__(self, width_mult: float, channels: int = 3) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        channels, self.out_channels = 3, {}
+        self.out_channels = {}
         for convolutions, width in STAGES:
             for _ in range(convolutions):
                 layers += [nn.Conv2d(channels, scaled(width, width_mult), 3, padding=1), nn.ReLU(inplace=True)]
@@ -138,8 +138,9 @@ def build_fcn(
     width_mult: float = 1.0,
     upsampling: Upsampling = "learned_between",
     skip_scale: float = 1.0,
+    channels: int = 3,
 ) -> EncoderDecoder:
-    encoder = VGG16Encoder(width_mult)
+    encoder = VGG16Encoder(width_mult, channels)
     decoder = FCNDecoder(encoder.out_channels, num_classes, skips, width_mult, upsampling, skip_scale)
     return EncoderDecoder(encoder, decoder)
 

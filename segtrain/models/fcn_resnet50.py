@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
+from segtrain.models.image_channels import see_channels
 
 COCO_CLASSES = 21
 """Of PASCAL VOC, background among them: what init=coco was trained on."""
@@ -36,10 +37,11 @@ class FCNHead(Decoder):
         return F.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)
 
 
-def build_fcn_resnet50(num_classes: int) -> EncoderDecoder:
+def build_fcn_resnet50(num_classes: int, channels: int = 3) -> EncoderDecoder:
     from torchvision.models.segmentation import fcn_resnet50  # seconds, which other architectures need not wait
 
     whole = fcn_resnet50(weights=None, weights_backbone=None, num_classes=num_classes, aux_loss=False)
+    see_channels(whole.backbone, channels)
     return EncoderDecoder(whole.backbone, FCNHead(whole.classifier))
 
 

@@ -1,7 +1,7 @@
 """The layers of a model in the order in which an image meets them, for a picture of it: what each gives, and whose
 output it takes. Run on the meta device where the model can go there: no weights, no arithmetic."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,22 +38,22 @@ class Layer:
     inputs: tuple[int, ...]
 
 
-def list_layers(config: TrialConfig, num_classes: int) -> list[Layer]:
+def list_layers(config: TrialConfig, num_classes: int, streams: Sequence[int] = (3,)) -> list[Layer]:
     """Raises ArchError and CodeError for a model that cannot be built or run."""
-    return on_meta_or_cpu(config, lambda device: _list_on(device, config, num_classes))
+    return on_meta_or_cpu(config, lambda device: _list_on(device, config, num_classes, streams))
 
 
-def _list_on(device: str, config: TrialConfig, num_classes: int) -> list[Layer]:
+def _list_on(device: str, config: TrialConfig, num_classes: int, streams: Sequence[int]) -> list[Layer]:
     with torch.device(device):
-        model = build_model(config, num_classes)
+        model = build_model(config, num_classes, streams)
         set_trainable(model, config.freeze)
-        image = torch.zeros(1, 3, config.image_height, config.image_width)
+        image = torch.zeros(1, sum(streams), config.image_height, config.image_width)
     return trace(model, image)
 
 
 @torch.no_grad()
 def trace(model: EncoderDecoder, image: Tensor) -> list[Layer]:
-    """image: (1, 3, H, W). The model is left in evaluation mode."""
+    """image: (1, C, H, W). The model is left in evaluation mode."""
     model.eval()
     tracer = _Tracer(image)
     with tracer.watching(model), tracer:

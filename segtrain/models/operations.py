@@ -16,10 +16,10 @@ from segtrain.models.stock.split import ArchError
 T = TypeVar("T")
 
 
-def count_flops(config: TrialConfig, num_classes: int) -> tuple[int, int]:
+def count_flops(config: TrialConfig, num_classes: int, streams: Sequence[int] = (3,)) -> tuple[int, int]:
     """(training, evaluation) operations for one image; two per multiply-add. Frozen layers need no backward. Raises
     ArchError and CodeError for a model that cannot be built, or gives no logits."""
-    return on_meta_or_cpu(config, lambda device: _count_on(device, config, num_classes))
+    return on_meta_or_cpu(config, lambda device: _count_on(device, config, num_classes, streams))
 
 
 def on_meta_or_cpu(config: TrialConfig, run: Callable[[str], T]) -> T:
@@ -33,11 +33,11 @@ def on_meta_or_cpu(config: TrialConfig, run: Callable[[str], T]) -> T:
             return run("cpu")
 
 
-def _count_on(device: str, config: TrialConfig, num_classes: int) -> tuple[int, int]:
+def _count_on(device: str, config: TrialConfig, num_classes: int, streams: Sequence[int]) -> tuple[int, int]:
     with torch.device(device):
-        model = build_model(config, num_classes)
+        model = build_model(config, num_classes, streams)
         set_trainable(model, config.freeze)
-        image = torch.zeros(1, 3, config.image_height, config.image_width)
+        image = torch.zeros(1, sum(streams), config.image_height, config.image_width)
     counts = []
     for backward in (True, False):
         mapping = {torch.ops.aten.convolution_backward: _convolution_backward}

@@ -44,7 +44,7 @@ DIMENSIONS: dict[Size, Dimensions] = {
 
 
 class MixTransformer(nn.Module):
-    """x: (N, 3, H, W) -> [(N, C1, H/4, W/4), (N, C2, H/8, W/8), (N, C3, H/16, W/16), (N, C4, H/32, W/32)], rounded up.
+    """x: (N, C, H, W) -> [(N, C1, H/4, W/4), (N, C2, H/8, W/8), (N, C3, H/16, W/16), (N, C4, H/32, W/32)], rounded up.
 
     Its tensors have the names that they have in transformers' SegformerModel.
     """
@@ -78,11 +78,15 @@ class AllMLPDecoder(Decoder):
         return F.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)
 
 
-def build_segformer(num_classes: int, size: Size, weight_init: WeightInit = "library") -> EncoderDecoder:
+def build_segformer(
+    num_classes: int, size: Size, weight_init: WeightInit = "library", channels: int = 3
+) -> EncoderDecoder:
     from transformers.models.segformer.configuration_segformer import SegformerConfig
     from transformers.models.segformer.modeling_segformer import SegformerForSemanticSegmentation
 
-    config = SegformerConfig(**DIMENSIONS[size]._asdict(), num_labels=num_classes, attn_implementation="eager")
+    config = SegformerConfig(
+        **DIMENSIONS[size]._asdict(), num_labels=num_classes, num_channels=channels, attn_implementation="eager"
+    )
     whole = SegformerForSemanticSegmentation(config)
     model = EncoderDecoder(MixTransformer(whole.segformer.stages), AllMLPDecoder(whole.decode_head))
     if weight_init == "paper":

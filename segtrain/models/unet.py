@@ -106,13 +106,14 @@ class UpBlock(nn.Module):
 
 
 class UNetEncoder(nn.Module):
-    """x: (N, 3, H, W) -> [(N, C1, H, W), (N, C2, H/2, W/2), ..., (N, C5, H/16, W/16)], H and W rounded up to multiples
+    """x: (N, C, H, W) -> [(N, C1, H, W), (N, C2, H/2, W/2), ..., (N, C5, H/16, W/16)], H and W rounded up to multiples
     of 16."""
 
-    def __init__(self, channels: list[int], residual: bool) -> None:
+    def __init__(self, channels: list[int], residual: bool, image_channels: int = 3) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            DoubleConv(wide, wider, residual) for wide, wider in zip([3, *channels], channels, strict=False)
+            DoubleConv(wide, wider, residual)
+            for wide, wider in zip([image_channels, *channels], channels, strict=False)
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -148,10 +149,16 @@ class UNetDecoder(Decoder):
 
 
 def build_unet(
-    num_classes: int, width_mult: float, skips: bool = True, residual: bool = False, gate: Gate | None = None
+    num_classes: int,
+    width_mult: float,
+    image_channels: int = 3,
+    skips: bool = True,
+    residual: bool = False,
+    gate: Gate | None = None,
 ) -> EncoderDecoder:
     channels = [scaled(channel, width_mult) for channel in CHANNELS]
-    model = EncoderDecoder(UNetEncoder(channels, residual), UNetDecoder(channels, num_classes, skips, residual, gate))
+    encoder = UNetEncoder(channels, residual, image_channels)
+    model = EncoderDecoder(encoder, UNetDecoder(channels, num_classes, skips, residual, gate))
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             # One pixel of an up-convolution is made from one place: its kernel is as large as its stride.

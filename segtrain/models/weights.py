@@ -4,7 +4,7 @@ import hashlib
 import pickle
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -17,7 +17,8 @@ from segtrain.config import Arch, Init, TrialConfig
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import load_vgg16
 from segtrain.models.fcn_resnet50 import load_fcn_resnet50, load_resnet50
-from segtrain.models.resolve import build_on_meta, stock_of
+from segtrain.models.image_channels import RGB_CHANNELS, LateFusion, adapt
+from segtrain.models.resolve import build_model, build_on_meta, stock_of
 from segtrain.models.segformer import load_mit
 from segtrain.models.stock.huggingface import quiet_transformers
 from segtrain.models.stock.split import SplitModel
@@ -71,14 +72,35 @@ def find_or_download(arch: str, data_root: Path, init: Init = "imagenet") -> Pat
     return find_on_hub(source, folder) if isinstance(source, str) else find_of_torchvision(source, folder, init)
 
 
-def check(config: TrialConfig, num_classes: int, data_root: Path) -> None:
+def check(config: TrialConfig, num_classes: int, data_root: Path, streams: Sequence[int] = (3,)) -> None:
     """Tries the weights that a trial of `config` starts from on a model of its own: the names of the tensors, and their
     shapes. Without a copy in memory, but for models of libraries: not each can be built without numbers. Raises
     WeightsError."""
-    model = build_on_meta(config, num_classes)
+    model = build_on_meta(config, num_classes, streams)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)
+        start_from(model, config, num_classes, data_root, streams)
+
+
+def start_from(
+    model: EncoderDecoder, config: TrialConfig, num_classes: int, data_root: Path, streams: Sequence[int]
+) -> None:
+    """Gives `model` the weights that `config` starts from; those of its first layer adapted, where it sees other
+    channels than red, green and blue (image_channels.py). Raises WeightsError."""
+    if [*streams] == [RGB_CHANNELS]:
         load(model, config.arch, data_root, config.init)
+        return
+    alone, device = config.edit(fusion="early"), next(model.parameters()).device
+    with device:
+        donor = build_model(alone, num_classes)
+    load(donor, config.arch, data_root, config.init)
+    trained = donor.state_dict()
+    if not isinstance(model, LateFusion):
+        model.load_state_dict(adapt(trained, model.state_dict()))
+        return
+    with device:
+        networks = [build_model(alone, num_classes, (channels,)) for channels in streams]
+    model.load_each([adapt(trained, network.state_dict()) for network in networks])
 
 
 def check_hash(path: Path) -> None:

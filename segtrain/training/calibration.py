@@ -24,14 +24,17 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
     in the precision and threads of a trial. On CPUs two images will do; a GPU is only busy with a whole batch."""
     threads_before = torch.get_num_threads()
     torch.set_num_threads(hardware.threads)
-    num_classes = len(find_dataset(config.dataset).classes)
-    model = build_model(config, num_classes)
+    dataset = find_dataset(config.dataset)
+    num_classes, streams = len(dataset.classes), dataset.streams
+    model = build_model(config, num_classes, streams)
     set_trainable(model, config.freeze)
     model.to(hardware.device).to(memory_format=hardware.memory_format)
     optimizer = build_optimizer(config, model)
     batch_size = 2 if hardware.device.type == "cpu" else config.batch_size
     size = (batch_size, config.image_height, config.image_width)
-    images = torch.randn(size[0], 3, *size[1:], device=hardware.device).to(memory_format=hardware.memory_format)
+    images = torch.randn(size[0], sum(streams), *size[1:], device=hardware.device).to(
+        memory_format=hardware.memory_format
+    )
     target = torch.randint(num_classes, size, device=hardware.device)
 
     def step() -> None:
@@ -50,7 +53,7 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
         steps += 1
     elapsed = time.perf_counter() - started
     torch.set_num_threads(threads_before)
-    return flops_per_image(config, num_classes)[0] * batch_size * steps / elapsed
+    return flops_per_image(config, num_classes, streams)[0] * batch_size * steps / elapsed
 
 
 @torch.no_grad()
@@ -58,7 +61,7 @@ def image_seconds(model: nn.Module, config: TrialConfig, hardware: Hardware) -> 
     """From an image of the trial's size, alone and on the device already, to its logits: the median of some, behind one
     that warms up. What is in the image changes nothing."""
     model.eval()
-    size = (1, 3, config.image_height, config.image_width)
+    size = (1, sum(find_dataset(config.dataset).streams), config.image_height, config.image_width)
     image = torch.zeros(size, device=hardware.device).to(memory_format=hardware.memory_format)
     seconds = []
     for _ in range(1 + TIMED_IMAGES):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from segtrain import records
 from segtrain.data.cache import SplitArrays
+from segtrain.data.pixels import picture
 from segtrain.data.spec import IGNORE, Dataset
 from segtrain.machine.device import Hardware
 from segtrain.metrics.boundary import BoundaryMetric
@@ -163,21 +164,21 @@ def save_panels(
         predictions.extend(logits.argmax(1).byte().cpu().numpy())
     for panel, (index, prediction) in enumerate(zip(chosen, predictions, strict=True)):
         pictures = {
-            "image": Image.fromarray(arrays.images[index]),
+            "image": picture(arrays.images[index]),
             "truth": palette_image(arrays.masks[index], dataset.palette),
             "prediction": palette_image(prediction, dataset.palette),
         }
-        for kind, picture in pictures.items():
+        for kind, shown in pictures.items():
             buffer = io.BytesIO()
-            picture.save(buffer, format="PNG")
+            shown.save(buffer, format="PNG")
             records.write_atomic(panels / records.panel_file(panel, kind), buffer.getvalue())
 
 
 def palette_image(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> Image.Image:
     """labels (H, W) uint8 -> a picture that holds them, shown in the colours of `palette` and ignored pixels white."""
-    picture = Image.fromarray(labels).convert("P")
+    labelled = Image.fromarray(labels).convert("P")
     colours = np.zeros((256, 3), dtype=np.uint8)
     colours[: len(palette)] = palette
     colours[IGNORE] = 255
-    picture.putpalette(colours.tobytes())
-    return picture
+    labelled.putpalette(colours.tobytes())
+    return labelled

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from segtrain import records
 from segtrain.data.cache import SplitArrays
+from segtrain.data.pixels import picture
 from segtrain.data.spec import Dataset
 from segtrain.machine.device import Hardware
 from segtrain.models.encoder_decoder import EncoderDecoder
@@ -61,7 +62,7 @@ def rank_images(confusion: npt.NDArray[np.int64]) -> dict[int, str]:
 
 def _pictures(arrays: SplitArrays, index: int, dataset: Dataset) -> dict[str, Image.Image]:
     return {
-        "image": Image.fromarray(arrays.images[index]),
+        "image": picture(arrays.images[index]),
         "truth": palette_image(arrays.masks[index], dataset.palette),
     }
 
@@ -69,7 +70,7 @@ def _pictures(arrays: SplitArrays, index: int, dataset: Dataset) -> dict[str, Im
 def _save(folder: Path, rank: str, index: int, pictures: Mapping[str, Image.Image]) -> None:
     examples = folder / records.EXAMPLES_DIR
     examples.mkdir(exist_ok=True)
-    for kind, picture in pictures.items():
+    for kind, shown in pictures.items():
         buffer = io.BytesIO()
-        picture.save(buffer, format="PNG")
+        shown.save(buffer, format="PNG")
         records.write_atomic(examples / records.example_file(rank, index, kind), buffer.getvalue())

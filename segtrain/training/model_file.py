@@ -2,26 +2,30 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.data import DATASETS
-from segtrain.data.spec import Dataset
-from segtrain.fields import NUMBER, TEXT, Kind, list_of
-from segtrain.training.inputs.batches import MEAN, STD
-
-CHANNELS = 3
+from segtrain.data.spec import RGB, Channels, Dataset
+from segtrain.fields import COUNT, NUMBER, TEXT, Kind, list_of
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """`classes` in the order of the logits, with a colour each. An image's channels, as numbers in [0, 1], enter the
-    model less `mean`, by `std`."""
+    """`classes` in the order of the logits, with a colour each. An image's `channels`, values of `bits` bits, enter the
+    model as numbers in [0, 1] less `mean`, by `std`; `streams` as in segtrain.data.spec.Channels, or all in one."""
 
     classes: tuple[str, ...]
     palette: tuple[tuple[int, ...], ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    channels: tuple[str, ...] = RGB.names
+    bits: int = RGB.bits
+    streams: tuple[int, ...] = (len(RGB),)
+
+    def to_channels(self) -> Channels:
+        return Channels(self.channels, self.mean, self.std, self.bits, self.streams)
 
 
 def _is_colour(value: object) -> bool:
@@ -32,16 +36,19 @@ _NUMBERS = list_of(NUMBER)
 KINDS = {
     "classes": list_of(TEXT),
     "palette": list_of(Kind("three integers from 0 to 255", _is_colour)),
-    "mean": Kind(f"{CHANNELS} numbers", lambda value: _NUMBERS.holds(value) and len(value) == CHANNELS),
-    "std": Kind(
-        f"{CHANNELS} numbers above 0",
-        lambda value: _NUMBERS.holds(value) and len(value) == CHANNELS and min(value) > 0,
-    ),
+    "mean": _NUMBERS,
+    "std": Kind("numbers above 0", lambda value: _NUMBERS.holds(value) and all(number > 0 for number in value)),
+    "channels": list_of(TEXT),
+    "bits": Kind("8 or 16", lambda value: value in (8, 16)),
+    "streams": list_of(COUNT),
 }
 
 
 def of_dataset(dataset: Dataset) -> ModelFile:
-    return ModelFile(dataset.classes, dataset.palette, MEAN, STD)
+    channels = dataset.channels
+    return ModelFile(
+        dataset.classes, dataset.palette, channels.mean, channels.std, channels.names, channels.bits, dataset.streams
+    )
 
 
 def write_model_file(folder: Path, dataset: Dataset) -> None:
@@ -60,10 +67,18 @@ def read_model_file(folder: Path, config: TrialConfig) -> ModelFile:
             f"{path} is missing, and dataset {config.dataset!r} is none of the program's own; restore it, or train the "
             "trial again"
         ) from None
+    # Trials of before there were others are of RGB.
+    found = dict[str, Any]({"channels": [*RGB.names], "bits": RGB.bits, "streams": [len(RGB)]} | found)
     records.check(path, found, KINDS)
     classes, palette = tuple(found["classes"]), tuple(tuple(colour) for colour in found["palette"])
     if not 0 < len(classes) == len(palette):
         raise records.RecordError(
             f"{path} has {len(palette)} colours for {len(classes)} classes; allowed: one each; {records.REMEDY}"
         )
-    return ModelFile(classes, palette, tuple(found["mean"]), tuple(found["std"]))
+    mean, std, channels, streams = (tuple(found[name]) for name in ("mean", "std", "channels", "streams"))
+    if not 0 < len(channels) == len(mean) == len(std) == sum(streams):
+        raise records.RecordError(
+            f"{path} has {len(mean)} numbers in mean, {len(std)} in std and {sum(streams)} channels in streams for "
+            f"{len(channels)} channels; allowed: as many; {records.REMEDY}"
+        )
+    return ModelFile(classes, palette, mean, std, channels, found["bits"], streams)

@@ -13,7 +13,9 @@ from segtrain.config import TrialConfig, library_of
 from segtrain.fields import COUNT, OBJECT, list_of
 from segtrain.machine.remembered import Result, remembered
 
-SHAPE = ("arch", "image_height", "image_width", "width_mult", "gate", "freeze", "upsampling", "skip_scale")
+SHAPE = (
+    "arch", "image_height", "image_width", "width_mult", "gate", "freeze", "upsampling", "skip_scale", "fusion",
+)  # fmt: skip
 """The fields that the way of one image depends on."""
 KINDS = {
     "operations": dict.fromkeys(("training", "evaluation"), COUNT),
@@ -21,16 +23,16 @@ KINDS = {
 }
 
 
-def flops_per_image(config: TrialConfig, num_classes: int) -> tuple[int, int]:
+def flops_per_image(config: TrialConfig, num_classes: int, streams: tuple[int, ...] = (3,)) -> tuple[int, int]:
     """(training, evaluation) floating-point operations for one image; two per multiply-add. Frozen layers need no
     backward. Raises ArchError and CodeError for a model that cannot be built, or gives no logits."""
-    counts = _found("operations", _shape_of(config), num_classes)
+    counts = _found("operations", _shape_of(config), num_classes, streams)
     return counts["training"], counts["evaluation"]
 
 
-def layers_of(config: TrialConfig, num_classes: int) -> list[dict[str, Any]]:
+def layers_of(config: TrialConfig, num_classes: int, streams: tuple[int, ...] = (3,)) -> list[dict[str, Any]]:
     """The fields of each `segtrain.models.layers.Layer`. Raises as `flops_per_image`."""
-    found: list[dict[str, Any]] = _found("layers", _shape_of(config), num_classes)["layers"]
+    found: list[dict[str, Any]] = _found("layers", _shape_of(config), num_classes, streams)["layers"]
     return found
 
 
@@ -39,25 +41,25 @@ def _shape_of(config: TrialConfig) -> tuple[object, ...]:
 
 
 @functools.cache
-def _found(what: str, shape: tuple[object, ...], num_classes: int) -> Result:
+def _found(what: str, shape: tuple[object, ...], num_classes: int, streams: tuple[int, ...]) -> Result:
     fields = {f.name: f.default for f in dataclasses.fields(TrialConfig) if f.default is not dataclasses.MISSING}
     fields |= {"dataset": "roads", "init": "parent", "parent": "any"} | dict(zip(SHAPE, shape, strict=True))
     config = TrialConfig(**fields)
     # To count is how a model that is not the program's is tried, and its code may be another the next time.
     if library_of(config.arch) is not None:
-        return _make(what, config, num_classes)
-    key = [shape, num_classes, models_code()]
-    return remembered(what, key, KINDS[what], lambda: _make(what, config, num_classes))
+        return _make(what, config, num_classes, streams)
+    key = [shape, num_classes, streams, models_code()]
+    return remembered(what, key, KINDS[what], lambda: _make(what, config, num_classes, streams))
 
 
-def _make(what: str, config: TrialConfig, num_classes: int) -> Result:
+def _make(what: str, config: TrialConfig, num_classes: int, streams: tuple[int, ...]) -> Result:
     if what == "layers":
         from segtrain.models.layers import list_layers
 
-        return {"layers": [dataclasses.asdict(layer) for layer in list_layers(config, num_classes)]}
+        return {"layers": [dataclasses.asdict(layer) for layer in list_layers(config, num_classes, streams)]}
     from segtrain.models.operations import count_flops
 
-    return dict(zip(("training", "evaluation"), count_flops(config, num_classes), strict=True))
+    return dict(zip(("training", "evaluation"), count_flops(config, num_classes, streams), strict=True))
 
 
 @functools.cache

@@ -111,12 +111,12 @@ def start_or_resume(
             f"({data.fingerprint}); restore them, or delete the folder to train the trial again"
         )
     torch.manual_seed(config.seed)
-    model = build_model(config, len(dataset.classes))
+    model = build_model(config, len(dataset.classes), dataset.streams)
     new_layers = records.read_new_layers(folder) if last is not None else None
     if last is None and config.init in PUBLISHED:
         from segtrain.models import weights  # torchvision, which takes seconds
 
-        weights.load(model, config.arch, data_root, config.init)
+        weights.start_from(model, config, len(dataset.classes), data_root, dataset.streams)
     elif last is None and config.parent is not None:
         new_layers = load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze, config.take)
     set_trainable(model, config.freeze)
@@ -145,7 +145,7 @@ def start_or_resume(
     run = Run(
         config, folder, data, hardware, model, optimizer, progress, attempts, training, inputs, loss, average, part
     )
-    _, flops = flops_per_image(config, len(dataset.classes))
+    _, flops = flops_per_image(config, len(dataset.classes), dataset.streams)
     described = environment.describe(hardware, data.fingerprint, model, flops)
     if config.take == "all":
         described[records.NEW_LAYERS_KEY] = new_layers
@@ -153,7 +153,8 @@ def start_or_resume(
         folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
     )
     write_model_file(folder, dataset)
-    records.write_json(folder / records.NETWORK_FILE, {"layers": layers_of(config, len(dataset.classes))})
+    layers = layers_of(config, len(dataset.classes), dataset.streams)
+    records.write_json(folder / records.NETWORK_FILE, {"layers": layers})
     write_data_file(folder, config, dataset, data)
     save_training_examples(folder, data.splits["train"], dataset)
     run.write_status("running")

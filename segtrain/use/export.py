@@ -1,9 +1,9 @@
 """`python -m segtrain export TRIAL --format onnx|torchscript|safetensors`: a trial's model for other programs.
 
-ONNX and TorchScript take `image`, (N, 3, H, W) float32 RGB in [0, 1] of the size of the training, N as you like, and
-give `logits`, (N, K, H, W) float32; the normalisation is inside. A safetensors file holds the weights. Each carries, as
-JSON under the key `segtrain`, the trial's config, its classes, colours and normalisation. Nothing is left behind that
-was not read again and found to agree with the model on real images.
+ONNX and TorchScript take `image`, (N, C, H, W) float32 in [0, 1] of the size of the training, N as you like, C mostly
+red, green and blue, and give `logits`, (N, K, H, W) float32; the normalisation is inside. A safetensors file holds the
+weights. Each carries, as JSON under the key `segtrain`, the trial's config, its classes, colours and normalisation.
+Nothing is left behind that was not read again and found to agree with the model on real images.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.data.cache import IMAGE_RESAMPLING
+from segtrain.data.pixels import IMAGE_RESAMPLING
 from segtrain.errors import UserError
 from segtrain.machine.device import Hardware
 from segtrain.models import build_model
@@ -44,7 +44,7 @@ class ExportError(UserError):
 
 
 class Normalised(nn.Module):
-    """image (N, 3, H, W) float32 RGB in [0, 1] -> logits (N, K, H, W)."""
+    """image (N, C, H, W) float32 in [0, 1] -> logits (N, K, H, W)."""
 
     mean: Tensor
     std: Tensor
@@ -53,7 +53,7 @@ class Normalised(nn.Module):
         super().__init__()
         self.network = network
         for name, values in (("mean", facts.mean), ("std", facts.std)):
-            self.register_buffer(name, torch.tensor(values).view(3, 1, 1))
+            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
 
     def forward(self, image: Tensor) -> Tensor:
         logits: Tensor = self.network((image - self.mean) / self.std)
@@ -61,7 +61,7 @@ class Normalised(nn.Module):
 
 
 Run = Callable[[Tensor], Tensor]
-"""images (N, 3, H, W) -> logits, by what reads the exported file."""
+"""images (N, C, H, W) -> logits, by what reads the exported file."""
 
 
 class Exporter(NamedTuple):
@@ -110,8 +110,8 @@ def export(folder: Path, kind: Format, path: Path | None = None) -> str:
 
 
 def read_panels(model: TrainedModel) -> Tensor:
-    """The test images that the trial keeps as panels, (N, 3, H, W) float32 in [0, 1], at the size of the training.
-    Raises ExportError."""
+    """The test images that the trial keeps as panels, (N, C, H, W) float32 in [0, 1], at the size of the training; a
+    model of other channels than three gets those of the panels in turn. Raises ExportError."""
     folder = model.folder / records.PANELS_DIR
     paths = sorted(folder.glob(f"*_{records.PANEL_KINDS[0]}.png"))
     if len(paths) < 2:
@@ -121,7 +121,8 @@ def read_panels(model: TrainedModel) -> Tensor:
         )
     size = model.config.image_width, model.config.image_height
     pixels = np.stack([np.asarray(Image.open(path).convert("RGB").resize(size, IMAGE_RESAMPLING)) for path in paths])
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().float() / 255
+    in_turn = np.arange(len(model.facts.channels)) % pixels.shape[3]
+    return torch.from_numpy(pixels[..., in_turn]).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
 @torch.inference_mode()
@@ -198,7 +199,7 @@ def _open_safetensors(path: Path) -> Run:
     with safe_open(path, framework="pt") as file:
         kept = json.loads(file.metadata()[KEY])
     config = TrialConfig.from_dict(kept.pop("config"))
-    network = build_model(config, len(kept["classes"]))
+    network = build_model(config, len(kept["classes"]), kept["streams"])
     network.load_state_dict(safetensors.torch.load_file(path))
     return Normalised(network, ModelFile(**kept)).eval()
 

@@ -1,4 +1,4 @@
-"""An image as a user has it -> RGB of 8 bits."""
+"""An image as a user has it -> the values of a model's channels."""
 
 from pathlib import Path
 from typing import TypeAlias
@@ -8,9 +8,11 @@ import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
 
+from segtrain.data.pixels import Pixels, read_channels
+from segtrain.data.spec import RGB, Channels, DataError
 from segtrain.errors import UserError
 
-ImageInput: TypeAlias = Path | str | Image.Image | npt.NDArray[np.uint8] | Tensor
+ImageInput: TypeAlias = Path | str | Image.Image | Pixels | Tensor
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm")
 """Of the files that count as images where a folder is given."""
 ALLOWED = "(H, W, 3) or (H, W) uint8 of an array; (3, H, W) uint8, or floats in [0, 1], of a tensor"
@@ -20,8 +22,32 @@ class ImageError(UserError):
     """An image that cannot be predicted; `problems` names every one."""
 
 
+def read_pixels(source: ImageInput, channels: Channels = RGB) -> Pixels:
+    """(H, W, C) of `channels`. Raises ImageError on a file that cannot be read, and on other channels or bits."""
+    if len(channels) == 3 and channels.bits == 8:
+        return np.asarray(read_image(source))
+    if isinstance(source, str | Path):
+        name = str(source)
+        try:
+            pixels = read_channels(Path(source))
+        except DataError as error:
+            raise ImageError(*(f"{name}: {problem}" for problem in error.problems)) from None
+    else:
+        name = "the image"
+        array = source.detach().cpu().numpy() if isinstance(source, Tensor) else np.asarray(source)
+        pixels = np.moveaxis(array, 0, -1) if isinstance(source, Tensor) and array.ndim == 3 else array
+        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    if pixels.dtype.itemsize * 8 != channels.bits or pixels.dtype.kind != "u" or pixels.shape[2:] != (len(channels),):
+        shape = " x ".join(map(str, pixels.shape))
+        raise ImageError(
+            f"{name}: is {shape or 'a number'} of {pixels.dtype}; the model takes (H, W, {len(channels)}) of "
+            f"uint{channels.bits}: {', '.join(channels.names)}"
+        )
+    return np.ascontiguousarray(pixels)
+
+
 def read_image(source: ImageInput) -> Image.Image:
-    """Raises ImageError on a file that cannot be read, and on pixels that are none of 8 bits."""
+    """In RGB. Raises ImageError on a file that cannot be read, and on pixels that are none of 8 bits."""
     image: Image.Image
     if isinstance(source, str | Path):
         name = str(source)
@@ -39,7 +65,7 @@ def read_image(source: ImageInput) -> Image.Image:
     return image.convert("RGB")
 
 
-def _pixels(source: npt.NDArray[np.uint8] | Tensor) -> npt.NDArray[np.uint8]:
+def _pixels(source: Pixels | Tensor) -> npt.NDArray[np.uint8]:
     """(H, W, 3), or (H, W) of an array. Raises ImageError on any other shape, type, and on floats outside [0, 1]."""
     if isinstance(source, Tensor):
         shape_holds = source.ndim == 3 and source.shape[0] == 3

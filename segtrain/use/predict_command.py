@@ -19,9 +19,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from segtrain import records
 from segtrain.data.fingerprint import stderr_progress
+from segtrain.data.pixels import picture
 from segtrain.errors import UserError
 from segtrain.training.evaluation import palette_image
-from segtrain.use.image_input import SUFFIXES, ImageError, read_image
+from segtrain.use.image_input import SUFFIXES, ImageError, read_pixels
 from segtrain.use.trained_model import TrainedModel, load_model, overlay
 
 MARK = "segtrain"
@@ -134,24 +135,24 @@ def _predict_file(model: TrainedModel, job: Job, own_resolution: bool, recipe: s
     mark = hashlib.sha256(recipe.encode() + hashlib.sha256(content).digest()).hexdigest()
     if _read_mark(job.mask) == mark == _read_mark(job.overlay):
         return False
-    picture = read_image(job.image)
-    mask = model.predict(picture, own_resolution=own_resolution)
-    _write_png(job.overlay, overlay(picture, mask, model.facts.palette), mark)
+    pixels = read_pixels(job.image, model.facts.to_channels())
+    mask = model.predict(pixels, own_resolution=own_resolution)
+    _write_png(job.overlay, overlay(picture(pixels), mask, model.facts.palette), mark)
     _write_png(job.mask, palette_image(mask, model.facts.palette), mark)
     return True
 
 
-def _write_png(path: Path, picture: Image.Image, mark: str) -> None:
+def _write_png(path: Path, image: Image.Image, mark: str) -> None:
     text, buffer = PngInfo(), io.BytesIO()
     text.add_text(MARK, mark)
-    picture.save(buffer, format="PNG", pnginfo=text)
+    image.save(buffer, format="PNG", pnginfo=text)
     path.parent.mkdir(parents=True, exist_ok=True)
     records.write_atomic(path, buffer.getvalue())
 
 
 def _read_mark(path: Path) -> str | None:
     try:
-        with Image.open(path) as picture:
-            return picture.info.get(MARK)
+        with Image.open(path) as image:
+            return image.info.get(MARK)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None

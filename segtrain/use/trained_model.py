@@ -14,7 +14,7 @@ from torch import Tensor
 
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig
-from segtrain.data.cache import IMAGE_RESAMPLING
+from segtrain.data.pixels import Pixels, picture, resize
 from segtrain.machine.device import Hardware, pick_hardware
 from segtrain.models import build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
@@ -25,7 +25,7 @@ from segtrain.training.inference.own_resolution import at_own_resolution
 from segtrain.training.inference.windows import resized, through_windows
 from segtrain.training.inputs.batches import Normalisation
 from segtrain.training.model_file import ModelFile, read_model_file
-from segtrain.use.image_input import ImageInput, read_image
+from segtrain.use.image_input import ImageInput, read_pixels
 
 MOST_SQUEEZED = 2.0
 """How much more a picture may be shrunk along one side than along the other before it is looked at in windows."""
@@ -58,8 +58,9 @@ class TrainedModel:
 
     def predict(self, image: ImageInput, output: str = "mask", own_resolution: bool = False) -> Any:
         """`image`, H x W: a file, a PIL image, an (H, W, 3) uint8 array, or a (3, H, W) tensor of uint8 or of floats in
-        [0, 1]. -> at its resolution: "mask" (H, W) uint8 places in `facts.classes`; "probabilities" (K, H, W) float32;
-        "overlay" the image under the colours of its classes.
+        [0, 1]; for a model of other channels a file, an (H, W, C) array or a (C, H, W) tensor of its bits. -> at its
+        resolution: "mask" (H, W) uint8 places in `facts.classes`; "probabilities" (K, H, W) float32; "overlay" the
+        image under the colours of its classes.
 
         The image is looked at as in the trial's evaluation: resized to what the network was trained on, or, where that
         was crops, in its own pixels. One of other proportions, which would
@@ -68,25 +69,25 @@ class TrainedModel:
         """
         if output not in OUTPUTS:
             raise ValueError(f"output is {output!r}; allowed: {', '.join(OUTPUTS)}")
-        picture = read_image(image)
+        pixels = read_pixels(image, self.facts.to_channels())
         if output == "probabilities":
-            return torch.cat(list(self._probability_rows(picture, own_resolution)), dim=1).cpu().numpy()
-        rows = [rows.argmax(0).byte().cpu() for rows in self._probability_rows(picture, own_resolution)]
+            return torch.cat(list(self._probability_rows(pixels, own_resolution)), dim=1).cpu().numpy()
+        rows = [rows.argmax(0).byte().cpu() for rows in self._probability_rows(pixels, own_resolution)]
         mask = torch.cat(rows).numpy()
-        return mask if output == "mask" else overlay(picture, mask, self.facts.palette)
+        return mask if output == "mask" else overlay(picture(pixels), mask, self.facts.palette)
 
-    def _probability_rows(self, picture: Image.Image, own_resolution: bool) -> Iterator[Tensor]:
-        """Probabilities (K, rows, W) of `picture`, top first."""
+    def _probability_rows(self, pixels: Pixels, own_resolution: bool) -> Iterator[Tensor]:
+        """Probabilities (K, rows, W) of an image (H, W, C), top first."""
         if self.config.resolution == "own":
-            return at_own_resolution(self.probabilities, np.asarray(picture), self.config)
-        height, width = self._seen_size(picture.height, picture.width, own_resolution)
-        seen = picture
-        if (height, width) != (picture.height, picture.width):
-            seen = picture.resize((width, height), IMAGE_RESAMPLING)
+            return at_own_resolution(self.probabilities, pixels, self.config, self.facts.to_channels())
+        height, width = self._seen_size(pixels.shape[0], pixels.shape[1], own_resolution)
+        seen = pixels
+        if (height, width) != pixels.shape[:2]:
+            seen = resize(pixels, height, width)
         rows = through_windows(self.probabilities, np.array(seen), self.config.image_height, self.config.image_width)
-        if seen is picture:
+        if seen is pixels:
             return rows
-        return resized(torch.cat(list(rows), dim=1), picture.height, picture.width)
+        return resized(torch.cat(list(rows), dim=1), pixels.shape[0], pixels.shape[1])
 
     def _seen_size(self, height: int, width: int, own_resolution: bool) -> tuple[int, int]:
         """Height and width at which an image is looked at: those of the training, or more, in windows of them."""
@@ -99,26 +100,26 @@ class TrainedModel:
             return trained
         return max(trained[0], round(factor * height)), max(trained[1], round(factor * width))
 
-    def probabilities(self, images: npt.NDArray[np.uint8]) -> Tensor:
-        """(N, h, w, 3) RGB, of the size of the training -> (N, K, h, w), on the model's device."""
-        normalise = Normalisation(self.hardware, self.facts.mean, self.facts.std)
+    def probabilities(self, images: Pixels) -> Tensor:
+        """(N, h, w, C), of the size of the training -> (N, K, h, w), on the model's device."""
+        normalise = Normalisation(self.hardware, self.facts.to_channels())
         return class_probabilities(self.network, images, normalise, self.hardware)
 
 
 OUTPUTS = ("mask", "probabilities", "overlay")
 
 
-def overlay(picture: Image.Image, mask: npt.NDArray[np.uint8], palette: Sequence[Sequence[int]]) -> Image.Image:
-    """`picture` (H x W) under the colours of `mask` (H, W)."""
+def overlay(shown: Image.Image, mask: npt.NDArray[np.uint8], palette: Sequence[Sequence[int]]) -> Image.Image:
+    """`shown` (H x W) under the colours of `mask` (H, W)."""
     colours = Image.fromarray(np.array(palette, dtype=np.uint8)[mask])
-    return Image.blend(picture, colours, OVERLAY_SHARE)
+    return Image.blend(shown.convert("RGB"), colours, OVERLAY_SHARE)
 
 
 def load_model(folder: Path, hardware: Hardware | None = None) -> TrainedModel:
     """The model with its best weights. Raises RecordError when the folder holds none that is whole."""
     config = _read_config(folder)
     facts = read_model_file(folder, config)
-    network = build_model(config, len(facts.classes))
+    network = build_model(config, len(facts.classes), facts.streams)
     path = folder / records.BEST_FILE
     try:
         network.load_state_dict(checkpoint.load_best(folder))

@@ -17,6 +17,8 @@ NAMES = (
         "class_iou",
         "class_differences",
         "class_shares",
+        "class_areas",
+        "error_split",
         "test_images",
         "training_dynamics",
         "cost",
@@ -26,7 +28,7 @@ NAMES = (
 )
 FIGURES = (
     *("test_scores", "val_mean_iou", "train_loss", "val_loss", "class_iou", "confusion", "roc"),
-    *("precision_recall", "boundary_and_size", "cost", "panels", "panels_marked"),
+    *("precision_recall", "boundary_and_size", "class_differences", "panels", "panels_marked"),
 )
 TABLES = {f"{name}.{kind}" for name in NAMES for kind in ("csv", "md", "tex")}
 MASK = [[0] * 8 + [1] * 8] * 12

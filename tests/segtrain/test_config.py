@@ -84,6 +84,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "skip_scale": {"skip_scale": 0.01},
     "weight_init": {"weight_init": "paper", "arch": "segformer_b0", "init": "scratch"},
     "frozen_norm": {"frozen_norm": "collecting", "freeze": "encoder"},
+    "fusion": {"fusion": "late"},
 }
 
 

@@ -92,6 +92,10 @@ def _draw_facet(axes: Axes, facet: Facet) -> None:
         _draw_heat(axes, facet.heat)
     else:
         _style(axes, facet)
+    if facet.surface is not None:
+        surface = facet.surface
+        drawn = axes.contourf(surface.x, surface.y, np.asarray(surface.values, dtype=float), cmap="Blues")
+        axes.figure.colorbar(drawn, ax=axes)
     for series in facet.series:
         _draw_series(axes, series, facet.y.categories)
     axes.set_xlabel(facet.x.title, fontsize=9)
@@ -148,6 +152,8 @@ def _style(axes: Axes, facet: Facet) -> None:
     if facet.x.log:
         axes.set_xscale("log")
         _label_logs(axes.xaxis, facet.x)
+    elif facet.x.ticks:
+        axes.set_xticks(list(facet.x.ticks))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     if facet.y.log:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.draw.chart import Axis, Chart, Facet, Heat, Series
+from analysis.draw.chart import Axis, Chart, Facet, Heat, Series, Surface
 from analysis.draw.ticks import log_ticks, minus, tick_label
 
 MARKERS_PER_CURVE = 8
@@ -24,6 +24,8 @@ def figures(chart: Chart) -> list[dict[str, Any]]:
 
 def _figure(chart: Chart, facet: Facet) -> dict[str, Any]:
     data = _heat(facet.heat) if facet.heat else [trace for series in facet.series for trace in _traces(series)]
+    if facet.surface:
+        data = [_surface(facet.surface), *data]
     layout: dict[str, Any] = {
         "font": FONT,
         "showlegend": False,
@@ -65,6 +67,8 @@ def _axis(axis: Axis) -> dict[str, Any]:
             ticks = list(axis.ticks or log_ticks(*axis.range))
             # Plotly would write a 5 within a decade for 0.5.
             spec |= {"tickmode": "array", "tickvals": ticks, "ticktext": [tick_label(tick) for tick in ticks]}
+    elif axis.ticks:
+        spec |= {"tickmode": "array", "tickvals": list(axis.ticks)}
     if axis.range:
         spec["range"] = [math.log10(value) for value in axis.range] if axis.log else list(axis.range)
     if axis.categories:
@@ -133,6 +137,20 @@ def _traces(series: Series) -> list[dict[str, Any]]:
         "hoverinfo": "skip",
     }
     return [band, trace]
+
+
+def _surface(surface: Surface) -> dict[str, Any]:
+    return {
+        "type": "contour",
+        "x": list(surface.x),
+        "y": list(surface.y),
+        "z": [_numbers(row) for row in surface.values],
+        "colorscale": "Blues",
+        "reversescale": True,
+        "contours": {"coloring": "fill", "showlines": False},
+        "colorbar": {"thickness": 10, "outlinewidth": 0},
+        "hoverinfo": "skip",
+    }
 
 
 def _heat(heat: Heat) -> list[dict[str, Any]]:

@@ -79,18 +79,9 @@ def precision_recall(study: Study) -> Chart | None:
     cannot be read `roc` has named."""
     found: dict[str, list[Series]] = {}
     for model in _models(study):
-        names = study.classes.loc[study.classes["trial_id"] == model["trial_id"], "class_name"].tolist()
-        path = records.trial_dir(study.out, model["trial_id"]) / records.ROC_FILE
-        try:
-            rates = _rates(study, model["trial_id"], len(names))
-            positives, negatives = (read_array(path, key) for key in ("positives", "negatives"))
-        except RecordError:
-            continue
-        for label, fpr, tpr, inside, outside in zip(names, *rates, positives, negatives, strict=True):
-            if inside and outside:
-                recall, precision = precision_over_recall(fpr, tpr, float(inside), float(outside))
-                area = f"average precision {average_precision(recall, precision):.4f}"
-                found.setdefault(label, []).append(_curve(study, model, recall, precision, area))
+        for label, (recall, precision) in _precisions(study, model["trial_id"]).items():
+            area = f"average precision {average_precision(recall, precision):.4f}"
+            found.setdefault(label, []).append(_curve(study, model, recall, precision, area))
     caption = (
         "One class against the rest, over all test pixels, of the same trials and thresholds as the ROC curves. Unlike "
         "those it counts false alarms against the pixels found, and so tells rare classes apart."
@@ -98,10 +89,43 @@ def precision_recall(study: Study) -> Chart | None:
     return _squares("precision_recall", "Precision over recall by class", caption, found, ("recall", "precision"))
 
 
+def areas(study: Study) -> dict[str, dict[str, tuple[float, float]]]:
+    """Model and freeze -> class -> (area under the ROC curve, average precision), NaN where one is not known."""
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for model in _models(study):
+        classes = study.classes[study.classes["trial_id"] == model["trial_id"]]
+        precisions = {
+            label: average_precision(*curve) for label, curve in _precisions(study, model["trial_id"]).items()
+        }
+        both = {
+            label: (float(auc), precisions.get(label, float("nan")))
+            for label, auc in zip(classes["class_name"], classes["auc"], strict=True)
+        }
+        if not all(np.isnan(pair).all() for pair in both.values()):
+            found[model["name"]] = both
+    return found
+
+
+def _precisions(study: Study, trial_id: str) -> dict[str, tuple[Floats, Floats]]:
+    """Class -> recall and precision; none where the records are torn, or do not count the pixels of each class."""
+    names = study.classes.loc[study.classes["trial_id"] == trial_id, "class_name"].tolist()
+    path = records.trial_dir(study.out, trial_id) / records.ROC_FILE
+    try:
+        rates = _rates(study, trial_id, len(names))
+        positives, negatives = (read_array(path, key) for key in ("positives", "negatives"))
+    except RecordError:
+        return {}
+    return {
+        label: precision_over_recall(fpr, tpr, float(inside), float(outside))
+        for label, fpr, tpr, inside, outside in zip(names, *rates, positives, negatives, strict=True)
+        if inside and outside
+    }
+
+
 def precision_over_recall(fpr: Floats, tpr: Floats, positives: float, negatives: float) -> tuple[Floats, Floats]:
-    """Recall and precision at the thresholds of a ROC curve that predict anything, by rising recall."""
+    """Recall and precision at the thresholds of a ROC curve that find anything, by rising recall."""
     hits, alarms = tpr * positives, fpr * negatives
-    some = hits + alarms > 0
+    some = hits > 0
     precision = hits[some] / (hits[some] + alarms[some])
     order = np.argsort(tpr[some], kind="stable")
     return tpr[some][order], precision[order]

@@ -1,6 +1,6 @@
 """What the models cost -> against their scores, with the Pareto front, as a chart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from analysis.statistics import selection
 from segtrain import records
 from segtrain.records import TEST_MEAN_IOU
 
+ALIKE = 0.02
+"""Costs that differ by a smaller share tell nothing apart."""
 COSTS: dict[str, tuple[str, str, Callable[[float], float]]] = {
-    "runtime_s": ("training time", "hours", lambda seconds: seconds / 3600),
+    "runtime_s": ("training time", "minutes", lambda seconds: seconds / 60),
     records.IMAGES_PER_S: ("time per training image", "ms", lambda speed: 1000 / speed if speed > 0 else float("nan")),
     "multiply_adds": ("forward pass", "10⁹ multiply-adds", lambda count: count / 1e9),
     "parameters": ("size", "10⁶ parameters", lambda count: count / 1e6),
@@ -20,30 +22,41 @@ COSTS: dict[str, tuple[str, str, Callable[[float], float]]] = {
 
 
 def cost(study: Study) -> Chart | None:
+    """A facet for each cost that tells the models apart; the others are told in the caption."""
     cells = selection.best_cells(study)
-    facets = []
+    facets, alike = [], []
     for column, (title, unit, convert) in COSTS.items():
         known = cells[cells[column].notna()].to_dict("records")
         points = [(convert(cell[column]), 100 * cell[TEST_MEAN_IOU], cell) for cell in known]
         points = [point for point in points if not np.isnan(point[0])]
         if not points:
             continue
-        front = pareto([x for x, _, _ in points], [y for _, y, _ in points])
-        line = Style(GREY, "dot", "none")
-        x, y = [points[i][0] for i in front], [points[i][1] for i in front]
-        series = [Series(name="Pareto front", group="Pareto front", style=line, x=x, y=y)]
-        for cost_, score, cell in points:
-            hover = [f"{cell['name']}: {cost_:.4g} {unit}, {score:.2f} % (n={cell['n']})"]
-            look = style_of(study, cell["model"], cell["freeze"])
-            shared: dict[str, Any] = {"style": look, "joined": False, "marked": True, "hover": hover}
-            series.append(Series(name=cell["name"], group=cell["name"], x=[cost_], y=[score], **shared))
-        # From 0: a difference of a thousandth is to look like one.
-        x_axis = Axis(title=unit, range=(0.0, 1.08 * max(x for x, _, _ in points)))
-        facets.append(Facet(title=title, x=x_axis, y=Axis(title=LABELS[TEST_MEAN_IOU]), series=series))
+        least, most = min(x for x, _, _ in points), max(x for x, _, _ in points)
+        if len(points) > 1 and most - least < ALIKE * most:
+            alike.append(f"{title} ({most:.3g} {unit})")
+        else:
+            facets.append(_facet(study, points, title, unit))
     caption = (
         "The settings that validate best, means over seeds. No model on the dotted front is beaten in both by another."
     )
+    if alike:
+        caption += f" Within {100 * ALIKE:g} % of each other, and so not drawn: {', '.join(alike)}."
     return Chart(name="cost", title="Cost against score", caption=caption, facets=facets) if facets else None
+
+
+def _facet(study: Study, points: Sequence[tuple[float, float, Mapping[Any, Any]]], title: str, unit: str) -> Facet:
+    front = pareto([x for x, _, _ in points], [y for _, y, _ in points])
+    line = Style(GREY, "dot", "none")
+    x, y = [points[i][0] for i in front], [points[i][1] for i in front]
+    series = [Series(name="Pareto front", group="Pareto front", style=line, x=x, y=y)]
+    for cost_, score, cell in points:
+        hover = [f"{cell['name']}: {cost_:.4g} {unit}, {score:.2f} % (n={cell['n']})"]
+        look = style_of(study, cell["model"], cell["freeze"])
+        shared: dict[str, Any] = {"style": look, "joined": False, "marked": True, "hover": hover}
+        series.append(Series(name=cell["name"], group=cell["name"], x=[cost_], y=[score], **shared))
+    # From 0: a difference of a hundredth is to look like one.
+    x_axis = Axis(title=unit, range=(0.0, 1.08 * max(x for x, _, _ in points)))
+    return Facet(title=title, x=x_axis, y=Axis(title=LABELS[TEST_MEAN_IOU]), series=series)
 
 
 def pareto(costs: Sequence[float], scores: Sequence[float]) -> list[int]:

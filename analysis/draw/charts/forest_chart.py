@@ -1,11 +1,13 @@
 """Judged claims -> a forest plot: each effect with its interval, and what was published beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from analysis.draw.chart import GREY, Axis, Chart, Facet, Series, Style
+from analysis.draw.metric_words import Unit, unit_of, words_of
 from analysis.statistics.claims import Judgement
 
 VERDICTS = {
@@ -33,12 +35,11 @@ def strength(judgement: Judgement) -> tuple[int, float]:
     return rank, -away
 
 
-def forest(judgements: Sequence[Judgement], is_fraction: Callable[[str], bool]) -> Chart | None:
-    """A row per claim in the order given, numbered from 1; `is_fraction` says which metrics are drawn in points.
-    None when no claim has an effect. Other metrics have a facet each, since they share no scale."""
+def forest(judgements: Sequence[Judgement]) -> Chart | None:
+    """A row per claim in the order given, numbered from 1, and a facet per unit. None when no claim has an effect."""
     known = [(number, judgement) for number, judgement in enumerate(judgements, 1) if judgement.effect.n]
-    units = list(dict.fromkeys(_unit(judgement, is_fraction) for _, judgement in known))
-    facets = [_facet([pair for pair in known if _unit(pair[1], is_fraction) == unit], unit) for unit in units]
+    units = list(dict.fromkeys(_scale(judgement) for _, judgement in known))
+    facets = [_facet([pair for pair in known if _scale(pair[1]) == unit], unit) for unit in units]
     caption = (
         "Left minus right of each claim, with its 95 % interval; of a claim that two sides lie less than a margin "
         "apart, the margin is the grey bar. A diamond is the published difference."
@@ -46,12 +47,14 @@ def forest(judgements: Sequence[Judgement], is_fraction: Callable[[str], bool]) 
     return Chart(name="forest", title="Effects", caption=caption, facets=facets) if facets else None
 
 
-def _unit(judgement: Judgement, is_fraction: Callable[[str], bool]) -> str:
-    return "points" if is_fraction(judgement.metric) else judgement.metric
+def _scale(judgement: Judgement) -> Unit:
+    """Effects of one unit share an axis; one without a name has its own."""
+    unit = unit_of(judgement.metric)
+    return unit if unit.name else replace(unit, name=judgement.metric)
 
 
-def _facet(known: Sequence[tuple[int, Judgement]], unit: str) -> Facet:
-    scale = 100.0 if unit == "points" else 1.0
+def _facet(known: Sequence[tuple[int, Judgement]], unit: Unit) -> Facet:
+    scale = unit.scale
     rows = [str(number) for number, _ in known]
     series: list[Series] = []
     ends = [0.0]
@@ -64,7 +67,7 @@ def _facet(known: Sequence[tuple[int, Judgement]], unit: str) -> Facet:
             series.append(Series(**one, name="margin", group="margin", style=band, x=[0.0], low=[-reach], high=[reach]))
             ends += [-reach, reach]
         mean, low, high = (scale * value for value in (effect.mean, *interval(judgement)[:2]))
-        text = f"{judgement.text}: {mean:+.3g}" + ("" if np.isnan(low) else f" [{low:+.3g}, {high:+.3g}]")
+        text = f"{judgement.text}: {mean:+.3g} {unit.name}" + ("" if np.isnan(low) else f" [{low:+.3g}, {high:+.3g}]")
         shared: dict[str, Any] = {"name": judgement.verdict, "group": judgement.verdict, "marked": True}
         ours = Series(
             **one, **shared, style=VERDICTS[judgement.verdict], x=[mean], low=[low], high=[high], hover=[text]
@@ -78,7 +81,8 @@ def _facet(known: Sequence[tuple[int, Judgement]], unit: str) -> Facet:
             ends.append(beside)
     low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
     room = 0.06 * (high - low) or 1.0
-    title = "left minus right [points]" if unit == "points" else f"left minus right, {unit}"
+    metrics = list(dict.fromkeys(words_of(judgement.metric) for _, judgement in known))
+    title = f"{metrics[0] if len(metrics) == 1 else 'left minus right'} [{unit.name}]"
     x = Axis(title=title, range=(low - room, high + room), zero=True)
     in_words = [f"{row}. {judgement.text}" for row, (_, judgement) in zip(rows, known, strict=True)]
     return Facet(title="", x=x, y=Axis(categories=rows, in_words=in_words), series=series)

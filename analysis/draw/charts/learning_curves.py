@@ -4,8 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.draw.chart import LABELS, Axis, Chart, Facet, Series, Style, style_of
+from analysis.draw.chart import LABELS, Axis, Chart, Facet, Series, Style, style, style_of
+from analysis.draw.ticks import whole_ticks
 from analysis.read.frames import Study
+from analysis.read.gathering.study_json import COMPARED_STAGE, TUNING_STAGE
 from analysis.statistics import selection
 from analysis.statistics.cells import ending_text
 from segtrain import records
@@ -34,10 +36,11 @@ def curves(study: Study, column: str, title: str) -> Chart | None:
     room = max(1.0, 0.05 * (high - low))
     around = (low / 1.1, high * 1.1) if column.endswith("loss") else (max(0.0, low - room), min(100.0, high + room))
     runs = _runs(study, column)
+    epochs = Axis(title="epoch", ticks=whole_ticks(float(lines[records.EPOCH].max())))
     facets = [
         Facet(
             title=name,
-            x=Axis(title="epoch"),
+            x=epochs,
             y=Axis(title=LABELS[column], log=column.endswith("loss") and low > 0, range=around),
             series=[part for line in _in_study_order(study, group) for part in _line(study, line, runs, column, scale)],
         )
@@ -45,6 +48,28 @@ def curves(study: Study, column: str, title: str) -> Chart | None:
     ]
     caption = _caption(study, lines)
     return Chart(name=column.replace("/", "_"), title=title, caption=caption, facets=facets)
+
+
+def pretraining(study: Study) -> Chart | None:
+    """A facet per measure, a line per trial that only gives others its weights."""
+    trials = study.trials[~study.trials["stage"].isin((COMPARED_STAGE, TUNING_STAGE))]
+    facets = []
+    for column in (records.VAL_MEAN_IOU, records.TRAIN_MEAN_IOU, records.TRAIN_LOSS, records.VAL_LOSS):
+        scale = 100 if column.endswith("iou") else 1
+        series = []
+        for number, trial in enumerate(trials.head(MOST_CURVES).to_dict("records")):
+            measured = study.epochs[study.epochs["trial_id"] == trial["trial_id"]].dropna(subset=[column])
+            if measured.empty:
+                continue
+            x, y = measured[records.EPOCH].astype(float).tolist(), (scale * measured[column]).tolist()
+            hover = [f"{trial['run']}, epoch {epoch:.0f}: {value:.4g}" for epoch, value in zip(x, y, strict=True)]
+            name, look = trial["run"], style(number, "unfreeze")
+            series.append(Series(name=name, group=name, style=look, x=x, y=y, marked=len(x) == 1, hover=hover))
+        if series:
+            x_axis = Axis(title="epoch", ticks=whole_ticks(max(end for one in series for end in map(float, one.x))))
+            facets.append(Facet(title="", x=x_axis, y=Axis(title=LABELS[column]), series=series))
+    caption = "The trials that the compared ones start from, on their own data."
+    return Chart(name="pretraining", title="Pretraining", caption=caption, facets=facets) if facets else None
 
 
 def _caption(study: Study, lines: pd.DataFrame) -> str:

@@ -11,14 +11,21 @@ from typing import Any
 import numpy as np
 
 from analysis.draw.chart import Axis, Chart, Facet, Series, Style, style, style_of
+from analysis.draw.charts.contour_chart import contour
+from analysis.draw.charts.search_axes import FIELDS, field_axis, fields_of, params_text, reached, span_of
 from analysis.read.frames import Study
 from analysis.read.search_history import Cell
 
 SCORE = "best validation mean IoU so far [%]"
-SEARCH_CHARTS = ("search_slices", "search_history", "search_courses", "search_parallel", "search_importance")
+SEARCH_CHARTS = (
+    "search_slices",
+    "search_history",
+    "search_courses",
+    "search_contour",
+    "search_parallel",
+    "search_importance",
+)
 """Their names, in the order of the page."""
-FIELDS = {"lr": "learning rate", "weight_decay": "weight decay", "batch_size": "batch size"}
-"""Config field -> the title of its axis."""
 
 
 def search_charts(cells: Sequence[Cell], study: Study) -> list[Chart]:
@@ -26,7 +33,8 @@ def search_charts(cells: Sequence[Cell], study: Study) -> list[Chart]:
         return []
     looks = [_look(study, cell, number) for number, cell in enumerate(cells)]
     found = [_slices(cells, looks), _history(cells, looks), _courses(cells, looks)]
-    return found + [chart for chart in (_parallel(cells, looks), _importance(cells, looks)) if chart]
+    further = (contour(cells, looks), _parallel(cells, looks), _importance(cells, looks))
+    return found + [chart for chart in further if chart]
 
 
 def _look(study: Study, cell: Cell, number: int) -> Style:
@@ -38,29 +46,14 @@ def _look(study: Study, cell: Cell, number: int) -> Style:
     )
 
 
-def _fields(cells: Sequence[Cell]) -> list[str]:
-    """The searched fields, as they appear."""
-    return list(dict.fromkeys(name for cell in cells for trial in cell.trials for name in trial["params"]))
-
-
-def _span(cells: Sequence[Cell], field: str) -> tuple[float, float]:
-    values = [trial["params"][field] for cell in cells for trial in cell.trials if field in trial["params"]]
-    return min(values), max(values)
-
-
 def _slices(cells: Sequence[Cell], looks: Sequence[Style]) -> Chart:
     """A facet for each searched field."""
     facets = []
-    for field in _fields(cells):
-        low, high = _span(cells, field)
-        log = low > 0 and high / low >= 10
-        room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-        around = (low / 1.5, high * 1.5) if log else (low - room, high + room)
+    for field in fields_of(cells):
         series = [
             _slice(cell, look, field, whole) for cell, look in zip(cells, looks, strict=True) for whole in (True, False)
         ]
-        x_axis = Axis(title=FIELDS.get(field, field), log=log, range=around)
-        facets.append(Facet(title="", x=x_axis, y=Axis(title=SCORE), series=series))
+        facets.append(Facet(title="", x=field_axis(cells, field), y=Axis(title=SCORE), series=series))
     caption = "Every trial at the value it was given. A pale one was stopped early: its score is that of fewer epochs."
     return Chart(name="search_slices", title="Searched fields against score", caption=caption, facets=facets)
 
@@ -70,8 +63,8 @@ def _slice(cell: Cell, look: Style, field: str, whole: bool) -> Series:
         t for t in cell.trials if (t["state"] == "complete") == whole and t["intermediate"] and field in t["params"]
     ]
     name = cell.name if whole else f"{cell.name}, stopped early"
-    scores = [100 * _reached(trial) for trial in trials]
-    hover = [f"{_params(t)}: {s:.2f} after {t['epochs']} epochs" for t, s in zip(trials, scores, strict=True)]
+    scores = [100 * reached(trial) for trial in trials]
+    hover = [f"{params_text(t)}: {s:.2f} after {t['epochs']} epochs" for t, s in zip(trials, scores, strict=True)]
     x = [trial["params"][field] for trial in trials]
     shared: dict[str, Any] = {"style": look, "joined": False, "marked": True, "faint": not whole}
     return Series(name=name, group=name, x=x, y=scores, hover=hover, **shared)
@@ -79,7 +72,7 @@ def _slice(cell: Cell, look: Style, field: str, whole: bool) -> Series:
 
 def _parallel(cells: Sequence[Cell], looks: Sequence[Style]) -> Chart | None:
     """A row for each field and one for the score, a line for each whole trial; None for a single field."""
-    fields = _fields(cells)
+    fields = fields_of(cells)
     whole = [
         (cell, look, trial)
         for cell, look in zip(cells, looks, strict=True)
@@ -90,12 +83,12 @@ def _parallel(cells: Sequence[Cell], looks: Sequence[Style]) -> Chart | None:
         return None
     scores = [trial["value"] for _, _, trial in whole]
     good = float(np.median(scores))
-    spans = {field: _span(cells, field) for field in fields}
+    spans = {field: span_of(cells, field) for field in fields}
     series = []
     for cell, look, trial in whole:
         places = [_place(trial["params"][field], *spans[field]) for field in fields]
         x = [*places, _place(trial["value"], min(scores), max(scores), log=False)]
-        text = f"{cell.name}, {_params(trial)}: {100 * trial['value']:.2f}"
+        text = f"{cell.name}, {params_text(trial)}: {100 * trial['value']:.2f}"
         rows: dict[str, Any] = {"x": x, "y": [*_rows(spans), _score_row(scores)], "hover": [text] * len(x)}
         series.append(Series(name=cell.name, group=cell.name, style=look, faint=trial["value"] < good, **rows))
     y_axis = Axis(categories=[*_rows(spans), _score_row(scores)])
@@ -148,7 +141,7 @@ def _history(cells: Sequence[Cell], looks: Sequence[Style]) -> Chart:
         trials = [trial for trial in cell.trials if trial["state"] == "complete"]
         best = (100 * np.maximum.accumulate([trial["value"] for trial in trials])).tolist() if trials else []
         hover = [
-            f"{_params(t)}: {100 * t['value']:.2f}, best so far {b:.2f}" for t, b in zip(trials, best, strict=True)
+            f"{params_text(t)}: {100 * t['value']:.2f}, best so far {b:.2f}" for t, b in zip(trials, best, strict=True)
         ]
         x = [trial["number"] + 1 for trial in trials]
         shared: dict[str, Any] = {"name": cell.name, "group": cell.name, "style": look, "marked": True, "hover": hover}
@@ -168,18 +161,10 @@ def _courses(cells: Sequence[Cell], looks: Sequence[Style]) -> Chart:
             whole = trial["state"] == "complete"
             epochs, scores = zip(*trial["intermediate"], strict=True)
             name = "whole" if whole else "stopped early"
-            hover = [f"{_params(trial)}, epoch {e}: {100 * s:.2f}" for e, s in zip(epochs, scores, strict=True)]
+            hover = [f"{params_text(trial)}, epoch {e}: {100 * s:.2f}" for e, s in zip(epochs, scores, strict=True)]
             shared: dict[str, Any] = {"style": look, "marked": True, "faint": not whole, "hover": hover}
             series.append(Series(name=name, group=name, x=epochs, y=[100 * score for score in scores], **shared))
         x, y = Axis(title="epoch"), Axis(title="validation mean IoU [%]")
         facets.append(Facet(title=cell.name, x=x, y=y, series=series))
     caption = "Validation mean IoU of every trial as far as it was trained."
     return Chart(name="search_courses", title="Courses of the trials", caption=caption, facets=facets)
-
-
-def _reached(trial: Mapping[str, Any]) -> float:
-    return max(float(score) for _, score in trial["intermediate"])
-
-
-def _params(trial: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in trial["params"].items())

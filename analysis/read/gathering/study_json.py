@@ -19,8 +19,14 @@ STUDY_KINDS = {
     "claims": list_of(Kind("an object or a text", lambda value: isinstance(value, dict | str))),
     "trials": list_of(OBJECT),
     "looks": or_none(list_of(OBJECT)),
+    "published": or_none(OBJECT),
     "commands": or_none(list_of(TEXT)),
     "latest": or_none(COUNT),
+}
+PUBLISHED_KINDS = {
+    **dict.fromkeys(("source", "note"), TEXT),
+    "columns": list_of(TEXT),
+    "rows": list_of(list_of(PLAIN)),
 }
 ENTRY_KINDS = {
     "trial_id": NAME,
@@ -46,6 +52,8 @@ def read_description(folder: Path) -> Row:
     path = folder / records.STUDY_FILE
     description = records.read_json(path)
     records.check(path, description, STUDY_KINDS, remedy=REMEDY)
+    if description.get("published") is not None:
+        records.check(path, description["published"], PUBLISHED_KINDS, ", published", REMEDY)
     records.check(path, description["axes"], dict.fromkeys(description["axes"], list_of(PLAIN)), ", axes", REMEDY)
     if description.get("commands") is None:
         description |= {"commands": [description["command"]], "latest": 0}

@@ -4,18 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.draw.metric_words import unit_of, words_of
 from analysis.inference.estimates import ALPHA
-from analysis.read.frames import SCORES
 from analysis.report.tables.table import Column, Table, numbers, words
 from analysis.statistics.claims import Judgement
 from analysis.statistics.contrasts import Side
-from segtrain.records import TEST_LOSS, VAL_MEAN_IOU
-
-FRACTIONS = (
-    *(name for name in SCORES if name != TEST_LOSS),
-    *(VAL_MEAN_IOU, "early_val_mean_iou", "val_unsteadiness", "late_fall"),
-)
-"""Metrics that are shown in percent."""
 
 
 def claims_table(judgements: Sequence[Judgement]) -> Table:
@@ -28,7 +21,7 @@ def claims_table(judgements: Sequence[Judgement]) -> Table:
     columns = [
         words("claim", "claim", [j.text for j in judgements]),
         words("verdict", "verdict", [j.verdict for j in judgements]),
-        words("metric", "metric", [j.metric for j in judgements]),
+        Column("metric", [metric_text(j.metric) for j in judgements], {"metric": [j.metric for j in judgements]}),
         Column(
             "effect [95 %]",
             [effect_text(j.metric, e.mean, e.low, e.high) for j, e in zip(judgements, effects, strict=True)],
@@ -65,13 +58,18 @@ def claims_table(judgements: Sequence[Judgement]) -> Table:
         words("note", "note", [j.reason for j in judgements]),
     ]
     note = (
-        "Effects are left minus right; scores in percentage points, all else in the metric's own unit. The interval "
+        "Effects are left minus right, in the unit that stands beside the metric. The interval "
         "adds what further seeds and, where the models kept what it takes, other test images would change, and is of "
         "this claim alone; that of 90 % is what lies within a margin. p is after the looks taken and Holm's adjustment "
         f"over all claims of the study, and decides below {ALPHA}. One seed decides nothing. Flattered by: how far the "
         "effect is moved by choosing rates on the seeds that it is measured on; --replicates chooses on another."
     )
     return Table("claims", "Claims", note, columns)
+
+
+def metric_text(metric: str) -> str:
+    """`test mean IoU, points`"""
+    return ", ".join(filter(None, (words_of(metric), unit_of(metric).name)))
 
 
 def _equivalent(judgement: Judgement) -> bool:
@@ -95,14 +93,9 @@ def range_text(metric: str, low: float, high: float) -> str:
     return "" if pd.isna(low) else f"[{_effect(metric, low)}, {_effect(metric, high)}]"
 
 
-def is_fraction(metric: str) -> bool:
-    """Whether a metric is shown in percent; a class's, a cell's and an epoch's, too."""
-    kind, _, inside = metric.partition("[")
-    return kind in FRACTIONS or (bool(inside) and kind in ("iou", "confusion"))
-
-
 def _effect(metric: str, value: float) -> str:
-    return f"{100 * value:+.2f}" if is_fraction(metric) else f"{value:+.3g}"
+    unit = unit_of(metric)
+    return format(value * unit.scale, unit.form)
 
 
 def published_text(judgement: Judgement) -> str:

@@ -13,7 +13,7 @@ _MOST_NAMED = 6
 
 
 def class_tables(study: Study) -> list[Table]:
-    return [class_iou(study), class_differences(study), *([found] if (found := class_shares(study)) else [])]
+    return [class_iou(study), class_differences(study)]
 
 
 def class_iou(study: Study) -> Table:
@@ -81,7 +81,8 @@ def _where_worse(found: pd.DataFrame) -> str:
 
 
 def class_shares(study: Study) -> Table | None:
-    """What the test set holds of each class, from the matrices of its images; None where no trial kept them."""
+    """What the test set holds of each class, by the matrices of its images; None where no trial kept them. For folders
+    from before data.json, which says it of every split."""
     for model in cells.shown(study).to_dict("records"):
         names = study.classes.loc[study.classes["trial_id"] == model["trial_id"], "class_name"].tolist()
         counts = image_counts(study, model["trial_id"])

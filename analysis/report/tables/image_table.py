@@ -29,19 +29,18 @@ def image_table(study: Study) -> Table | None:
     if not order:
         return None
     median = order[len(order) // 2]
-    chosen = {index: f"{rank}." for rank, index in enumerate(order[:_WORST], 1)}
+    chosen = {index: f"worst {rank}" for rank, index in enumerate(order[:_WORST], 1)}
     chosen |= {median: "median", order[-1]: "best"} if len(order) > _WORST + 1 else {}
     columns = [
         words("rank", "rank", chosen.values()),
         numbers("test image", "image", chosen, "d"),
         *(
-            numbers(f"{name} wrong %", name, [float(shares[index]) for index in chosen], ".1f", 100)
+            numbers(name, name, [float(shares[index]) for index in chosen], ".1f", 100)
             for name, shares in found.items()
         ),
     ]
     note = (
-        f"Of {len(mean)} test images, numbered from 0 in the order of the split: those with the most wrong pixels in "
-        "the mean over the models, the one in the middle, and the best. Pictures are kept of a few images that are "
-        "spread evenly over the split, whatever their score."
+        f"Share of wrong pixels in percent. Of {len(mean)} test images, numbered from 0 in the order of the split: "
+        "those with the most wrong pixels in the mean over the models, the one in the middle, and the best."
     )
-    return Table("test_images", "Worst and median test images", note, columns)
+    return Table("test_images", "The same test images by their wrong pixels", note, columns)

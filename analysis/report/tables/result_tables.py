@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.draw.metric_words import words_of
 from analysis.inference.estimates import estimate
 from analysis.read import dynamics
 from analysis.read.frames import Study
@@ -53,7 +54,7 @@ def results(study: Study) -> Table:
         words("state", "state", trials["state"]),
         numbers("test mIoU %", TEST_MEAN_IOU, trials[TEST_MEAN_IOU], ".2f", 100),
         numbers("val mIoU %", VAL_MEAN_IOU, trials[VAL_MEAN_IOU], ".2f", 100),
-        *(numbers(name, name, trials[name], ".4g") for name in (TEST_LOSS, VAL_LOSS, TRAIN_LOSS)),
+        *(numbers(words_of(name), name, trials[name], ".4g") for name in (TEST_LOSS, VAL_LOSS, TRAIN_LOSS)),
         numbers("best epoch", "best_epoch", trials["best_epoch"], "d"),
         Column("runtime", [duration(s) for s in trials["runtime_s"]], {"runtime_s": list(trials["runtime_s"])}, True),
         Column(
@@ -196,6 +197,8 @@ def training_dynamics(study: Study) -> Table:
     meaning = "; ".join(
         f"{column.title.removesuffix(' %')}: {dynamics.COLUMNS[next(iter(column.values))]}" for column in columns
     )
+    for name in (VAL_MEAN_IOU, VAL_LOSS, TRAIN_LOSS):
+        meaning = meaning.replace(name, words_of(name))
     return _of_cells(study, "training_dynamics", "Training dynamics", f"{meaning}. Each a {INTERVAL}.", columns)
 
 

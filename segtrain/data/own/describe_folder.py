@@ -82,7 +82,7 @@ def _text(found: Found, labels: FoundLabels, split: Mapping[str, str | float]) -
         "[images]  # every * stands for what an image and its mask have in common",
         f"files = {_value(found.image_files)}",
         f"bits = {found.bits}",
-        "channels = 3",
+        "channels = 3  # red, green, blue, grey files among them; 1 for grey alone, others as a TIFF has them",
         "",
         "[masks]",
         f"files = {_value(found.mask_files)}",

@@ -11,9 +11,10 @@ from typing import Any
 from segtrain import fields
 from segtrain.data.own.patterns import Pattern
 from segtrain.data.own.schema import Colour, Labels, SplitBy, find_mistakes, patterns_of
-from segtrain.data.spec import SPLITS, DataError, Split
+from segtrain.data.spec import RGB, SPLITS, Channels, DataError, Split
 
 MOST_BYTES = 2**20
+OTHER_MEAN, OTHER_STD = (round(sum(values) / len(RGB), 3) for values in (RGB.mean, RGB.std))
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Description:
     images: tuple[Pattern, ...]
     masks: tuple[Pattern, ...]
     bits: int
+    channels: Channels
     labels: Labels
     ignore: tuple[int, ...] | tuple[Colour, ...]
     classes: tuple[Class, ...]
@@ -63,6 +65,7 @@ def read_description(path: Path) -> Description:
         images=patterns_of(images["files"]),
         masks=patterns_of(masks["files"]),
         bits=images.get("bits", 8),
+        channels=_channels(images),
         labels=labels,
         ignore=tuple(map(tuple, ignore)) if labels == "colours" else tuple(ignore),
         classes=tuple(_classes(values["classes"], labels)),
@@ -70,6 +73,21 @@ def read_description(path: Path) -> Description:
         parts={part: split[part] for part in SPLITS},
         seed=split.get("seed", 0),
         group=split.get("group"),
+    )
+
+
+def _channels(images: Mapping[str, Any]) -> Channels:
+    """As said, or else normalised as ImageNet is: by its colours, and other channels by the mean of these. Of images of
+    16 bits with three channels the upper 8 are taken (`to_upper_byte`)."""
+    count = images.get("channels", len(RGB))
+    rgb = count == len(RGB)
+    names = RGB.names if rgb else ("grey",) if count == 1 else tuple(f"channel {n + 1}" for n in range(count))
+    mean, std = (RGB.mean, RGB.std) if rgb else ((OTHER_MEAN,) * count, (OTHER_STD,) * count)
+    return Channels(
+        names=tuple(images.get("names", names)),
+        mean=tuple(images.get("mean", mean)),
+        std=tuple(images.get("std", std)),
+        bits=8 if rgb else images.get("bits", 8),
     )
 
 

@@ -19,6 +19,8 @@ Colour: TypeAlias = tuple[int, int, int]
 MOST_CLASSES = IGNORE
 MOST_ID = 2**16 - 1
 NEAR_ONE = 1e-6
+MOST_CHANNELS = 64
+OF_CHANNELS = ("channels", "names", "mean", "std")
 
 
 def _is_byte(value: Any) -> bool:
@@ -61,6 +63,7 @@ FILES = Kind(
 PART = Kind("a path below the folder of this file, or a share between 0 and 1",
             lambda value: _is_below(value) or _is_share(value))  # fmt: skip
 SHARE = Kind("a share between 0 and 1", _is_share)
+LEVEL = Kind("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1)
 CLASS_NAME = Kind(
     "a text of 1 to 100 characters", lambda value: isinstance(value, str) and 0 < len(value.strip()) <= 100
 )
@@ -72,8 +75,12 @@ TABLES: dict[str, dict[str, Kind]] = {
     "images": {
         "files": FILES,
         "bits": Kind("8 or 16", lambda value: type(value) is int and value in (8, 16)),
-        "channels": Kind("3 (grey images count as such; others cannot be trained on yet)",
-                         lambda value: type(value) is int and value == 3),
+        "channels": Kind(f"an integer from 1 to {MOST_CHANNELS}; 3 for red, green and blue, grey files among them",
+                         lambda value: type(value) is int and 1 <= value <= MOST_CHANNELS),
+        "names": Kind("a list of texts, one for each channel", fields.list_of(CLASS_NAME).holds),
+        "mean": Kind("a list of numbers from 0 to 1, one for each channel", fields.list_of(LEVEL).holds),
+        "std": Kind("a list of numbers above 0, up to 1, one for each channel",
+                    fields.list_of(Kind("", lambda value: LEVEL.holds(value) and value > 0)).holds),
     },
     "masks": {"files": FILES, "labels": fields.one_of(*get_args(Labels)), "ignore": fields.ANY_LIST},
     "split": {
@@ -83,7 +90,7 @@ TABLES: dict[str, dict[str, Kind]] = {
         "group": GROUP_PATTERN,
     },
 }  # fmt: skip
-OPTIONAL = ("bits", "channels", "ignore", "seed", "group")
+OPTIONAL = ("bits", *OF_CHANNELS, "ignore", "seed", "group")
 CLASS_KEYS = ("name", "id", "colour")
 
 
@@ -109,6 +116,7 @@ def find_mistakes(values: Mapping[str, Any]) -> Iterator[str]:
             whole = False
     if whole:
         yield from _problems_of_files(values)
+        yield from _problems_of_channels(values["images"])
         yield from _problems_of_split(values["split"])
         yield from _problems_of_classes(values.get("classes"), values["masks"])
 
@@ -137,6 +145,13 @@ def _problems_of_files(values: Mapping[str, Any]) -> Iterator[str]:
         )
     if 0 in {pattern.stars for pattern in patterns}:
         yield "the files of [images] and [masks] need a *, which stands for what an image and its mask have in common"
+
+
+def _problems_of_channels(images: Mapping[str, Any]) -> Iterator[str]:
+    count = images.get("channels", 3)
+    for key in ("names", "mean", "std"):
+        if key in images and len(images[key]) != count:
+            yield f"[images] {key} has {len(images[key])} entries and channels is {count}; give one for each channel"
 
 
 def _problems_of_split(split: Mapping[str, Any]) -> Iterator[str]:

@@ -11,7 +11,8 @@ from PIL import Image
 from segtrain.data.own.decoding import decode_colours, decode_palette, to_upper_byte
 from segtrain.data.own.description import read_description
 from segtrain.data.own.listing import list_pairs
-from segtrain.data.spec import IGNORE, Dataset, to_rgb
+from segtrain.data.pixels import read_channels
+from segtrain.data.spec import IGNORE, RGB, Dataset, to_rgb
 
 
 def read_dataset(path: Path) -> Dataset:
@@ -36,4 +37,6 @@ def read_dataset(path: Path) -> Dataset:
         train_ids=train_ids,
         decode_mask=decode_mask,
         decode_image=to_upper_byte if told.bits == 16 else to_rgb,
+        read_image=None if len(told.channels) == len(RGB) else read_channels,
+        channels=told.channels,
     )

@@ -16,16 +16,19 @@ from typing import Any
 from torch import nn
 
 from segtrain.config import Init
+from segtrain.models.image_channels import RGB_CHANNELS
 from segtrain.models.stock.split import ArchError, SplitModel
 from segtrain.models.weight_files import HUB_CONFIG, HUB_WEIGHTS, WeightsError
 
 
-def build_hf(name: str, num_classes: int) -> SplitModel:
+def build_hf(name: str, num_classes: int, channels: int = 3) -> SplitModel:
     """Raises ArchError."""
     from transformers.models.auto.modeling_auto import AutoModelForSemanticSegmentation
 
     settings = read_settings(name)
     settings.num_labels = num_classes
+    if channels != RGB_CHANNELS:
+        _set_channels(name, settings, channels)
     try:
         whole = AutoModelForSemanticSegmentation.from_config(settings, attn_implementation="eager")
     except ValueError as error:
@@ -40,6 +43,18 @@ def build_hf(name: str, num_classes: int) -> SplitModel:
     scored = [layer for layer in whole.modules() if isinstance(layer, nn.Conv2d) and layer.out_channels == num_classes]
     scored = [layer for layer in scored if not _is_auxiliary(whole, layer)]
     return SplitModel(whole, "backbone" if backbone else whole.base_model_prefix, scored[-1:])
+
+
+def _set_channels(name: str, settings: Any, channels: int) -> None:
+    places: list[Any] = [settings, getattr(settings, "backbone_config", None)]
+    for place in places:
+        if hasattr(place, "num_channels"):
+            place.num_channels = channels
+            return
+    raise ArchError(
+        f"arch is 'hf:{name}', whose configuration does not say num_channels, and the images have {channels} channels; "
+        "choose another model, or images of three"
+    )
 
 
 def read_settings(name: str) -> Any:

@@ -1,4 +1,5 @@
-"""`package.module:function`: a module of the user's own, which the function gives when called as function(num_classes).
+"""`package.module:function`: a module of the user's own, which the function gives when called as function(num_classes),
+or as function(num_classes, in_channels=C) where the images have another number of channels than three.
 
 Its attribute `encoder`, or `backbone`, is what freezing and transfer take hold of; a module without one trains as a
 whole. What gives the class scores is its last convolution, or linear layer, with as many outputs as there are classes.
@@ -9,26 +10,29 @@ import inspect
 from torch import nn
 
 from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.models.image_channels import RGB_CHANNELS
 from segtrain.models.stock.split import SplitModel
 from segtrain.own_code import CodeError, describe_error, import_object
 
 ENCODER_NAMES = ("encoder", "backbone")
 
 
-def build_own(name: str, num_classes: int) -> EncoderDecoder:
+def build_own(name: str, num_classes: int, channels: int = 3) -> EncoderDecoder:
     """Raises CodeError, with the file and the line of what the function raises."""
     function = import_object(name, "arch")
     if not callable(function):
         raise CodeError(f"arch is {name!r}, which is a {type(function).__name__}; it has to be a function")
+    besides = {} if channels == RGB_CHANNELS else {"in_channels": channels}
     try:
-        inspect.signature(function).bind(num_classes)
+        inspect.signature(function).bind(num_classes, **besides)
     except TypeError as error:
+        called = ", ".join(["num_classes", *(f"{name}={value}" for name, value in besides.items())])
         raise CodeError(
-            f"arch is {name!r} and cannot be called as {name.partition(':')[2]}(num_classes): {error}; give every "
+            f"arch is {name!r} and cannot be called as {name.partition(':')[2]}({called}): {error}; give every "
             "other argument a default"
         ) from None
     try:
-        whole = function(num_classes)
+        whole = function(num_classes, **besides)
     except (Exception, SystemExit) as error:
         raise CodeError(f"arch is {name!r}, and calling it failed: {describe_error(error)}") from error
     if not isinstance(whole, nn.Module):

@@ -19,7 +19,7 @@ EXTRA = "models"
 OF_TIMM = "tu-"
 
 
-def build_smp(name: str, num_classes: int) -> SplitModel:
+def build_smp(name: str, num_classes: int, channels: int = 3) -> SplitModel:
     """Raises ArchError."""
     smp = import_smp(name)
     model, _, encoder = name.partition("/")
@@ -28,7 +28,7 @@ def build_smp(name: str, num_classes: int) -> SplitModel:
         raise ArchError(f"arch is 'smp:{name}' and there is no {model}; {_near(model, list(models))}")
     _check_encoder(name, encoder)
     try:
-        whole = models[model](encoder_name=encoder, encoder_weights=None, classes=num_classes)
+        whole = models[model](encoder_name=encoder, encoder_weights=None, in_channels=channels, classes=num_classes)
     except (KeyError, TypeError, ValueError) as error:
         raise ArchError(f"arch is 'smp:{name}', which the library refuses: {error}") from None
     stride = whole.encoder.output_stride if whole.requires_divisible_input_shape else 1

@@ -69,7 +69,7 @@ class EncoderSlot(nn.Module):
 
 
 class SplitEncoder(nn.Module):
-    """x: (N, 3, H, W) -> (x, features), x padded to multiples of `stride`: what comes behind the encoder may look at
+    """x: (N, C, H, W) -> (x, features), x padded to multiples of `stride`: what comes behind the encoder may look at
     the image again."""
 
     def __init__(self, whole: nn.Module, slot: EncoderSlot, body: nn.Module, stride: int) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from segtrain.config import Init
+from segtrain.models.image_channels import see_channels
 from segtrain.models.stock.split import ArchError, SplitModel
 from segtrain.models.weight_files import find_of_torchvision, read_pth
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
 
 
-def build_torchvision(name: str, num_classes: int) -> SplitModel:
+def build_torchvision(name: str, num_classes: int, channels: int = 3) -> SplitModel:
     """Raises ArchError."""
     from torchvision.models import get_model_builder, list_models, segmentation
 
@@ -32,6 +33,7 @@ def build_torchvision(name: str, num_classes: int) -> SplitModel:
         raise ArchError(f"arch is 'torchvision:{name}'; {hint}allowed: {', '.join(known)}")
     settings = {} if name.startswith("lraspp") else {"aux_loss": True}
     whole = get_model_builder(name)(weights=None, weights_backbone=None, num_classes=num_classes, **settings)
+    see_channels(whole.backbone, channels)
     head = whole.classifier
     scores = [head[-1]] if isinstance(head, nn.Sequential) else [head.low_classifier, head.high_classifier]
     return SplitModel(whole, "backbone", scores)

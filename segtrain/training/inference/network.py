@@ -1,13 +1,12 @@
 """A model's answer to a batch."""
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from segtrain.data.pixels import Pixels
 from segtrain.machine.device import Hardware
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.training.inputs.batches import Batch, Normalisation
+from segtrain.training.inputs.batches import Batch, Normalisation, as_stored
 
 
 def forward(model: EncoderDecoder, batch: Batch) -> Tensor:
@@ -29,11 +28,9 @@ def forward_with_auxiliary(model: EncoderDecoder, batch: Batch) -> tuple[Tensor,
 
 
 @torch.inference_mode()
-def class_probabilities(
-    model: EncoderDecoder, images: npt.NDArray[np.uint8], normalise: Normalisation, hardware: Hardware
-) -> Tensor:
-    """images (N, h, w, 3) RGB -> (N, K, h, w) float32 on the device of the model, which is in evaluation mode."""
-    pixels = torch.from_numpy(images).to(hardware.device).permute(0, 3, 1, 2)
+def class_probabilities(model: EncoderDecoder, images: Pixels, normalise: Normalisation, hardware: Hardware) -> Tensor:
+    """images (N, h, w, C) -> (N, K, h, w) float32 on the device of the model, which is in evaluation mode."""
+    pixels = torch.from_numpy(as_stored(images)).to(hardware.device).permute(0, 3, 1, 2)
     with autocast(hardware):
         logits = model(normalise(pixels))
     return logits.float().softmax(1)  # type: ignore[no-any-return]

@@ -3,29 +3,28 @@
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 from segtrain.config import TrialConfig
-from segtrain.data.cache import IMAGE_RESAMPLING
+from segtrain.data.pixels import Pixels, resize
+from segtrain.data.spec import Channels
 from segtrain.training.inference.geometry import Look, looks_at, padded_size
 from segtrain.training.inference.windows import Network, resized, through_windows
-from segtrain.training.inputs.batches import MEAN_COLOUR
+from segtrain.training.inputs.batches import beyond
 
 
-def at_own_resolution(network: Network, image: npt.NDArray[np.uint8], config: TrialConfig) -> Iterator[Tensor]:
-    """image (H, W, 3) -> probabilities (K, rows, W), top first: as the trial looks at images that keep their own
-    resolution, through windows or whole, and the mean over flips and scales where it has such."""
+def at_own_resolution(network: Network, image: Pixels, config: TrialConfig, channels: Channels) -> Iterator[Tensor]:
+    """image (H, W, C) of `channels` -> probabilities (K, rows, W), top first: as the trial looks at images that keep
+    their own resolution, through windows or whole, and the mean over flips and scales where it has such."""
     height, width, _ = image.shape
     looks = list(looks_at(config, height, width))
     if looks == [Look(height, width, flipped=False)]:
-        yield from _rows(network, image, looks[0], config)
+        yield from _rows(network, image, looks[0], config, channels)
         return
     total = torch.zeros(())
     for look in looks:
-        seen = torch.cat(list(_rows(network, image, look, config)), dim=1)
+        seen = torch.cat(list(_rows(network, image, look, config, channels)), dim=1)
         if look.flipped:
             seen = seen.flip(-1)
         if (look.height, look.width) != (height, width):
@@ -34,15 +33,15 @@ def at_own_resolution(network: Network, image: npt.NDArray[np.uint8], config: Tr
     yield total / len(looks)
 
 
-def _rows(network: Network, image: npt.NDArray[np.uint8], look: Look, config: TrialConfig) -> Iterator[Tensor]:
+def _rows(network: Network, image: Pixels, look: Look, config: TrialConfig, channels: Channels) -> Iterator[Tensor]:
     """(K, rows, look.width), top first."""
     if image.shape[:2] != (look.height, look.width):
-        image = np.asarray(Image.fromarray(image).resize((look.width, look.height), IMAGE_RESAMPLING))
+        image = resize(image, look.height, look.width)
     if look.flipped:
         image = image[:, ::-1]
     tall, wide = padded_size(config, look)
     if image.shape[:2] != (tall, wide):
-        padded = np.full((tall, wide, 3), MEAN_COLOUR, dtype=np.uint8)
+        padded = np.full((tall, wide, len(channels)), beyond(channels), dtype=image.dtype)
         padded[: look.height, : look.width] = image
         image = padded
     window = (config.image_height, config.image_width) if config.eval_mode == "slide" else (tall, wide)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
+from segtrain.data.pixels import Pixels
 from segtrain.machine.device import Hardware
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.training.inference.network import autocast, class_probabilities, forward
@@ -44,13 +45,13 @@ class FileInputs:
         self.files, self.config = files, config
 
     def predictions(self, model: EncoderDecoder, hardware: Hardware, rows: npt.NDArray[np.int64] | None) -> Predictions:
-        normalise = Normalisation(hardware)
+        normalise = Normalisation(hardware, self.files.channels)
 
-        def network(images: npt.NDArray[np.uint8]) -> Tensor:
+        def network(images: Pixels) -> Tensor:
             return class_probabilities(model, images, normalise, hardware)
 
         for row in range(len(self.files)) if rows is None else rows.tolist():
-            found = at_own_resolution(network, self.files.images[row], self.config)
+            found = at_own_resolution(network, self.files.images[row], self.config, self.files.channels)
             yield _of_file(found, self.files.masks[row])
 
 

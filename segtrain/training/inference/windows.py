@@ -7,23 +7,23 @@ with the height of the picture. Shapes: N windows, K classes, h x w pixels of a 
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segtrain.data.pixels import Pixels
 from segtrain.training.inference.geometry import starts
 
-Network = Callable[[npt.NDArray[np.uint8]], Tensor]
-"""(N, h, w, 3) uint8 RGB -> (N, K, h, w) probabilities."""
+Network = Callable[[Pixels], Tensor]
+"""(N, h, w, C) -> (N, K, h, w) probabilities."""
 
 WINDOWS_AT_ONCE = 8
 BAND_VALUES = 2**24
 """Of the probabilities that are enlarged at a time."""
 
 
-def through_windows(network: Network, image: npt.NDArray[np.uint8], height: int, width: int) -> Iterator[Tensor]:
-    """image (H, W, 3), at least as large as a window of `height` x `width` -> probabilities (K, rows, W), top first.
+def through_windows(network: Network, image: Pixels, height: int, width: int) -> Iterator[Tensor]:
+    """image (H, W, C), at least as large as a window of `height` x `width` -> probabilities (K, rows, W), top first.
 
     Where windows overlap, the mean of what they say, each weighted by how far the pixel is from the window's edge:
     there the network has seen least of what surrounds it.

@@ -12,14 +12,11 @@ from torch import Tensor
 
 from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
+from segtrain.data.pixels import Pixels
+from segtrain.data.spec import RGB, Channels
 from segtrain.machine.device import Hardware
 from segtrain.training.inputs.features import Features, SplitFeatures
 
-# Of ImageNet, in RGB, as torchvision's weights expect them.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-MEAN_COLOUR = tuple(round(255 * mean) for mean in MEAN)
-"""Of what lies beyond an image: next to zero, once it is normalised."""
 RESIDENT_SHARE = 0.25
 """A split lives on a GPU when it takes less than this share of the memory that is free there."""
 
@@ -34,19 +31,37 @@ U = TypeVar("U")
 @dataclass(frozen=True)
 class Batch:
     target: Tensor  # (N, H, W) int64, 255 = ignore
-    images: Tensor | None  # (N, 3, H, W) float, normalised; None where the encoder has made its features of them
+    images: Tensor | None  # (N, C, H, W) float, normalised; None where the encoder has made its features of them
     features: Features | None = None
 
 
 class Normalisation:
-    """(N, 3, H, W) uint8 RGB -> what a model takes, on the trial's device."""
+    """(N, C, H, W) values of channels -> what a model takes, on the trial's device."""
 
-    def __init__(self, hardware: Hardware, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
+    def __init__(self, hardware: Hardware, channels: Channels = RGB) -> None:
         self.memory_format = hardware.memory_format
-        self.mean, self.std = (255 * torch.tensor(v, device=hardware.device).view(3, 1, 1) for v in (mean, std))
+        self.mean, self.std = (
+            channels.most * torch.tensor(each, device=hardware.device).view(-1, 1, 1)
+            for each in (channels.mean, channels.std)
+        )
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        return pixels.float().sub_(self.mean).div_(self.std).contiguous(memory_format=self.memory_format)
+        return values(pixels).float().sub_(self.mean).div_(self.std).contiguous(memory_format=self.memory_format)
+
+
+def beyond(channels: Channels) -> list[int]:
+    """The values of what lies beyond an image: next to zero, once they are normalised."""
+    return [round(channels.most * mean) for mean in channels.mean]
+
+
+def as_stored(images: Pixels) -> npt.NDArray[Any]:
+    """Torch indexes and flips no uint16: it gets their bits as int16."""
+    return images if images.dtype == np.uint8 else images.view(np.int16)
+
+
+def values(pixels: Tensor) -> Tensor:
+    """What `as_stored` stands for, in a type that holds it."""
+    return pixels.int().bitwise_and_(0xFFFF) if pixels.dtype == torch.int16 else pixels
 
 
 def draw_order(config: TrialConfig, epoch: int, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
@@ -67,13 +82,15 @@ def one_ahead(gather: Callable[[T], U], parts: Sequence[T]) -> Iterator[U]:
 
 
 class Inputs:
-    """A split on its way into a model: from host memory, or living on the GPU as uint8 where it fits."""
+    """A split on its way into a model: from host memory, or living on the GPU as integers where it fits."""
 
     def __init__(self, arrays: SplitArrays, hardware: Hardware, features: SplitFeatures | None = None) -> None:
         self.hardware, self.features, self.count = hardware, features, len(arrays)
-        sources = [arrays.masks, *(features.arrays if features else [arrays.images])]
+        assert isinstance(arrays.masks, np.ndarray)
+        assert isinstance(arrays.images, np.ndarray), "ragged arrays are no batches"
+        sources = [arrays.masks, *(features.arrays if features else [as_stored(arrays.images)])]
         self.masks, *self.sources = self._place(sources)
-        self.normalise = Normalisation(hardware)
+        self.normalise = Normalisation(hardware, arrays.channels)
 
     def __len__(self) -> int:
         return self.count
@@ -126,12 +143,12 @@ class Inputs:
         return [torch.from_numpy(source[indices]).pin_memory() for source in self._all()]
 
     def _assemble(self, tensors: list[Tensor], flip: Tensor) -> Batch:
-        """masks (N, H, W) uint8, and images (N, H, W, 3) uint8 or the encoder's features -> a batch."""
+        """masks (N, H, W) uint8, and images (N, H, W, C) or the encoder's features -> a batch."""
         masks, *rest = tensors
         target = torch.where(flip.view(-1, 1, 1), masks.flip(-1), masks).long()
         if self.features is not None:
             return Batch(target, None, self.features.assemble(rest, flip))
         (images,) = rest
         pixels = torch.where(flip.view(-1, 1, 1, 1), images.flip(2), images)
-        # (N, H, W, 3) in memory is what channels_last means for (N, 3, H, W): the permute copies nothing.
+        # (N, H, W, C) in memory is what channels_last means for (N, C, H, W): the permute copies nothing.
         return Batch(target, self.normalise(pixels.permute(0, 3, 1, 2)))

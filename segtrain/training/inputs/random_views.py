@@ -12,11 +12,11 @@ from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
 from segtrain.machine.device import Hardware
 from segtrain.training.inputs.augmentation import Side, View, draw_views, place, show
-from segtrain.training.inputs.batches import MEAN_COLOUR, Batch, Normalisation, draw_order, one_ahead
+from segtrain.training.inputs.batches import Batch, Normalisation, as_stored, beyond, draw_order, one_ahead, values
 
 
 class Seen(NamedTuple):
-    """The part of an image that a view shows, (H', W', 3) and (H', W') uint8, and where it lies."""
+    """The part of an image that a view shows, (H', W', C) and (H', W') uint8, and where it lies."""
 
     image: Tensor
     mask: Tensor
@@ -31,7 +31,8 @@ class RandomViews:
 
     def __init__(self, arrays: SplitArrays, hardware: Hardware) -> None:
         self.arrays, self.hardware = arrays, hardware
-        self.normalise = Normalisation(hardware)
+        self.normalise = Normalisation(hardware, arrays.channels)
+        self.fill = beyond(arrays.channels)
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -50,7 +51,7 @@ class RandomViews:
             yield self._assemble(batch)
 
     def _cut(self, row: int, view: View, height: int, width: int) -> Seen:
-        image, mask = self.arrays.images[row], self.arrays.masks[row]
+        image, mask = as_stored(self.arrays.images[row]), self.arrays.masks[row]
         rows = place(mask.shape[0], height, view.scale, view.down)
         columns = place(mask.shape[1], width, view.scale, view.right)
         part = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
@@ -64,7 +65,9 @@ class RandomViews:
         device, images, masks = self.hardware.device, [], []
         for seen in batch:
             image, mask = (part.to(device, non_blocking=True) for part in (seen.image, seen.mask))
-            image, mask = show(image.permute(2, 0, 1), mask, seen.rows, seen.columns, seen.view, MEAN_COLOUR)
+            if image.dtype == torch.int16:
+                image = values(image).float()  # which is what torchvision resizes
+            image, mask = show(image.permute(2, 0, 1), mask, seen.rows, seen.columns, seen.view, self.fill)
             images.append(image)
             masks.append(mask)
         return Batch(torch.stack(masks).long(), self.normalise(torch.stack(images)))

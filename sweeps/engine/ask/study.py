@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from segtrain import records
 from segtrain.config import ConfigError, TrialConfig, check_field, parse_value
+from sweeps.engine.ask.published import PublishedTable
 from sweeps.engine.ask.stage_graph import FROM, PARENT_FIELDS, Edit, check_stages, describe_stages
 
 Stage = Literal["pretrain", "tune", "trial"]
@@ -109,6 +110,7 @@ class Study:
     pretrain: Edit | Sequence[Edit] | None = None
     claims: tuple[Claim, ...] = ()
     found: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    published: PublishedTable | None = None
 
     def __post_init__(self) -> None:
         for name, values in self.axes.items():
@@ -252,6 +254,7 @@ class Study:
             "variants": {name: dict(edit) for name, edit in self.variants.items()},
             "stages": describe_stages(self.variants, self.pretrainings),
             "claims": [claim.describe() for claim in self.claims],
+            "published": None if self.published is None else dataclasses.asdict(self.published),
             "command": command,
             "trials": [
                 {

@@ -21,7 +21,8 @@ MOST_SAMPLED = 16
 def epoch_flops(config: TrialConfig, images: Mapping[Split, int], views: float = 1.0) -> float:
     """Of one epoch on average: training, and its share of the validations and test evaluations, where a network looks
     `views` times at an image."""
-    training, evaluation = flops_per_image(config, len(find_dataset(config.dataset).classes))
+    dataset = find_dataset(config.dataset)
+    training, evaluation = flops_per_image(config, len(dataset.classes), dataset.streams)
     validations = -(-config.epochs // config.val_every)
     tests = 1 + (-(-config.epochs // config.test_every) if config.test_every else 0)
     evaluated = views * (validations * images["val"] + tests * images["test"])

@@ -13,7 +13,7 @@ from segtrain import own_code, records
 from segtrain.config import PUBLISHED, TrialConfig, library_of
 from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import DataCache, list_pairs, open_cache, read_fingerprint
-from segtrain.data.spec import SPLITS, DataError
+from segtrain.data.spec import RGB, SPLITS, DataError
 from segtrain.errors import UserError
 from segtrain.own_code import is_own_name
 from segtrain.recipe import RecipeError, given_weights
@@ -44,15 +44,16 @@ def check_machine(options: Options) -> None:
 def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
     """Finds the pretrained weights of trials that are at their beginning, and tries them on: the hash in the name of
     the file, the names of the tensors and their shapes. Raises WeightsError."""
-    chosen = {(c.arch, c.init): c for c in starting if c.init in PUBLISHED}
+    chosen = {(c.arch, c.init, c.fusion, find_dataset(c.dataset).streams): c for c in starting if c.init in PUBLISHED}
     if not chosen:
         return
     from segtrain.models import weights  # torch, which takes seconds
 
-    for path in sorted({weights.find_or_download(arch, data_root, init) for arch, init in chosen}):
+    for path in sorted({weights.find_or_download(arch, data_root, init) for arch, init, *_ in chosen}):
         weights.check_hash(path)
     for config in chosen.values():
-        weights.check(config, len(find_dataset(config.dataset).classes), data_root)
+        dataset = find_dataset(config.dataset)
+        weights.check(config, len(dataset.classes), data_root, dataset.streams)
 
 
 def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
@@ -66,9 +67,10 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
 
     notes: dict[str | None, None] = {}
     for config in foreign:
-        num_classes = len(find_dataset(config.dataset).classes)
+        dataset = find_dataset(config.dataset)
+        num_classes = len(dataset.classes)
         try:
-            flops_per_image(config, num_classes)
+            flops_per_image(config, num_classes, dataset.streams)
         except UserError:
             raise
         except Exception as error:
@@ -96,7 +98,8 @@ def check_starts(trials: Iterable[Trial], console: Console) -> None:
 
     notes: dict[str, None] = {}
     for trial, start in pairs.values():
-        model, before = (build_on_meta(c, len(find_dataset(c.dataset).classes)) for c in (trial.config, start.config))
+        known = [(c, find_dataset(c.dataset)) for c in (trial.config, start.config)]
+        model, before = (build_on_meta(c, len(data.classes), data.streams) for c, data in known)
         try:
             new = load_parent(model, before.state_dict(), trial.config.freeze, trial.config.take)
         except ParentError as error:
@@ -114,8 +117,12 @@ def _layers(config: TrialConfig) -> tuple[Any, ...]:
 def check_recipes(configs: Iterable[TrialConfig]) -> None:
     """Holds weights against the classes that they are for, and tries losses and optimisers of the user's own. Raises
     RecipeError and CodeError."""
-    chosen = {(c.loss, c.optimizer, c.class_weights, c.dataset, c.arch, c.encoder_lr_factor): c for c in configs}
+    chosen = {
+        (c.loss, c.optimizer, c.class_weights, c.dataset, c.arch, c.encoder_lr_factor, c.fusion, c.color_jitter): c
+        for c in configs
+    }
     for config in chosen.values():
+        _check_channels(config)
         num_classes = len(find_dataset(config.dataset).classes)
         given = given_weights(config.class_weights)
         if given is not None and len(given) != num_classes:
@@ -131,7 +138,22 @@ def check_recipes(configs: Iterable[TrialConfig]) -> None:
             from segtrain.models import build_model
             from segtrain.training.objective.optimizer import build_optimizer
 
-            build_optimizer(config, build_model(config, num_classes))
+            build_optimizer(config, build_model(config, num_classes, find_dataset(config.dataset).streams))
+
+
+def _check_channels(config: TrialConfig) -> None:
+    dataset = find_dataset(config.dataset)
+    names = ", ".join(dataset.channels.names)
+    if config.fusion == "late" and len(dataset.streams) == 1:
+        raise RecipeError(
+            f"fusion is 'late' and the channels of {config.dataset}, {names}, are of one kind; set fusion=early, or a "
+            "dataset whose images have several"
+        )
+    if config.color_jitter and dataset.channels.names != RGB.names:
+        raise RecipeError(
+            f"color_jitter is {config.color_jitter:g} and {config.dataset} has the channels {names}; it is for red, "
+            "green and blue: set color_jitter=0"
+        )
 
 
 def keep_code(configs: Iterable[TrialConfig], folder: Path) -> None:

@@ -5,7 +5,14 @@ import pytest
 
 from analysis.draw import gallery
 from analysis.draw.chart import COLOURS, Chart, style
-from analysis.draw.charts import class_charts, cost_chart, learning_curves, rate_chart, score_charts
+from analysis.draw.charts import (
+    class_charts,
+    class_difference_chart,
+    cost_chart,
+    learning_curves,
+    rate_chart,
+    score_charts,
+)
 from analysis.read.frames import load
 from segtrain import records
 from tests.analysis.conftest import ENV, counts
@@ -215,11 +222,13 @@ def test_the_pareto_front_worked_by_hand() -> None:
     assert cost_chart.pareto([], []) == []
 
 
-def test_a_small_difference_of_costs_looks_small(builder: Any) -> None:
-    builder.trial(runtime_s=1000)
-    builder.trial(runtime_s=1001, arch="fcn16s")
-    (facet,) = drawn(cost_chart.cost(load(builder.write()))).facets
-    assert facet.x.range == pytest.approx((0, 1.08 * 1001 / 3600))
+def test_a_small_difference_of_costs_looks_small_and_equal_costs_are_told(builder: Any) -> None:
+    for arch, runtime_s, parameters in (("fcn8s", 1000, 1000), ("fcn16s", 1100, 1001)):
+        builder.trial(runtime_s=runtime_s, arch=arch, env=ENV | {"parameters": 10**6 * parameters})
+    chart = drawn(cost_chart.cost(load(builder.write())))
+    (facet,) = chart.facets
+    assert facet.x.range == pytest.approx((0, 1.08 * 1100 / 60))
+    assert "not drawn: forward pass (0.005 10⁹ multiply-adds), size (1e+03 10⁶ parameters)." in chart.caption
 
 
 def test_cost_is_less_the_better_on_every_axis(builder: Any) -> None:
@@ -227,7 +236,7 @@ def test_cost_is_less_the_better_on_every_axis(builder: Any) -> None:
     chart = drawn(cost_chart.cost(load(builder.write())))
     points = {facet.title: facet.series[1].x for facet in chart.facets}
     assert points == {
-        "training time": [2],
+        "training time": [120],
         "time per training image": [250],
         "forward pass": [0.005],
         "size": [0.001],
@@ -237,3 +246,33 @@ def test_cost_is_less_the_better_on_every_axis(builder: Any) -> None:
 def test_nothing_is_drawn_without_data(builder: Any) -> None:
     builder.enter(builder.config())
     assert gallery.all_charts(load(builder.write())) == ([], [])
+
+
+def test_gains_and_losses_by_class_are_paired_over_seeds(builder: Any) -> None:
+    for seed in range(2):
+        builder.trial([0.9], iou=[0.5 + seed / 50, 0.9], seed=seed)
+        builder.trial([0.1], iou=[0.6, 0.2 + seed / 50], seed=seed, freeze="encoder")
+    (facet,) = drawn(class_difference_chart.class_differences(load(builder.write()))).facets
+    assert (facet.title, facet.y.categories) == ("fcn8s, unfreeze less fcn8s, freeze", ["road", "sky"])
+    road, sky = facet.series
+    assert (road.x, sky.x) == (pytest.approx([-9]), pytest.approx([69]))
+    assert (sky.low or [0])[0] == pytest.approx(69 - 12.7062, abs=1e-3)
+
+
+def test_pretraining_has_curves_of_its_own(builder: Any) -> None:
+    builder.trial([0.1, 0.3], stage="pretrain", dataset="scenes_source")
+    builder.trial([0.5, 0.6])
+    chart = drawn(learning_curves.pretraining(load(builder.write())))
+    assert [facet.y.title for facet in chart.facets] == ["validation mean IoU [%]", "training loss", "validation loss"]
+    assert [list(facet.series[0].y) for facet in chart.facets[:2]] == [pytest.approx([10, 30]), [1, 0.5]]
+    assert list(chart.facets[0].x.ticks or ()) == [0, 1, 2]
+
+
+def test_areas_are_those_of_the_curves(builder: Any) -> None:
+    builder.trial(counts=SOLID)
+    study = load(builder.write())
+    (by_class,) = class_charts.areas(study).values()
+    curves = drawn(class_charts.precision_recall(study)).facets
+    assert [auc for auc, _ in by_class.values()] == [0.9, 0.7]
+    told = [(facet.series[0].hover or [""])[0] for facet in curves]
+    assert told == [f"fcn8s: average precision {area:.4f}" for _, area in by_class.values()]

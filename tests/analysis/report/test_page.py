@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from analysis.read.frames import load
 from analysis.report import page as page_module
-from analysis.report.page import unfinished, write_report
+from analysis.report.overview import unfinished
+from analysis.report.page import write_report
 from segtrain import records
 from segtrain.records import RecordError
 from tests.analysis.conftest import ENV, StudyBuilder, counts
@@ -198,7 +199,7 @@ def test_wrong_pixels_are_marked_on_request(page: Page) -> None:
     page.get_by_label("mark the pixels that differ from the truth").check()
     assert (plain.is_visible(), marked.is_visible()) == (False, True)
     assert page.locator("td img.plain").first.is_visible()  # the image itself stays
-    assert page.locator(".pictures small").first.inner_text() == "12.5 % wrong"
+    assert page.locator(".pictures small").first.inner_text() == "12.5 % wrong, IoU 77.5"
 
 
 @needs_browser

@@ -107,7 +107,9 @@ def test_a_trial_without_its_weights_fails_before_it_trains(
         raise WeightsError("no weights")
 
     monkeypatch.setattr(weights, "load", missing)
-    monkeypatch.setattr(run_module, "build_model", lambda config, classes: build_model(tiny(), classes))
+    monkeypatch.setattr(
+        run_module, "build_model", lambda config, classes, streams: build_model(tiny(), classes, streams)
+    )
     with pytest.raises(WeightsError, match=r"^no weights$"):
         run_trial(tiny(init="imagenet", width_mult=1.0), folder, roads_root)
     assert status(folder).reason == "WeightsError: no weights"

@@ -59,7 +59,7 @@ def test_a_safetensors_file_says_what_it_is(trained: Path, tmp_path: Path) -> No
     export(trained, "safetensors", tmp_path / "a.safetensors")
     with safe_open(tmp_path / "a.safetensors", framework="pt") as file:
         kept = json.loads(file.metadata()["segtrain"])
-    assert sorted(kept) == ["classes", "config", "mean", "palette", "std"]
+    assert sorted(kept) == ["bits", "channels", "classes", "config", "mean", "palette", "std", "streams"]
 
 
 def test_what_does_not_agree_is_not_kept(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ import pytest
 from analysis.draw.charts.forest_chart import forest, strength
 from analysis.read.frames import load
 from analysis.report import answers
-from analysis.report.tables.claims_table import is_fraction
 from analysis.statistics import claims
 from analysis.statistics.claims import Judgement
 
@@ -38,18 +37,18 @@ def test_claims_stand_strongest_first(judged: list[Judgement]) -> None:
 
 
 def test_a_forest_has_the_effect_its_interval_the_margin_and_what_was_published(judged: list[Judgement]) -> None:
-    chart = forest(answers.strongest_first(judged), is_fraction)
+    chart = forest(answers.strongest_first(judged))
     assert chart is not None
     points, seconds = chart.facets
     assert (points.y.categories, seconds.y.categories) == (["1", "2"], ["3"])
-    assert (points.y.in_words, points.x.title) == (["1. close", "2. better"], "left minus right [points]")
+    assert (points.y.in_words, points.x.title) == (["1. close", "2. better"], "test mean IoU [points]")
     margin, close, better, published = points.series
     assert (margin.low, margin.high) == ([-10], [10])
     assert (close.y, close.x) == (["1"], pytest.approx([20.3]))
     assert (better.low or [0])[0] == pytest.approx(100 * judged[2].effect.low)
     assert (published.y, published.x) == (["2"], pytest.approx([30]))
     assert (better.group, seconds.series[0].group) == ("holds", "undecided")
-    assert forest([judged[3]], is_fraction) is None
+    assert forest([judged[3]]) is None
 
 
 def test_a_claim_within_a_margin_is_shown_with_its_own_interval(judged: list[Judgement]) -> None:

@@ -11,7 +11,8 @@ from analysis.draw.chart import style_of
 from analysis.draw.charts.search_charts import SEARCH_CHARTS, search_charts
 from analysis.read.frames import load
 from analysis.read.search_history import Cell, read_search
-from analysis.report.page import unfinished, write_report
+from analysis.report.overview import unfinished
+from analysis.report.page import write_report
 from analysis.report.tables.search_tables import search_tables
 from segtrain import records
 
@@ -101,7 +102,7 @@ def test_several_fields_have_slices_parallel_coordinates_and_importance(builder:
     trials = [{**t, "params": {**t["params"], "batch_size": size}} for t, size in zip(trials, sizes, strict=True)]
     cell = Cell("a", 1, None, {"lr": 0.75, "batch_size": 0.25}, trials)
     found = {chart.name: chart for chart in search_charts([cell], load(builder.write()))}
-    assert list(found) == [*SEARCH_CHARTS]
+    assert list(found) == [name for name in SEARCH_CHARTS if name != "search_contour"]  # of three trials
     assert [facet.x.title for facet in found["search_slices"].facets] == ["learning rate", "batch size"]
     assert [facet.x.log for facet in found["search_slices"].facets] == [True, False]
     lines = found["search_parallel"].facets[0].series

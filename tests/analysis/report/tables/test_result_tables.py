@@ -44,9 +44,9 @@ def test_results_show_every_trial_with_its_state(grid: Study) -> None:
         "state": "diverged",
         "test mIoU %": "",
         "val mIoU %": "20.00",
-        "test/loss": "",
-        "val/loss": "1",
-        "train/loss": "0.5",
+        "test loss": "",
+        "validation loss": "1",
+        "training loss": "0.5",
         "best epoch": "2",
         "runtime": "1h 02m 03s",
         "note": "epoch 3, step 7: loss is nan",
@@ -152,9 +152,9 @@ def test_the_table_of_claims(builder: Any) -> None:
     faster = claim | {"text": "faster", "metric": "epochs_to_90"}
     study = load(builder.write(claims=[claim | published, faster, "words"]))
     rows = claims_table.claims_table(claims.judge_all(study)).rows()
-    assert rows[0][:5] == ("better", "holds", "test/mean_iou", "+12.00 [+7.03, +16.97]", "3")
+    assert rows[0][:5] == ("better", "holds", "test mean IoU, points", "+12.00 [+7.03, +16.97]", "3")
     assert rows[0][6:10] == ("0.023", "+4.00 (76.00 − 72.00)", "a report", "t over 3 seeds")
-    assert rows[1][1:5] == ("undecided", "epochs_to_90", "+0 [+0, +0]", "3")
+    assert rows[1][1:5] == ("undecided", "epochs to 90 % of the best, epochs", "+0.0 [+0.0, +0.0]", "3")
     assert rows[2][:5] == ("words", "undecided", "", "", "0")
 
 

@@ -47,12 +47,13 @@ def test_classes_without_a_colour_are_given_different_ones(tmp_path: Path, write
 @pytest.mark.parametrize(
     ("edits", "sentence"),
     [
-        ({"images": {"fils": "x"}}, "'fils' is no key of [images]; did you mean files? allowed: files, bits, channels"),
+        ({"images": {"fils": "x"}}, "'fils' is no key of [images]; did you mean files? allowed: files, bits, channels, "
+         "names, mean, std"),
         ({"split": {"group": None, "gruop": "{group}_*"}},
          "'gruop' is no key of [split]; did you mean group? allowed: by, train, val, test, seed, group"),
         ({"images": {"bits": 12}}, "[images] bits is 12; allowed: 8 or 16"),
-        ({"images": {"channels": 4}}, "[images] channels is 4; allowed: 3 (grey images count as such; others cannot be "
-                                      "trained on yet)"),
+        ({"images": {"channels": 65}}, "[images] channels is 65; allowed: an integer from 1 to 64; 3 for red, green "
+                                       "and blue, grey files among them"),
         ({"masks": {"labels": "colors"}}, "[masks] labels is 'colors'; allowed: ids, palette, colours"),
         ({"masks": {"ignore": [70000]}},
          "[masks] ignore holds 70000; allowed: a list, each an integer from 0 to 65535"),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from segtrain.config import TrialConfig
+from segtrain.data.spec import RGB
 from segtrain.training.inference.geometry import Look, looks_at, views_of
 from segtrain.training.inference.own_resolution import at_own_resolution
 
@@ -37,7 +38,7 @@ def test_every_pixel_comes_back_to_its_place(tiny: Tiny, size: tuple[int, int], 
         seen.add(images.shape[1:3])
         return colours(images)
 
-    rows = list(at_own_resolution(network, image, tiny(resolution="own", **edits)))
+    rows = list(at_own_resolution(network, image, tiny(resolution="own", **edits), RGB))
     torch.testing.assert_close(torch.cat(rows, dim=1), colours(image[None])[0], rtol=1e-5, atol=1e-3)
     if "eval_mode" in edits:
         assert len(seen) == 1
@@ -51,20 +52,22 @@ def test_beyond_a_small_file_is_the_mean_colour(tiny: Tiny) -> None:
         assert images[0, 10:].reshape(-1, 3).tolist() == [[124, 116, 104]] * (22 * 48)
         return colours(images)
 
-    (rows,) = at_own_resolution(network, picture(10, 48), tiny(resolution="own"))
+    (rows,) = at_own_resolution(network, picture(10, 48), tiny(resolution="own"), RGB)
     assert rows.shape == (3, 10, 48)
 
 
 def test_a_mirror_image_is_mirrored_back(tiny: Tiny) -> None:
     """Column x is said to be at x, and at W - 1 - x by the mirror image."""
-    found = torch.cat(list(at_own_resolution(columns, picture(32, 48), tiny(resolution="own", eval_flip=True))), dim=1)
+    found = torch.cat(
+        list(at_own_resolution(columns, picture(32, 48), tiny(resolution="own", eval_flip=True), RGB)), dim=1
+    )
     torch.testing.assert_close(found, torch.full((1, 32, 48), 47 / 2))
 
 
 def test_the_mean_over_scales_by_hand(tiny: Tiny) -> None:
     """Whole images of 32 and 64 columns: the larger says 0.5 more than twice as much at the middle of a pixel."""
     config = tiny(resolution="own", eval_mode="whole", eval_scales="1:2")
-    found = torch.cat(list(at_own_resolution(columns, picture(32, 32), config)), dim=1)
+    found = torch.cat(list(at_own_resolution(columns, picture(32, 32), config, RGB)), dim=1)
     torch.testing.assert_close(found[0, 7], (torch.arange(32) + 2 * torch.arange(32) + 0.5) / 2)
 
 

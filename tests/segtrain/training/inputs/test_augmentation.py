@@ -12,10 +12,10 @@ from torch import Tensor
 
 from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
-from segtrain.data.spec import IGNORE
+from segtrain.data.spec import IGNORE, RGB
 from segtrain.machine.device import Hardware
 from segtrain.training.inputs.augmentation import Side, View, draw_views, place, show
-from segtrain.training.inputs.batches import MEAN, STD, Batch, Inputs
+from segtrain.training.inputs.batches import Batch, Inputs
 from segtrain.training.inputs.random_views import RandomViews
 
 HARDWARE = Hardware(torch.device("cpu"), "float32", 1)
@@ -36,7 +36,7 @@ def arrays() -> SplitArrays:
 
 def pixels(batch: Batch) -> Tensor:
     """(N, 3, H, W) uint8"""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (RGB.mean, RGB.std))
     return ((batch.images * std + mean) * 255).round().byte()
 
 

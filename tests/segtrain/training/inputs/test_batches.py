@@ -9,9 +9,9 @@ from torch import Tensor
 
 from segtrain.config import TrialConfig
 from segtrain.data.cache import SplitArrays
-from segtrain.data.spec import IGNORE
+from segtrain.data.spec import IGNORE, RGB
 from segtrain.machine.device import Hardware
-from segtrain.training.inputs.batches import MEAN, STD, Batch, Inputs
+from segtrain.training.inputs.batches import Batch, Inputs
 
 HARDWARE = Hardware(torch.device("cpu"), "float32", 1)
 COUNT, HEIGHT, WIDTH = 23, 4, 6
@@ -40,7 +40,7 @@ def flipped(batches: Sequence[Batch]) -> list[bool]:
 
 def pixels(batch: Batch) -> Tensor:
     """(N, H, W, 3): the images as they were, rounded."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (RGB.mean, RGB.std))
     return ((batch.images * std + mean) * 255).round().byte().permute(0, 2, 3, 1)
 
 

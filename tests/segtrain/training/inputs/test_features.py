@@ -84,8 +84,8 @@ def test_trials_that_differ_in_their_decoder_share_them(start: Callable[..., Run
         with pytest.MonkeyPatch.context() as patch:
             build = run_module.build_model
 
-            def built(config: TrialConfig, classes: int) -> EncoderDecoder:
-                model = build(config, classes)
+            def built(config: TrialConfig, classes: int, streams: tuple[int, ...]) -> EncoderDecoder:
+                model = build(config, classes, streams)
                 model.encoder.load_state_dict(encoder)
                 return model
 

@@ -162,3 +162,18 @@ def test_a_damaged_download_is_refused_before_the_first_trial(tmp_path: Path) ->
     begins = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
     with pytest.raises(WeightsError, match=f"its SHA-256 begins with {begins}, and its name says 397923af"):
         check_weights([TrialConfig(arch="fcn8s", dataset="scenes")], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("edits", "sentence"),
+    [
+        (
+            {"fusion": "late"},
+            "fusion is 'late' and the channels of scenes, red, green, blue, are of one kind; set fusion=early, or a "
+            "dataset whose images have several",
+        ),
+    ],
+)
+def test_a_fusion_needs_channels_of_several_kinds(edits: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
+        check_recipes([TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", **edits)])

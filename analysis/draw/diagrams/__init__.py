@@ -1,0 +1,1 @@
+"""Boxes and arrows: the networks, and which trials start from which."""

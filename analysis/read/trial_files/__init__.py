@@ -1,0 +1,1 @@
+"""Files of a trial that stand beside its scores: its network, its data, its single images."""
