@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlflow-artifacts"
 TRIAL_TAG = "trial_id"
+TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+"""Otherwise MLflow's pages take an experiment for one of language models."""
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # nothing is told to anybody
     # Of a server that is gone: by default it is tried for minutes, in which nothing is trained.
@@ -65,7 +67,7 @@ class MlflowTracker:
         found = self.client.get_experiment_by_name(self.run.study)
         if found is None:
             try:
-                return str(self.client.create_experiment(self.run.study, artifact_location=artifacts))
+                return str(self.client.create_experiment(self.run.study, artifacts, dict(TRAINING)))
             except MlflowException:  # another worker was faster, or there is something wrong that shows now
                 found = self.client.get_experiment_by_name(self.run.study)
                 if found is None:
