@@ -103,6 +103,7 @@ def run_without_ray(
     console: Console,
     ready: object,
     source: Source | None = None,
+    mirror: None = None,
 ) -> bool:
     """Stands for `schedule.run_trials`: the engine's own queue and table, told what Tune would tell them of trials
     that train nothing."""

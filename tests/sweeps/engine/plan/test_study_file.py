@@ -33,18 +33,18 @@ def stored(out: Path) -> dict[str, list[int]]:
 
 def test_a_narrower_command_leaves_the_trials_of_the_one_before(tmp_path: Path) -> None:
     ask(tmp_path, STUDY, "python grid.py")
-    narrow = STUDY.edit({"arch": ("unet",), "lr": (1e-3,)})
-    ask(tmp_path, narrow, "python grid.py --set arch=unet")
+    narrow = STUDY.edit({"arch": ("fcn16s",), "lr": (1e-3,)})
+    ask(tmp_path, narrow, "python grid.py --set arch=fcn16s")
     described = records.read_json(tmp_path / "studies/grid/study.json")
-    assert described["commands"] == ["python grid.py", "python grid.py --set arch=unet"]
-    assert (described["latest"], described["command"]) == (1, "python grid.py --set arch=unet")
+    assert described["commands"] == ["python grid.py", "python grid.py --set arch=fcn16s"]
+    assert (described["latest"], described["command"]) == (1, "python grid.py --set arch=fcn16s")
     assert len(stored(tmp_path)) == 10
-    assert stored(tmp_path)["unet-freeze-lr0.001"] == [1]
+    assert stored(tmp_path)["fcn16s-freeze-lr0.001"] == [1]
     ask(tmp_path, STUDY, "python grid.py")
     again = records.read_json(tmp_path / "studies/grid/study.json")
     assert (again["latest"], len(again["commands"]), len(again["trials"])) == (0, 2, 10)
     study = load(tmp_path / "studies/grid")
-    assert study.axes["arch"] == ["fcn32s", "fcn8s", "unet"]
+    assert study.axes["arch"] == ["fcn32s", "fcn8s", "fcn16s"]
     assert len(load(tmp_path / "studies/grid", latest=True).trials) == 8
 
 
