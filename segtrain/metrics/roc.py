@@ -70,7 +70,7 @@ class RocMetric:
     def _update(self, logits: Tensor, labels: Tensor) -> None:
         """logits (K, P), labels (P,)."""
         odds = log_odds(logits)
-        # log(1 + |x|) and not log1p, which takes ten times as long on a CPU; the bins are far wider than the difference.
+        # Not log1p, which takes ten times as long on a CPU; the bins are far wider than the difference.
         scaled = (1 + odds.abs()).log_().copysign_(odds).add_(BOUND).mul_(BINS / (2 * BOUND))
         bins = scaled.clamp_(0, BINS - 1).nan_to_num_(0.0).long()  # a score that is no number ranks lowest
         cells = bins + BINS * torch.arange(self.num_classes, device=bins.device).view(-1, 1)
