@@ -70,8 +70,9 @@ class RocMetric:
     def _update(self, logits: Tensor, labels: Tensor) -> None:
         """logits (K, P), labels (P,)."""
         odds = log_odds(logits)
-        scaled = (odds.abs().log1p().copysign(odds) + BOUND) * (BINS / (2 * BOUND))
-        bins = scaled.nan_to_num(0.0).clamp(0, BINS - 1).long()  # a score that is no number ranks lowest
+        # Not log1p, which takes ten times as long on a CPU; the bins are far wider than the difference.
+        scaled = (1 + odds.abs()).log_().copysign_(odds).add_(BOUND).mul_(BINS / (2 * BOUND))
+        bins = scaled.clamp_(0, BINS - 1).nan_to_num_(0.0).long()  # a score that is no number ranks lowest
         cells = bins + BINS * torch.arange(self.num_classes, device=bins.device).view(-1, 1)
         shape, size = self.all.shape, self.all.numel()
         self.all += torch.bincount(cells.flatten(), minlength=size).view(shape)
