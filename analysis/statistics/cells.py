@@ -1,6 +1,7 @@
 """Each model and freeze at the setting that validates best -> the trial that is shown of it, and its classes.
 
-`selection` ranks the settings; here is what pictures, matrices and curves of single classes stand on. As there, none may write into `shown`.
+`selection` ranks the settings; here is what pictures, matrices and curves of single classes stand on. As there,
+none may write into `shown`.
 """
 
 from functools import lru_cache
