@@ -23,7 +23,8 @@ from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.progress.live_table import SweepTable
 from sweeps.engine.run.tracking.trial_trackers import tracking_of
 from sweeps.engine.run.trainable import TrialTrainable
-from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQueue
+from sweeps.engine.run.trial_queue import Source, TrialQueue
+from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
 
 RAY_PREFIX = ".ray-"
 """Of the folder of Tune's scratch files, in `out` because every node of a cluster must see it; removed at the end."""
