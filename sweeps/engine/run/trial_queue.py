@@ -68,8 +68,9 @@ class TrialQueue(Searcher):
     `source`.
 
     `slots()` says how many may run now; `worker_config(trial)` is what the trainable gets. What became of a trial
-    is read from its folder, so a trial that another command finishes meanwhile counts as well. Nothing raises but
-    `source`.
+    is read from its folder, so a trial that another command finishes meanwhile counts as well. What does not `fits` is
+    not handed out: it stays pending, what fits goes before it, and when nothing else is left to hand out the sweep is
+    `out_of_time`. Nothing raises but `source`.
     """
 
     def __init__(
@@ -80,9 +81,12 @@ class TrialQueue(Searcher):
         slots: Callable[[], int],
         worker_config: Callable[[Trial], dict[str, Any]],
         source: Source | None = None,
+        fits: Callable[[Trial], bool] = lambda trial: True,
     ) -> None:
         super().__init__(metric=None, mode=None)
         self.out, self.slots, self.worker_config, self.source = out, slots, worker_config, source
+        self.fits = fits
+        self.out_of_time = False
         self.entries = {
             planned.trial.trial_id: Entry(
                 planned.trial,
@@ -125,17 +129,30 @@ class TrialQueue(Searcher):
             entry.state = "running"
             self.running[trial_id] = entry
             return self.worker_config(entry.trial)
-        return str(Searcher.FINISHED) if self.complete else None
+        self.out_of_time = self._fits_no_more()
+        return str(Searcher.FINISHED) if self.complete or self.out_of_time else None
+
+    def _fits_no_more(self) -> bool:
+        """Whether nothing runs, and of what might start nothing fits: what waits for that will not come either."""
+        ready = self._ready()
+        return not self.running and bool(ready) and not any(self.fits(entry.trial) for entry in ready)
+
+    def _ready(self) -> list[Entry]:
+        return [entry for entry in self.pending if self._parent_outcome(entry) == "finished"]
 
     def _next(self) -> Entry | None:
         """The first trial that may start now. Those found to have ended elsewhere end here on the way."""
         entry = self._first(alone=False)
         if entry is not None:
             return entry
+        if not all(self.fits(waiting.trial) for waiting in self._ready()):
+            return None  # a search would spend what is left of it on more that is not started
         while self.source is not None and (trial := self.source.next_trial()) is not None:
             entry = self._take_up(trial)
             if entry.state != "pending" or self._parent_outcome(entry) != "finished":
                 continue  # it has been skipped, or its parent has come with it and goes first
+            if not self.fits(trial):
+                break
             if self._is_free(entry):
                 return entry
             if entry.state == "pending":
@@ -155,7 +172,7 @@ class TrialQueue(Searcher):
     def _first(self, alone: bool) -> Entry | None:
         for entry in list(self.pending):
             may_start = entry.state == "pending" and entry.alone == alone and self._parent_outcome(entry) == "finished"
-            if may_start and self._is_free(entry):
+            if may_start and self.fits(entry.trial) and self._is_free(entry):
                 return entry
         return None
 
