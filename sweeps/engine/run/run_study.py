@@ -35,8 +35,8 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
     """Trains what is left of `study` and says how it went.
 
     Returns the exit code: 1 when no trial of the study finished, or with `strict` when any did not, and INTERRUPTED
-    after Ctrl-C or when the budget is spent. What can be wrong with options, data, weights or trial folders is raised before any trial starts:
-    ResourceError, ConfigError, DataError, WeightsError, PlanError, OSError.
+    after Ctrl-C or when the budget is spent. What can be wrong with options, data, weights or trial folders is
+    raised before any trial starts: ResourceError, ConfigError, DataError, WeightsError, PlanError, OSError.
     """
     preflight.check_machine(options)
     check_study_folder(records.study_dir(options.out, study.name))  # raises, where nothing can be added to it

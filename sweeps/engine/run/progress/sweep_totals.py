@@ -83,8 +83,8 @@ class Totals:
     def eta_s(self, slots: int, unasked: int, within: float = math.inf) -> float | None:
         """Seconds until the last trial ends, at the rates that trials have shown; None before the first epoch. Trials
         that are not known yet, `unasked` of them, are taken to be like those that have ended, so before one has, they
-        are left out. With many trials their order no longer matters, and they share the slots evenly. What would not end
-        `within` so many seconds will not be started."""
+        are left out. With many trials their order no longer matters, and they share the slots evenly. What would not
+        end `within` so many seconds will not be started."""
         if not self.rated:
             return None
         rate = self.rates / self.rated
