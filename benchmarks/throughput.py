@@ -24,7 +24,8 @@ from pathlib import Path
 import torch
 
 from segtrain import records
-from segtrain.config import SCALABLE, TrialConfig
+from segtrain.architectures import SCALABLE
+from segtrain.config import TrialConfig
 from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
 from segtrain.training.epoch import train_one_epoch

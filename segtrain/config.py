@@ -7,33 +7,17 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from segtrain.architectures import FOREIGN_ARCHS, Arch, library_of, slug
+from segtrain.bounds import BOUNDS
 from segtrain.errors import UserError
-from segtrain.fields import MOST_NUMBER, did_you_mean, is_name, shown
-from segtrain.own_code import NAME, is_own_name
-from segtrain.recipe import MOST_ACCUMULATED, Schedule, find_mismatch, find_wrong_name
+from segtrain.fields import MOST_NUMBER, did_you_mean, shown
+from segtrain.mismatches import find_mismatch
+from segtrain.own_code import is_own_name
+from segtrain.recipe import Schedule, find_wrong_name
 from segtrain.records import FREEZE_LABELS
 
-Arch = Literal[
-    "fcn32s", "fcn16s", "fcn8s",
-    "fcn_resnet50",
-    "segformer_b0", "segformer_b1", "segformer_b2", "segformer_b3", "segformer_b4", "segformer_b5",
-    "unet", "unet_noskip", "unet_residual", "unet_attention_residual",
-]  # fmt: skip
-"""The architectures that come with the program; TrialConfig.arch may also be one of FOREIGN_ARCHS."""
-Library = Literal["smp", "torchvision", "hf", "own"]
-FOREIGN_ARCHS: dict[Library, str] = {
-    "smp": "smp:MODEL/ENCODER",
-    "torchvision": "torchvision:MODEL",
-    "hf": "hf:FOLDER_OR_HUB_NAME",
-    "own": "package.module:function",
-}
-_FOREIGN_ARCH = re.compile(
-    r"(?P<smp>smp:\w+/[\w.-]+)|(?P<torchvision>torchvision:\w+)|(?P<hf>hf:\S.*)"
-    rf"|(?P<own>(?!(?:smp|torchvision|hf):){NAME})"
-)
 Dataset = Literal[
     "roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets",
     "voc", "voc2012", "objects",
@@ -63,19 +47,6 @@ crops of image_height x image_width, and evaluated on whole files."""
 EvalMode = Literal["slide", "whole"]
 Fusion = Literal["early", "late"]
 Precision = Literal["auto", "float32", "bfloat16"]
-
-SCALABLE = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_noskip", "unet_residual", "unet_attention_residual")
-"""Architectures that `width_mult` scales; the others have their sizes by name."""
-MOST, MOST_PIXELS, LEAST_RATE, MOST_RATE = 10**6, 2**14, 1e-30, 1e30
-"""Bounds of epochs and batch sizes, of a side of an image, and of rates."""
-WITHOUT_IMAGENET = ("unet", "unet_noskip", "unet_residual", "unet_attention_residual")
-"""Architectures whose encoder nobody publishes ImageNet weights for."""
-WITH_SKIPS = ("fcn16s", "fcn8s")
-"""Architectures that `skip_scale` is of."""
-WITH_IMAGENET_HEAD = ("fcn32s", "fcn16s", "fcn8s")
-"""Architectures whose decoder starts from ImageNet weights, too: fc6 and fc7 of VGG16."""
-
-MAX_SLUG = 80  # characters of an architecture's name in the name of a folder
 
 
 class ConfigError(UserError):
@@ -143,105 +114,14 @@ class TrialConfig:
         for field in dataclasses.fields(self):
             value = _coerce(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
-        for name, holds, allowed in (
-            ("image_height", 32 <= self.image_height <= MOST_PIXELS, f"an integer from 32 to {MOST_PIXELS}"),
-            ("image_width", 32 <= self.image_width <= MOST_PIXELS, f"an integer from 32 to {MOST_PIXELS}"),
-            ("width_mult", 0.001 <= self.width_mult <= 4, "a number from 0.001 to 4"),
-            ("epochs", 1 <= self.epochs <= MOST, f"an integer from 1 to {MOST}"),
-            ("batch_size", 1 <= self.batch_size <= MOST, f"an integer from 1 to {MOST}"),
-            # In float32 smaller numbers than these are 0 and greater ones infinite.
-            ("lr", LEAST_RATE <= self.lr <= MOST_RATE, f"a number from {LEAST_RATE:g} to {MOST_RATE:g}"),
-            ("lr_gamma", LEAST_RATE <= self.lr_gamma <= 1, f"a number from {LEAST_RATE:g} to 1"),
-            ("weight_decay", 0 <= self.weight_decay <= MOST_RATE, f"a number from 0 to {MOST_RATE:g}"),
-            ("val_every", 1 <= self.val_every <= MOST, f"an integer from 1 to {MOST}"),
-            ("test_every", 0 <= self.test_every <= MOST, f"an integer from 0 to {MOST}"),
-            ("parent", self.parent is None or is_name(self.parent), "the id of a trial"),
-            ("seed", 0 <= self.seed < 2**32, "an integer in [0, 2^32)"),
-            ("label_smoothing", 0 <= self.label_smoothing < 1, "a number from 0 to less than 1"),
-            ("momentum", 0 <= self.momentum < 1, "a number from 0 to less than 1"),
-            (
-                "encoder_lr_factor",
-                LEAST_RATE <= self.encoder_lr_factor <= MOST,
-                f"a number from {LEAST_RATE:g} to {MOST}",
-            ),
-            ("poly_power", 0 < self.poly_power <= 10, "a number above 0, up to 10"),
-            ("warmup_epochs", 0 <= self.warmup_epochs <= MOST, f"an integer from 0 to {MOST}"),
-            ("clip_norm", 0 <= self.clip_norm <= MOST_RATE, f"a number from 0 to {MOST_RATE:g}"),
-            ("accumulate", 1 <= self.accumulate <= MOST_ACCUMULATED, f"an integer from 1 to {MOST_ACCUMULATED}"),
-            ("ema_decay", 0 <= self.ema_decay < 1, "a number from 0 to less than 1"),
-            ("bias_lr_factor", LEAST_RATE <= self.bias_lr_factor <= MOST, f"a number from {LEAST_RATE:g} to {MOST}"),
-            ("skip_scale", 1e-6 <= self.skip_scale <= MOST, f"a number from 1e-06 to {MOST}"),
-            ("random_scale", 1 <= self.random_scale <= 10, "a number from 1 to 10"),
-            ("random_rotation", 0 <= self.random_rotation <= 180, "degrees, from 0 to 180"),
-            ("color_jitter", 0 <= self.color_jitter <= 1, "a number from 0 to 1"),
-        ):
-            if not holds:
+        for name, (holds, allowed) in BOUNDS.items():
+            if not holds(getattr(self, name)):
                 raise _value_error(name, getattr(self, name), allowed)
         for name in ("loss", "class_weights", "optimizer", "eval_scales"):
             if (wrong := find_wrong_name(name, getattr(self, name))) is not None:
                 raise ConfigError(wrong)
         if (mismatch := find_mismatch(self)) is not None:
             raise ConfigError(mismatch)
-        if (self.init == "parent") != (self.parent is not None):
-            raise ConfigError(
-                f"init is {self.init!r} and parent is {self.parent!r}; a parent trial's id goes with init='parent' "
-                "and with nothing else"
-            )
-        if self.take != "encoder" and self.parent is None:
-            raise ConfigError(
-                f"take is {self.take!r} and init is {self.init!r}; it says what is taken of a parent trial: set "
-                "init=parent, or leave take out"
-            )
-        if self.init == "imagenet" and self.width_mult != 1:
-            raise ConfigError(
-                f"init is 'imagenet' and width_mult is {self.width_mult:g}; those weights fit width_mult=1 only: "
-                "set width_mult=1, or init=scratch"
-            )
-        if self.arch not in SCALABLE and self.width_mult != 1:
-            raise ConfigError(
-                f"width_mult is {self.width_mult:g} and arch is {self.arch!r}, whose size is fixed; set width_mult=1, "
-                f"or one of the architectures that it scales: {', '.join(SCALABLE)}"
-            )
-        self._check_init_of_library()
-        if self.init == "imagenet" and self.arch in WITHOUT_IMAGENET:
-            raise ConfigError(
-                f"init is 'imagenet' and arch is {self.arch!r}, which has no ImageNet weights; set init=scratch"
-            )
-        if self.init == "imagenet" and self.freeze == "all_but_score" and self.arch not in WITH_IMAGENET_HEAD:
-            raise ConfigError(
-                f"freeze is 'all_but_score' and arch is {self.arch!r}, whose decoder has no ImageNet weights; that "
-                "would train one layer on random features: set freeze=encoder, or init=parent"
-            )
-        if self.upsampling != "learned_between" and self.arch not in WITH_IMAGENET_HEAD:
-            raise ConfigError(
-                f"upsampling is {self.upsampling!r} and arch is {self.arch!r}; it is of "
-                f"{', '.join(WITH_IMAGENET_HEAD)}: set one of these, or leave upsampling out"
-            )
-        if self.skip_scale != 1 and self.arch not in WITH_SKIPS:
-            raise ConfigError(
-                f"skip_scale is {self.skip_scale:g} and arch is {self.arch!r}; it is of {', '.join(WITH_SKIPS)}: set "
-                "one of these, or leave skip_scale out"
-            )
-        if self.weight_init != "library" and not (self.arch.startswith("segformer") and self.init == "scratch"):
-            raise ConfigError(
-                f"weight_init is {self.weight_init!r}, arch is {self.arch!r} and init is {self.init!r}; it is of "
-                "SegFormer with init=scratch: set both, or leave weight_init out"
-            )
-        if self.frozen_norm != "still" and self.freeze == "none":
-            raise ConfigError(
-                f"frozen_norm is {self.frozen_norm!r} and freeze is 'none', so nothing is frozen; set freeze, or leave "
-                "frozen_norm out"
-            )
-        if self.gate != "strided" and self.arch != "unet_attention_residual":
-            raise ConfigError(
-                f"gate is {self.gate!r} and arch is {self.arch!r}, which has no attention gates; leave gate out, or "
-                "set arch=unet_attention_residual"
-            )
-        if self.init == "scratch" and self.freeze == "all_but_score":
-            raise ConfigError(
-                "freeze is 'all_but_score' and init is 'scratch'; that would train one layer on random features: "
-                "set init=imagenet or init=parent, or freeze=none"
-            )
 
     def check_asked(self) -> None:
         """Raises ConfigError on what folders of earlier versions may hold, and no trial is to be asked for: an encoder
@@ -251,29 +131,6 @@ class TrialConfig:
                 "freeze is 'encoder' and init is 'scratch'; that would train a decoder on random features: set "
                 "freeze=none or init=imagenet, or train the encoder first: --pretrain DATASET for a study, init=parent "
                 "for one trial"
-            )
-
-    def _check_init_of_library(self) -> None:
-        library = library_of(self.arch)
-        if self.init == "imagenet" and library == "hf":
-            raise ConfigError(
-                f"init is 'imagenet' and arch is {self.arch!r}, which may have been trained on anything; set "
-                "init=pretrained for the weights that are published with it, or init=scratch"
-            )
-        if self.init == "imagenet" and library == "own":
-            raise ConfigError(
-                f"init is 'imagenet' and arch is {self.arch!r}, code of your own; set init=scratch: the weights stay "
-                "as the function gives them"
-            )
-        if self.init == "coco" and self.arch != "fcn_resnet50":
-            raise ConfigError(
-                f"init is 'coco' and arch is {self.arch!r}; those weights are of fcn_resnet50: set it, or "
-                "init=pretrained for a model of torchvision"
-            )
-        if self.init == "pretrained" and library not in ("hf", "torchvision"):
-            raise ConfigError(
-                f"init is 'pretrained' and arch is {self.arch!r}; whole trained models are there for hf: and "
-                "torchvision: only: set init=imagenet, or init=scratch"
             )
 
     @functools.cached_property
@@ -332,19 +189,6 @@ class TrialConfig:
 
 _HINTS = get_type_hints(TrialConfig)
 _CHOICES = {name: get_args(kind) for name, kind in _HINTS.items() if get_origin(kind) is Literal}
-
-
-def library_of(arch: str) -> Library | None:
-    """Whose model it is; None for one that comes with the program, and for what is no architecture."""
-    match = _FOREIGN_ARCH.fullmatch(arch)
-    return next((library for library in FOREIGN_ARCHS if match[library]), None) if match else None
-
-
-def slug(arch: str) -> str:
-    """`smp-Unet-resnet18`: fit for the name of a folder; of a Hugging Face model the last part of its path."""
-    if library_of(arch) == "hf":
-        arch = f"hf-{Path(arch[3:]).name}"
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", arch)[:MAX_SLUG]
 
 
 def _dataset_slug(dataset: str) -> str:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from segtrain.config import TrialConfig, library_of
+from segtrain.architectures import library_of
+from segtrain.config import TrialConfig
 from segtrain.models import build_model, set_trainable
 from segtrain.models.stock.split import ArchError
 

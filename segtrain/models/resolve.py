@@ -7,7 +7,8 @@ from typing import NamedTuple, cast
 import torch
 
 from segtrain import own_code
-from segtrain.config import Arch, Init, TrialConfig, library_of
+from segtrain.architectures import Arch, library_of
+from segtrain.config import Init, TrialConfig
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import build_fcn
 from segtrain.models.fcn_resnet50 import COCO_CLASSES, build_fcn_resnet50

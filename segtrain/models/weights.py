@@ -13,7 +13,8 @@ from torch import Tensor
 from torchvision.models import ResNet50_Weights, VGG16_Weights, WeightsEnum
 from torchvision.models.segmentation import FCN_ResNet50_Weights
 
-from segtrain.config import Arch, Init, TrialConfig
+from segtrain.architectures import Arch
+from segtrain.config import Init, TrialConfig
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn import load_vgg16
 from segtrain.models.fcn_resnet50 import load_fcn_resnet50, load_resnet50

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import segtrain
-from segtrain.config import TrialConfig, library_of
+from segtrain.architectures import library_of
+from segtrain.config import TrialConfig
 from segtrain.fields import COUNT, OBJECT, list_of
 from segtrain.machine.remembered import Result, remembered
 

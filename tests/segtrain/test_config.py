@@ -9,18 +9,8 @@ from typing import Any, get_args
 import pytest
 
 from segtrain import config as config_module
-from segtrain.config import (
-    FOREIGN_ARCHS,
-    SCALABLE,
-    Arch,
-    ConfigError,
-    Dataset,
-    Freeze,
-    Init,
-    TrialConfig,
-    check_field,
-    parse_value,
-)
+from segtrain.architectures import FOREIGN_ARCHS, SCALABLE, Arch
+from segtrain.config import ConfigError, Dataset, Freeze, Init, TrialConfig, check_field, parse_value
 from segtrain.data import DATASETS
 from segtrain.models import MODELS
 from segtrain.records import FREEZE_LABELS

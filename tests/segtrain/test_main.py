@@ -16,7 +16,8 @@ from PIL import Image
 
 from segtrain import records
 from segtrain.__main__ import main
-from segtrain.config import FOREIGN_ARCHS, Arch, TrialConfig
+from segtrain.architectures import FOREIGN_ARCHS, Arch
+from segtrain.config import TrialConfig
 
 Tiny = Callable[..., TrialConfig]
 Outcome = Callable[[Path], dict[str, Any]]

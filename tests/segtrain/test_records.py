@@ -130,7 +130,8 @@ REMEDY = "restore it or delete its folder to start over"
         ({"reason": [1]}, f"{{path}}: reason is [1]; allowed: a text of up to 100000 characters, or null; {REMEDY}"),
         (
             {"state": "done"},
-            "{path}: state is 'done'; allowed: running, finished, failed, diverged, skipped, pruned; " + REMEDY,
+            "{path}: state is 'done'; allowed: running, finished, failed, diverged, skipped, pruned, stopped; "
+            + REMEDY,
         ),
         (
             {"colour": "red"},

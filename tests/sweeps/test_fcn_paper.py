@@ -71,7 +71,7 @@ def test_killed_in_every_stage_and_gone_on_with_it_comes_to_the_same_bytes(
     # Under Ray, by SIGKILL to everything: in FCN-32s, and in FCN-8s.
     out = tmp_path / "out"
     command = (*TINY, "--dataset", "scenes", "--out", str(out))
-    for stage in ("fcn32s-scenes-unfreeze-lr3e-07-*", "fcn8s-scenes-unfreeze-lr3e-08-*"):
+    for stage in ("fcn32s-scenes-unfreeze-lr1e-07-*", "fcn8s-scenes-unfreeze-lr1e-08-*"):
         sweep = start(*command, script="sweeps/fcn_paper.py")
         sweep.wait_until(lambda name=stage: half_done(out, name))
         sweep.kill_everything()

@@ -19,7 +19,7 @@ CASES = [
     (["--seeds", "9999", "--set", "lr=" + ",".join(f"{rate}e-5" for rate in range(1, 50))], "; allowed: up to 200000;"),
     (["--set", "arch=\x1b[2J"], "arch is '\\x1b[2J'; allowed: fcn32s"),
     (["--set", "\x1b[2J=1"], "'\\x1b[2J' is not a field of a trial"),
-    (["--dataset", "raods"], "dataset is 'raods'; did you mean roads? allowed: roads, camvid,"),
+    (["--dataset", "raods"], "dataset is 'raods'; did you mean roads or rooms? allowed: roads, camvid,"),
     (["--dataset", "nowhere/dataset.toml"], "nowhere/dataset.toml: no such file; python -m segtrain data init FOLDER"),
     (["--dataset", "own:mine"], "where it lies is not known; name its file: --dataset PATH/dataset.toml"),
     (["--dataset", "no_such_module:DATA"], "dataset is 'no_such_module:DATA' and there is no module no_such_module,"),

@@ -115,7 +115,7 @@ def _line(study: Study, line: pd.DataFrame, runs: pd.DataFrame, column: str, sca
     first = line.iloc[0]
     name = selection.cell_name(study, first["model"], first["freeze"])
     look = style_of(study, first["model"], first["freeze"])
-    whole = line[(line["n"] == line["n"].max()).cumprod().astype(bool)]
+    whole = line[line["n"] == line["n"].max()]
     x = whole[records.EPOCH].astype(float).tolist()
     mean, low, high = ((scale * whole[part]).tolist() for part in ("mean", "low", "high"))
     hover = [

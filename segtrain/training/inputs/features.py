@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from segtrain import own_code
-from segtrain.config import TrialConfig, library_of
+from segtrain.architectures import library_of
+from segtrain.config import TrialConfig
 from segtrain.data.cache import DataCache
 from segtrain.data.spec import SPLITS, Split
 from segtrain.machine.array_store import Array, Layout, StoredArrays, machine_store

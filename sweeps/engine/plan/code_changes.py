@@ -7,7 +7,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from segtrain import own_code, records
-from segtrain.config import TrialConfig, library_of
+from segtrain.architectures import library_of
+from segtrain.config import TrialConfig
 from sweeps.engine.ask.options import CodeChoice
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlanError

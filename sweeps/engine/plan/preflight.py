@@ -10,7 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from segtrain import own_code, records
-from segtrain.config import PUBLISHED, TrialConfig, library_of
+from segtrain.architectures import library_of
+from segtrain.config import PUBLISHED, TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import DataCache, list_pairs, open_cache, read_fingerprint
 from segtrain.data.spec import RGB, SPLITS, DataError

@@ -126,6 +126,16 @@ def test_a_mean_ends_where_the_first_of_its_runs_did_and_the_others_go_on_alone(
     assert "1 diverged: where the first run of a setting ends, its mean ends" in chart.caption
 
 
+def test_a_mean_stands_where_all_seeds_have_a_value(builder: Any) -> None:
+    """Somebody may have cut lines out of a file."""
+    builder.trial([0.2, 0.4, 0.6], seed=0)
+    lines = builder.trial([0.4, 0.8, 1.0], seed=1) / records.METRICS_FILE
+    lines.write_text("".join(lines.read_text().splitlines(keepends=True)[1:]))
+    chart = drawn(learning_curves.curves(load(builder.write()), "val/mean_iou", ""))
+    mean = chart.facets[0].series[0]
+    assert (list(mean.x), list(mean.y)) == ([2, 3], pytest.approx([60, 80]))
+
+
 def test_training_and_test_curves_are_drawn_where_they_were_recorded(builder: Any) -> None:
     builder.trial([0.2], extra={"train/mean_iou": 0.3, "test/loss": 0.7})
     names = {chart.name: chart for chart in gallery.all_charts(load(builder.write()))[0]}

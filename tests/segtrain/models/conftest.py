@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segtrain.config import SCALABLE, Arch, TrialConfig
+from segtrain.architectures import SCALABLE, Arch
+from segtrain.config import TrialConfig
 from segtrain.models import build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from segtrain.config import Arch, TrialConfig
+from segtrain.architectures import Arch
+from segtrain.config import TrialConfig
 from segtrain.models.encoder_decoder import EncoderDecoder, scaled
 from segtrain.models.fcn import VGG16Encoder, bilinear_kernel, build_fcn, load_vgg16
 from segtrain.models.operations import count_flops

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segtrain.config import Arch, Freeze, TrialConfig
+from segtrain.architectures import Arch
+from segtrain.config import Freeze, TrialConfig
 from segtrain.models import MODELS, ParentError, load_parent, set_train_mode, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.training.objective.optimizer import build_optimizer

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from segtrain.config import SCALABLE, Arch, TrialConfig
+from segtrain.architectures import SCALABLE, Arch
+from segtrain.config import TrialConfig
 from segtrain.models import MODELS, build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.training import checkpoint

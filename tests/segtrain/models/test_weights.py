@@ -18,7 +18,8 @@ from torchvision.models.segmentation import fcn_resnet50
 from transformers.models.segformer.configuration_segformer import SegformerConfig
 from transformers.models.segformer.modeling_segformer import SegformerForImageClassification
 
-from segtrain.config import WITHOUT_IMAGENET, Arch, TrialConfig
+from segtrain.architectures import WITHOUT_IMAGENET, Arch
+from segtrain.config import TrialConfig
 from segtrain.models import MODELS, weights
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.fcn_resnet50 import build_fcn_resnet50

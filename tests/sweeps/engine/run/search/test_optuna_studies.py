@@ -357,6 +357,7 @@ def test_what_is_no_number_in_the_journal_is_said(opened: Callable[..., OptunaSt
         opened(search())
 
 
+@pytest.mark.filterwarnings("ignore:Query string argument.s. 'password' are not accepted")  # SQLite has no passwords
 @pytest.mark.parametrize(
     "url", ["mysql://me:hidden@127.0.0.1:1/x", "nosuch://me:hidden@host/x", "sqlite:////nosuch/x.db?password=hidden"]
 )

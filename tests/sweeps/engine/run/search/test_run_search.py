@@ -39,7 +39,9 @@ def options(out: Path, data_root: Path, strict: bool = False) -> Options:
 def spend(states: Sequence[records.State]) -> Callable[..., bool]:
     """Stands where Ray would run the trials: each ends in the next of `states`."""
 
-    def run(search: Any, plan: Sequence[PlannedTrial], flops: Any, run: Options, console: Any, source: Any) -> bool:
+    def run(
+        search: Any, plan: Sequence[PlannedTrial], flops: Any, run: Options, console: Any, source: Any, mirror: Any
+    ) -> bool:
         for state in states:
             trial = source.next_trial()
             folder = records.trial_dir(run.out, trial.trial_id)
@@ -84,7 +86,9 @@ def test_the_cost_of_a_parent_on_other_data_is_known(
 ) -> None:
     costs: list[float] = []
 
-    def see(search: Any, plan: Sequence[PlannedTrial], flops: Any, run: Any, console: Any, source: Any) -> bool:
+    def see(
+        search: Any, plan: Sequence[PlannedTrial], flops: Any, run: Any, console: Any, source: Any, mirror: Any
+    ) -> bool:
         assert isinstance(source, OptunaStudies)
         costs.extend(flops(planned.trial.config) for planned in plan)
         return False
