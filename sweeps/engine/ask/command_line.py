@@ -11,10 +11,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from segtrain.config import ConfigError
-from segtrain.fields import shown
+from segtrain.fields import printable, shown
 from segtrain.records import FREEZE_LABELS
 from sweeps.engine.ask.options import (
     HUNG_AFTER,
@@ -35,6 +35,11 @@ REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # s3://bucket, as Path leaves
 MOST_UNTIL_DECIDED, FEWEST_UNTIL_DECIDED = 200, 2
 USUAL_MOST = 20
 UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))  # it repeats the words that it does not know
 
 
 def build_parser(study: Study, with_demo: bool = True) -> argparse.ArgumentParser:
@@ -66,7 +71,7 @@ def build_search_parser(search: Search, demo: Search) -> argparse.ArgumentParser
 
 
 def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=f"{title}. The same command again goes on where it was ended.")
+    parser = Parser(description=f"{title}. The same command again goes on where it was ended.")
     add = parser.add_argument
     add("--num-gpus", type=int, metavar="N", help="GPUs to use (all there are; without any, the CPUs)")
     add("--gpus-per-trial", type=float, metavar="X", help="0.5 puts two trials on a GPU (1)")

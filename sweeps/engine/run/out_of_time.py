@@ -25,4 +25,5 @@ class OutOfTime(Exception):
             lines.append(f"  and {len(trials) - MOST_NAMED} more")
         if unasked:
             lines.append(f"  and {unasked} that were not drawn yet")
+        lines.append("out of time")
         super().__init__("\n".join(lines))

@@ -134,8 +134,10 @@ class TrialQueue(Searcher):
 
     def _fits_no_more(self) -> bool:
         """Whether nothing runs, and of what might start nothing fits: what waits for that will not come either."""
+        if self.running:
+            return False
         ready = self._ready()
-        return not self.running and bool(ready) and not any(self.fits(entry.trial) for entry in ready)
+        return bool(ready) and not any(self.fits(entry.trial) for entry in ready)
 
     def _ready(self) -> list[Entry]:
         return [entry for entry in self.pending if self._parent_outcome(entry) == "finished"]

@@ -68,7 +68,8 @@ def test_the_last_lines_say_what_was_left_and_why() -> None:
         "not started, since it would not end within --budget 8h (0 s left):\n"
         "  parent: about 1 min 30 s\n"
         "  fcn32s: its parent is not trained\n"
-        "  and 2 that were not drawn yet"
+        "  and 2 that were not drawn yet\n"
+        "out of time"
     )
 
 
