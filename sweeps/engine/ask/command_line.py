@@ -8,14 +8,24 @@ import re
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from segtrain.config import ConfigError
-from segtrain.fields import shown
+from segtrain.fields import printable, shown
 from segtrain.records import FREEZE_LABELS
-from sweeps.engine.ask.options import HUNG_AFTER, ChangedData, CodeChoice, Options, Replicates, TrackerName, WandbMode
+from sweeps.engine.ask.options import (
+    HUNG_AFTER,
+    Budget,
+    ChangedData,
+    CodeChoice,
+    Options,
+    Replicates,
+    TrackerName,
+    WandbMode,
+)
 from sweeps.engine.ask.passwords import hide_passwords
 from sweeps.engine.ask.search import Pruner, Search
 from sweeps.engine.ask.study import Study, parse_settings
@@ -24,6 +34,12 @@ MOST_SEEDS = 10_000
 REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # s3://bucket, as Path leaves it
 MOST_UNTIL_DECIDED, FEWEST_UNTIL_DECIDED = 200, 2
 USUAL_MOST = 20
+UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))  # it repeats the words that it does not know
 
 
 def build_parser(study: Study, with_demo: bool = True) -> argparse.ArgumentParser:
@@ -55,7 +71,7 @@ def build_search_parser(search: Search, demo: Search) -> argparse.ArgumentParser
 
 
 def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=f"{title}. The same command again goes on where it was ended.")
+    parser = Parser(description=f"{title}. The same command again goes on where it was ended.")
     add = parser.add_argument
     add("--num-gpus", type=int, metavar="N", help="GPUs to use (all there are; without any, the CPUs)")
     add("--gpus-per-trial", type=float, metavar="X", help="0.5 puts two trials on a GPU (1)")
@@ -81,6 +97,7 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     add("--address", metavar="HOST:PORT", help="a running Ray cluster, or auto (RAY_ADDRESS, else this machine)")
     hung = "end and retry a trial that gives no epoch in X times the expected time (%(default)g; 0: never)"
     add("--hung-after", type=float, default=HUNG_AFTER, metavar="X", help=hung)
+    add("--budget", metavar="TIME", help="start no trial that would not end within TIME, such as 8h, 90m or 3600s")
     trackers = ", ".join(get_args(TrackerName))
     add("--track", default="wandb", metavar="NAME,NAME", help=f"trackers of the trials, of {trackers} (%(default)s)")
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
@@ -160,8 +177,20 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         mirror=arguments.mirror,
         from_mirror=arguments.from_mirror,
         notify=_chosen_notice(arguments.notify),
+        budget=_chosen_budget(arguments.budget),
         command=shlex.join(["python", *map(hide_passwords, _without_notice(sys.argv))]),
     )
+
+
+def _chosen_budget(text: str | None) -> Budget | None:
+    """It begins now. Raises ConfigError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([hms])", text)
+    seconds = float(match[1]) * UNITS_S[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise ConfigError(f"--budget is {shown(text)}; allowed: a time above 0, in one unit, such as 8h, 90m or 3600s")
+    return Budget(text, seconds, time.monotonic() + seconds)
 
 
 def _chosen_notice(text: str | None) -> str | None:

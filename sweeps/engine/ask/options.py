@@ -1,5 +1,6 @@
 """How a study is run. Standard library only."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,19 @@ class Replicates:
     until_decided: bool = False
 
 
+@dataclass(frozen=True)
+class Budget:
+    """The wall time that a command may take. `text` is how it was given, `ends` of time.monotonic()."""
+
+    text: str
+    seconds: float
+    ends: float
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self.ends - time.monotonic())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """How a study is run: everything that changes no trial. `out` and `data_root` are absolute."""
@@ -48,6 +62,7 @@ class Options:
     mirror: str | None = None  # address of an object store
     notify: str | None = None  # a command line, without a shell
     from_mirror: bool = False  # what it holds comes here before anything is planned
+    budget: Budget | None = None
 
     @property
     def resources(self) -> tuple[int | None, float | None, float]:

@@ -41,9 +41,17 @@ def spread(images: Sequence[T]) -> list[T]:
     return [*images[:: -(-len(images) // MOST_SAMPLED)]]
 
 
-def makespan(durations: Sequence[tuple[str, float, str | None]], slots: int) -> float:
-    """Seconds until the last of (id, seconds, parent's id) has ended on `slots` machines, each free one taking the
-    longest trial whose parent, if it is in the list, has ended."""
+def makespan(durations: Sequence[tuple[str, float, str | None]], slots: int, within: float = math.inf) -> float:
+    """Seconds until the last of (id, seconds, parent's id) has ended, as `end_times` has it; 0 for none."""
+    return max(end_times(durations, slots, within).values(), default=0.0)
+
+
+def end_times(
+    durations: Sequence[tuple[str, float, str | None]], slots: int, within: float = math.inf
+) -> dict[str, float]:
+    """Seconds until each of (id, seconds, parent's id) has ended on `slots` machines, each free one taking the longest
+    trial whose parent, if it is in the list, has ended. One that would not end `within` so many seconds is left out,
+    and so is all that waits for it."""
     listed = {trial_id for trial_id, _, _ in durations}
     ready: list[tuple[float, str]] = []  # (minus seconds, id), a heap
     children: dict[str, list[tuple[float, str]]] = defaultdict(list)
@@ -51,15 +59,21 @@ def makespan(durations: Sequence[tuple[str, float, str | None]], slots: int) -> 
         (children[parent] if parent in listed else ready).append((-seconds, trial_id))
     heapq.heapify(ready)
     running: list[tuple[float, str]] = []  # (end, id), a heap
+    ends: dict[str, float] = {}
     now = 0.0
     while ready or running:
         while ready and len(running) < max(1, slots):
             minus_seconds, trial_id = heapq.heappop(ready)
+            if now - minus_seconds > within:
+                continue
+            ends[trial_id] = now - minus_seconds
             heapq.heappush(running, (now - minus_seconds, trial_id))
+        if not running:
+            break
         now, ended = heapq.heappop(running)
         for child in children[ended]:
             heapq.heappush(ready, child)
-    return now
+    return ends
 
 
 def duration(seconds: float | None) -> str:

@@ -1,8 +1,8 @@
 """`--plan`: what a study or a search would do and what it would cost, before anything is spent."""
 
-import statistics
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from rich.console import Console
@@ -20,12 +20,12 @@ from sweeps.engine.ask.stage_graph import describe_stages
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, check_study_folder, make_plan
 from sweeps.engine.plan.code_changes import choose_again
-from sweeps.engine.plan.cost import duration, epoch_flops, makespan, mean_views, spread
+from sweeps.engine.plan.cost import duration, end_times, epoch_flops, mean_views, spread
 from sweeps.engine.plan.preflight import check_models, check_recipes, check_starts, current_data
-from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
+from sweeps.engine.plan.rates import predicted_rate
+from sweeps.engine.plan.resources import Nodes, pick_resources
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
-SHORTEST_S = 1e-6  # an epoch takes longer; a clock that was set back may say less
 MOST_ROWS = 1000
 
 
@@ -72,10 +72,18 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         _print(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
         return
     left = {p.trial.trial_id: p.epochs_left * flops[p.trial.trial_id] for p in plan}
-    rate, source = _rate(study, plan, flops, options.out, resources)
+    rate, source = predicted_rate(study.expand()[-1].config, plan, flops, options.out, resources)
     seconds = {trial_id: operations / rate for trial_id, operations in left.items()}
-    eta_s = makespan([(p.trial.trial_id, seconds[p.trial.trial_id], p.trial.config.parent) for p in plan], slots)
-    console.print(_table(study, plan, seconds, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
+    durations = [(p.trial.trial_id, seconds[p.trial.trial_id], p.trial.config.parent) for p in plan]
+    ends = end_times(durations, slots, options.budget.seconds if options.budget else math.inf)
+    left_out = seconds.keys() - ends.keys()
+    eta_s = max(ends.values(), default=0.0)
+    console.print(_table(study, plan, seconds, unit, share, console.width >= WIDTH_FOR_IDS, left_out))
+    if options.budget is not None:
+        open_ids = {p.trial.trial_id for p in plan if p.action != "skip"}
+        fitting = f"{len(open_ids - left_out)} of {len(open_ids)} trials"
+        _print(console, f"{fitting} that are left fit into {options.budget.text}, after {duration(eta_s)}.")
+        eta_s = max(end_times(durations, slots).values(), default=0.0)
     _print(
         console,
         f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
@@ -126,20 +134,29 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
         _print(console, note)
     check_recipes(p.trial.config for p in points)
     flops = _epoch_flops([planned.trial.config for planned in points], options.data_root)
-    rate, source = _rate(search.study, points, flops, options.out, resources)
+    rate, source = predicted_rate(points[-1].trial.config, points, flops, options.out, resources)
     table = Table(title=f"{search.study.title}: {', '.join(search.searched)}")
     for name in ("search", "trials spent", "left", "epochs each", f"{unit}-hours at most"):
         table.add_column(name, justify="left" if name == "search" else "right")
-    hours = 0.0
+    hours, durations = 0.0, list[tuple[str, float, str | None]]()
     for cell in search.cells():
         done = spent.get(cell.name, 0)
         left = max(0, search.trials - done)
         at_most = left * cell.config.epochs * flops[cell.config.trial_id] / rate * share / 3600
         hours += at_most
+        each = cell.config.epochs * flops[cell.config.trial_id] / rate
+        durations += [(f"{cell.name} {number}", each, None) for number in range(left)]
         table.add_row(cell.name, str(done), str(left), str(cell.config.epochs), f"{at_most:.3f}")
     console.print(table)
     total = f"In all at most {hours:.3f} {unit}-hours, at {rate / 1e9:.0f} GFLOP/s {source}. Nothing was started."
     _print(console, total)
+    if options.budget is not None:
+        fitting = len(end_times(durations, resources.slots(nodes), options.budget.seconds))
+        _print(
+            console,
+            f"{fitting} of {len(durations)} trials that are left fit into {options.budget.text} if none is stopped "
+            "early; pretraining is not counted.",
+        )
 
 
 def _epoch_flops(configs: Sequence[TrialConfig], data_root: Path) -> dict[str, float]:
@@ -154,33 +171,11 @@ def _epoch_flops(configs: Sequence[TrialConfig], data_root: Path) -> dict[str, f
     return {config.trial_id: flops(config) for config in configs}
 
 
-def _rate(
-    study: Study,
-    plan: Sequence[PlannedTrial],
-    flops: Mapping[str, float],
-    out: Path,
-    resources: TrialResources,
-) -> tuple[float, str]:
-    """Operations a second of one trial, and where the figure is from: epochs of this study if there are any."""
-    rates = [
-        flops[planned.trial.trial_id] / seconds
-        for planned in plan
-        for line in records.read_metrics(records.trial_dir(out, planned.trial.trial_id))
-        if (seconds := line.get(records.EPOCH_S) or 0.0) >= SHORTEST_S
-    ]
-    if rates:
-        return statistics.median(rates), f"in the {len(rates)} epochs trained so far"
-    from segtrain.machine.device import pick_hardware  # torch, which a plan of known rates does without
-    from segtrain.training.calibration import measure_rate
-
-    config = study.expand()[-1].config
-    hardware = pick_hardware(config.precision, max(1, int(resources.cpus)), use_gpu=resources.gpus > 0)
-    return measure_rate(hardware, config), f"in a moment of training on this machine just now, in {hardware.precision}"
-
-
 def _table(
-    study: Study, plan: Sequence[PlannedTrial], seconds: Mapping[str, float], unit: str, share: float, with_ids: bool
-) -> Table:
+    study: Study, plan: Sequence[PlannedTrial], seconds: Mapping[str, float], unit: str, share: float, with_ids: bool,
+    left_out: Set[str] = frozenset(),
+) -> Table:  # fmt: skip
+    """`left_out` are the ids of trials that would not end within the budget."""
     table = Table(title=f"{study.title}: {len(plan)} trials")
     table.add_column("run", no_wrap=True)
     table.add_column("what would happen", no_wrap=True)
@@ -194,5 +189,6 @@ def _table(
         known = seconds.get(planned.trial.trial_id)
         hours = "?" if known is None else f"{known * share / 3600:.3f}"
         ids = [planned.trial.trial_id] if with_ids else []
-        table.add_row(planned.trial.run_name, planned.describe(), hours, *ids)
+        late = ", not within the budget" if planned.trial.trial_id in left_out else ""
+        table.add_row(planned.trial.run_name, planned.describe() + late, hours, *ids)
     return table

@@ -25,6 +25,7 @@ from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.mirroring import Mirror
+from sweeps.engine.run.out_of_time import OutOfTime
 
 if TYPE_CHECKING:
     from sweeps.engine.plan.replication import Replication
@@ -34,8 +35,8 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
     """Trains what is left of `study` and says how it went.
 
     Returns the exit code: 1 when no trial of the study finished, or with `strict` when any did not, and INTERRUPTED
-    after Ctrl-C. What can be wrong with options, data, weights or trial folders is raised before any trial starts:
-    ResourceError, ConfigError, DataError, WeightsError, PlanError, OSError.
+    after Ctrl-C or when the budget is spent. What can be wrong with options, data, weights or trial folders is
+    raised before any trial starts: ResourceError, ConfigError, DataError, WeightsError, PlanError, OSError.
     """
     preflight.check_machine(options)
     check_study_folder(records.study_dir(options.out, study.name))  # raises, where nothing can be added to it
@@ -57,6 +58,7 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
 
     if left:
         _say(console, f"{len(left)} to train; reading the data while Ray starts")
+    why = "interrupted"
     with starting_ray(options) if left else nullcontext() as ready:
         epoch_flops = preflight.check_data(configs, options.data_root)
         move_away(again, options.out)
@@ -81,9 +83,11 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
             )
         except KeyboardInterrupt:
             complete = False
+        except OutOfTime as left_out:
+            complete, why = False, str(left_out)
     code = _summarise(study, trials, options, console)
     if not complete:
-        console.print("interrupted; the same command again goes on from here")
+        _say(console, f"{why}; the same command again goes on from here")
         return INTERRUPTED
     if study.claims:
         _show_verdicts(study, trials, options, console)

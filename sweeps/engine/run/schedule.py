@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,16 @@ from segtrain.data.by_name import known_places
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
+from sweeps.engine.plan.rates import predicted_rate
 from sweeps.engine.plan.resources import Nodes, pick_resources
 from sweeps.engine.run.lost_workers import HungWorkers
 from sweeps.engine.run.mirroring import Mirror
+from sweeps.engine.run.out_of_time import OutOfTime
 from sweeps.engine.run.progress.live_table import SweepTable
 from sweeps.engine.run.tracking.trial_trackers import tracking_of
 from sweeps.engine.run.trainable import TrialTrainable
-from sweeps.engine.run.trial_queue import NewestFirst, Pruning, Source, TrialQueue
+from sweeps.engine.run.trial_queue import Source, TrialQueue
+from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
 
 RAY_PREFIX = ".ray-"
 """Of the folder of Tune's scratch files, in `out` because every node of a cluster must see it; removed at the end."""
@@ -71,7 +75,7 @@ def run_trials(
     mirror: Mirror | None = None,
 ) -> bool:
     """Runs what is left of the plan and what `source` gives, on the Ray that `ready` waits for; whether it came to its
-    end. Raises ResourceError.
+    end. Raises ResourceError, and OutOfTime when the rest does not fit into the budget.
 
     `trainable` is what a worker runs; benchmarks put one there that does not train.
     """
@@ -105,12 +109,28 @@ def run_trials(
     def read_status(trial_id: str) -> records.Status | None:
         return records.read_status(records.trial_dir(options.out, trial_id))
 
+    on_this_data = {p.trial.config.dataset for p in plan if p.epochs_left}
+    arches: dict[str, TrialConfig] = {}
+    known = [p.trial.config for p in plan if p.trial.config.dataset in on_this_data]
+
+    @cache  # by architecture alone: a moment of training for each trial would be minutes
+    def rate_of(arch: str) -> float:
+        config = arches[arch]
+        flops = {other.trial_id: epoch_flops(other) for other in known}
+        return predicted_rate(config, plan, flops, options.out, resources)[0]
+
+    def planned_rate(config: TrialConfig) -> float:
+        arches.setdefault(config.arch, config)
+        return rate_of(config.arch)
+
     costs = {p.trial.trial_id: p.epochs_left * epoch_flops(p.trial.config) if p.epochs_left else 0.0 for p in plan}
-    queue = TrialQueue(plan, costs, options.out, slots, worker_config, source)
+    queue = TrialQueue(plan, costs, options.out, slots, worker_config, source, lambda trial: table.fits(trial))
     hung = HungWorkers(options.hung_after, epoch_flops, queue.ended_for.__setitem__)
     session = Path(tempfile.mkdtemp(prefix=RAY_PREFIX, dir=options.out))
     try:
-        with SweepTable(console, plan, epoch_flops, slots, read_status, source, queue.why_again) as table:
+        with SweepTable(
+            console, plan, epoch_flops, slots, read_status, source, queue.why_again, options.budget, planned_rate
+        ) as table:
             tune.Tuner(
                 trainable,
                 tune_config=tune.TuneConfig(
@@ -133,4 +153,7 @@ def run_trials(
         shutil.rmtree(session, ignore_errors=True)
         for trial_id, reason in queue.unwritten.items():
             console.print(f"{trial_id}: {reason}", markup=False, highlight=False, soft_wrap=True)
+    if options.budget is not None and queue.out_of_time:
+        unasked = 0 if source is None else source.unasked
+        raise OutOfTime(options.budget, [entry.trial for entry in queue.pending], unasked, table.seconds_of)
     return queue.complete

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from filelock import Timeout
-from ray.tune.experiment import Trial as TuneTrial
-from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from segtrain import records
@@ -70,8 +68,9 @@ class TrialQueue(Searcher):
     `source`.
 
     `slots()` says how many may run now; `worker_config(trial)` is what the trainable gets. What became of a trial
-    is read from its folder, so a trial that another command finishes meanwhile counts as well. Nothing raises but
-    `source`.
+    is read from its folder, so a trial that another command finishes meanwhile counts as well. What does not `fits` is
+    not handed out: it stays pending, what fits goes before it, and when nothing else is left to hand out the sweep is
+    `out_of_time`. Nothing raises but `source`.
     """
 
     def __init__(
@@ -82,9 +81,12 @@ class TrialQueue(Searcher):
         slots: Callable[[], int],
         worker_config: Callable[[Trial], dict[str, Any]],
         source: Source | None = None,
+        fits: Callable[[Trial], bool] = lambda trial: True,
     ) -> None:
         super().__init__(metric=None, mode=None)
         self.out, self.slots, self.worker_config, self.source = out, slots, worker_config, source
+        self.fits = fits
+        self.out_of_time = False
         self.entries = {
             planned.trial.trial_id: Entry(
                 planned.trial,
@@ -127,17 +129,32 @@ class TrialQueue(Searcher):
             entry.state = "running"
             self.running[trial_id] = entry
             return self.worker_config(entry.trial)
-        return str(Searcher.FINISHED) if self.complete else None
+        self.out_of_time = self._fits_no_more()
+        return str(Searcher.FINISHED) if self.complete or self.out_of_time else None
+
+    def _fits_no_more(self) -> bool:
+        """Whether nothing runs, and of what might start nothing fits: what waits for that will not come either."""
+        if self.running:
+            return False
+        ready = self._ready()
+        return bool(ready) and not any(self.fits(entry.trial) for entry in ready)
+
+    def _ready(self) -> list[Entry]:
+        return [entry for entry in self.pending if self._parent_outcome(entry) == "finished"]
 
     def _next(self) -> Entry | None:
         """The first trial that may start now. Those found to have ended elsewhere end here on the way."""
         entry = self._first(alone=False)
         if entry is not None:
             return entry
+        if not all(self.fits(waiting.trial) for waiting in self._ready()):
+            return None  # a search would spend what is left of it on more that is not started
         while self.source is not None and (trial := self.source.next_trial()) is not None:
             entry = self._take_up(trial)
             if entry.state != "pending" or self._parent_outcome(entry) != "finished":
                 continue  # it has been skipped, or its parent has come with it and goes first
+            if not self.fits(trial):
+                break
             if self._is_free(entry):
                 return entry
             if entry.state == "pending":
@@ -157,7 +174,7 @@ class TrialQueue(Searcher):
     def _first(self, alone: bool) -> Entry | None:
         for entry in list(self.pending):
             may_start = entry.state == "pending" and entry.alone == alone and self._parent_outcome(entry) == "finished"
-            if may_start and self._is_free(entry):
+            if may_start and self.fits(entry.trial) and self._is_free(entry):
                 return entry
         return None
 
@@ -288,35 +305,3 @@ class TrialQueue(Searcher):
         except OSError:  # the outcome in memory is what the sweep goes by
             self.unwritten[entry.trial.trial_id] = reason
         self._end(entry, outcome)
-
-
-class NewestFirst(FIFOScheduler):
-    """Starts the trial that was added last. The queue only hands out what may start at once, so order is no concern;
-    but Tune gives an idle worker to the trial it picks, stopping any worker being started for that trial. Picking
-    the oldest would take the worker from a trial whose own is still starting after a death, again and again: a
-    sweep of short trials would then go on with one worker less to its end."""
-
-    def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
-        # Few are live, and all that there were are looked at only when one of those may start.
-        if not any(trial.status == TuneTrial.PENDING for trial in tune_controller.get_live_trials()):
-            return None
-        return next(t for t in reversed(tune_controller.get_trials()) if t.status == TuneTrial.PENDING)
-
-
-class Pruning(NewestFirst):
-    """Stops the trials that the source of a search has no more hope for."""
-
-    def __init__(self, source: Source) -> None:
-        super().__init__()
-        self.source = source
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles this into a snapshot that nobody restores
-
-    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        trial_id, value = trial.config["trial_id"], result.get(records.VAL_MEAN_IOU)
-        if value is not None and self.source.report(trial_id, result[records.EPOCH], value):
-            # Here, while the trial waits for its next step, and not when Tune gets to stopping it.
-            self.source.prune(trial_id)
-            return str(FIFOScheduler.STOP)
-        return str(FIFOScheduler.CONTINUE)

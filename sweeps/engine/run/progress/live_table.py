@@ -1,5 +1,6 @@
 """What a running sweep shows: a live table on a terminal, one line an event elsewhere."""
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from rich.text import Text
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.fields import printable
+from sweeps.engine.ask.options import Budget
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.cost import duration, percent
@@ -34,7 +36,8 @@ FRAME_LINES = 8
 class SweepTable(Callback):
     """Follows a sweep through Tune's callbacks. `epoch_flops(config)` is what an epoch of a trial costs, `slots()` how
     many trials run at once; `source` gives trials beyond the plan. `why_again(trial_id)` is
-    why one that was lost is tried again."""
+    why one that was lost is tried again. With a `budget`, `planned_rate(config)` is how many operations a second a
+    trial is taken to do while none of this sweep has shown its own."""
 
     def __init__(
         self,
@@ -45,9 +48,12 @@ class SweepTable(Callback):
         read_status: Callable[[str], records.Status | None],
         source: Source | None,
         why_again: Callable[[str], str | None],
+        budget: Budget | None = None,
+        planned_rate: Callable[[TrialConfig], float] | None = None,
     ) -> None:
         self.console, self.epoch_flops, self.slots, self.read_status = console, epoch_flops, slots, read_status
         self.source, self.why_again = source, why_again
+        self.budget, self.planned_rate = budget, planned_rate
         self.rows: dict[str, Row] = {}
         self.totals = Totals()
         self.unseen: deque[str] = deque()  # trials that have not begun, the one looked at longest ago first
@@ -78,8 +84,23 @@ class SweepTable(Callback):
     def add(self, trial: Trial) -> None:
         """Takes up a trial that was not in the plan."""
         if trial.trial_id not in self.rows:
-            planned = PlannedTrial(trial, "run", 0, self.read_status(trial.trial_id))
-            self._enter(Row(planned, self.epoch_flops(trial.config), "pending", 0))
+            status = self._status(trial.trial_id)
+            epoch = status.epoch if status is not None and status.state == "running" else 0
+            planned = PlannedTrial(trial, "run", epoch, status)
+            self._enter(Row(planned, self.epoch_flops(trial.config), "pending", epoch))
+
+    def seconds_of(self, trial: Trial) -> float:
+        """How long what is left of a trial will take; 0 where nothing is known of any."""
+        self.add(trial)
+        row = self.rows[trial.trial_id]
+        measured = self.totals.seconds_of(row)
+        if measured is not None or self.planned_rate is None:
+            return measured or 0.0
+        return row.flops_left / self.planned_rate(trial.config)
+
+    def fits(self, trial: Trial) -> bool:
+        """Whether a trial that starts now would end within the budget."""
+        return self.budget is None or self.seconds_of(trial) <= self.budget.left_s
 
     def _enter(self, row: Row) -> None:
         self.rows[row.planned.trial.trial_id] = row
@@ -180,19 +201,24 @@ class SweepTable(Callback):
                 self.live.update(self.render(), refresh=True)
 
     def eta_s(self) -> float | None:
-        return self.totals.eta_s(self.slots(), self._unasked())
+        within = math.inf if self.budget is None else self.budget.left_s
+        return self.totals.eta_s(self.slots(), self._unasked(), within)
 
     def render(self) -> Table:
         """As many rows as the terminal has lines for: what runs, then what waits, then what ended last; a line of
         counts says what is not shown."""
-        table = Table(title=f"{self._progress()} ended, ETA {duration(self.eta_s())}")
+        states, eta = self.totals.states, duration(self.eta_s())
+        waiting = states["pending"] + states["waiting"] + self._unasked()
+        budget = "" if self.budget is None else f", {duration(self.budget.left_s)} left of {self.budget.text}"
+        title = f"{self._progress()} ended, {states['running']} running, {waiting} waiting, ETA {eta}{budget}"
+        table = Table(title=title)
         for name in ("run", "state", "epoch", "val mIoU %", "images/s"):
             table.add_column(name, justify="left" if name in ("run", "state") else "right", no_wrap=True)
         shown = self._first_rows(max(1, self.console.height - FRAME_LINES))
         for row in shown:
             table.add_row(
                 Text(printable(row.planned.trial.run_name)),
-                row.state,
+                row.state if row.state == "running" or not row.open or self.fits(row.planned.trial) else "no time left",
                 f"{row.epoch}/{row.planned.trial.config.epochs}",
                 percent(row.val_mean_iou, row.val_iou),
                 "" if row.images_per_s is None else f"{row.images_per_s:.0f}",

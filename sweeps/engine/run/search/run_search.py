@@ -26,6 +26,7 @@ from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.plan.study_file import write_study
 from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.mirroring import Mirror
+from sweeps.engine.run.out_of_time import OutOfTime
 from sweeps.engine.run.search.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
 
 LOCK_FILE = ".search.lock"
@@ -40,7 +41,7 @@ def run_search(
     """Spends what is left of the search's trials and says what was found.
 
     Returns the exit code: 1 when a search found nothing, or with `strict` when a trial failed, and INTERRUPTED after
-    Ctrl-C. Raises what `run_study` raises, and SearchError.
+    Ctrl-C or when the budget is spent. Raises what `run_study` raises, and SearchError.
     """
     preflight.check_machine(options)
     trials = search.study.expand()
@@ -66,7 +67,11 @@ def run_search(
             preflight.keep_code((trial.config for trial in trials), folder)
             results.write()
             through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
-            complete = through or _spend(search, plan, epoch_flops, options, console, results.studies, mirror)
+            why = "interrupted"
+            try:
+                complete = through or _spend(search, plan, epoch_flops, options, console, results.studies, mirror)
+            except OutOfTime as left_out:
+                complete, why = False, str(left_out)
             results.write()
             results.show(console)
     except Timeout:
@@ -75,7 +80,7 @@ def run_search(
         ) from None
     if complete:
         return results.exit_code(options.strict)
-    console.print("interrupted; the same command again goes on from here")
+    console.print(f"{why}; the same command again goes on from here", markup=False, highlight=False, soft_wrap=True)
     return INTERRUPTED
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from segtrain.config import TrialConfig
-from sweeps.engine.plan.cost import epoch_flops, makespan, percent
+from sweeps.engine.plan.cost import end_times, epoch_flops, makespan, percent
 from sweeps.engine.plan.preview import feature_note
 
 CONFIG = TrialConfig(arch="fcn32s", dataset="scenes", init="scratch", image_height=64, image_width=64, epochs=4)
@@ -76,3 +76,9 @@ def test_a_mean_over_fewer_classes_than_there_are_is_marked() -> None:
     assert percent(0.8, [0.8] * 12 + [float("nan")]) == "80.00 (12 of 13)"
     assert percent(12 * 0.8 / 13, [0.8] * 12 + [0.0]) == "73.85"
     assert (percent(0.8), percent(None, [None])) == ("80.00", "-")
+
+
+def test_what_would_not_end_in_time_is_left_out_with_its_children_and_smaller_ones_go_first() -> None:
+    durations = [("big", 9.0, None), ("child", 1.0, "big"), ("a", 4.0, None), ("b", 3.0, None), ("c", 2.0, None)]
+    assert end_times(durations, slots=1, within=6.0) == {"a": 4.0, "c": 6.0}
+    assert end_times(durations, slots=1, within=0.5) == {}

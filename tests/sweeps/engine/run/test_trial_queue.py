@@ -15,7 +15,8 @@ from segtrain.config import TrialConfig
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import make_plan
 from sweeps.engine.run import trial_queue
-from sweeps.engine.run.trial_queue import MAX_DEATHS, NewestFirst, Pruning, TrialQueue
+from sweeps.engine.run.trial_queue import MAX_DEATHS, TrialQueue
+from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
 from tests.sweeps.harness import SCORES
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch")

@@ -2,6 +2,7 @@
 
 import io
 import random
+import time
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from segtrain import records
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.options import Budget
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.run.progress.live_table import SweepTable
@@ -217,3 +219,17 @@ def test_a_reason_cannot_write_over_the_terminal() -> None:
     sweep.statuses[FIRST.trial.trial_id] = status
     sweep.table.on_trial_complete(0, [], sweep.tune(FIRST))
     assert sweep.output.getvalue() == "[1/1] first  failed: \ufffd[2J\ufffdgone\n"
+
+
+def test_a_trial_is_judged_by_epochs_that_were_measured_and_before_by_the_plan() -> None:
+    sweep = Sweep(FIRST, SECOND)
+    sweep.table.budget, sweep.table.planned_rate = Budget("1h", 3600.0, time.monotonic() + 50.0), lambda config: 5.0
+    assert sweep.table.seconds_of(SECOND.trial) == 4 * FLOPS / 5.0
+    assert not sweep.table.fits(SECOND.trial)
+    sweep.epoch(FIRST, 1, epoch_s=2.0)
+    assert sweep.table.seconds_of(SECOND.trial) == pytest.approx(4 * 2.0)
+    assert sweep.table.fits(SECOND.trial)
+    sweep.table.totals.change(sweep.table.rows[FIRST.trial.trial_id], state="running")
+    sweep.table.budget = Budget("1h", 3600.0, time.monotonic())
+    assert str(sweep.table.render().title) == "0/2 ended, 1 running, 1 waiting, ETA 6 s, 0 s left of 1h"
+    assert list(sweep.table.render().columns[1].cells) == ["running", "no time left"]
