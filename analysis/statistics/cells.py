@@ -1,8 +1,10 @@
 """Each model and freeze at the setting that validates best -> the trial that is shown of it, and its classes.
 
-`selection` ranks the settings; here is what pictures, matrices and curves of single classes stand on.
+`selection` ranks the settings; here is what pictures, matrices and curves of single classes stand on. As there,
+none may write into `shown`.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -16,6 +18,7 @@ from segtrain.records import VAL_MEAN_IOU
 CLASS_LABELS = ["name", "class_index", "class_name"]
 
 
+@lru_cache(maxsize=1)
 def shown(study: Study) -> pd.DataFrame:
     """`selection.best_cells`, in study order, plus the trial_id, best_epoch and folder of the seed that validates
     best."""

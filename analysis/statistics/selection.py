@@ -4,6 +4,9 @@ A setting is chosen by val/mean_iou (the mean over its seeds), never by a test s
 before one that still lacks some, and one at which no seed diverged before one at which some did: the mean of the seeds
 that are left would flatter it. Only finished trials of the compared stage have scores, and every number says how many
 seeds it stands on and how many diverged or failed.
+
+Most tables and figures of a report start from these, so each is worked out once a study: none may write into what it
+is given.
 """
 
 from collections.abc import Hashable, Sequence
@@ -27,17 +30,20 @@ BECAME = ("planned", "diverged", "failed", "unfinished")
 _LABELS = ["setting", *CELL, "setting_name", "lr"]
 
 
+@lru_cache(maxsize=1)
 def compared(study: Study) -> pd.DataFrame:
     """The rows of `study.trials` that take part in comparisons."""
     return study.trials[study.trials["stage"] == COMPARED_STAGE]
 
 
+@lru_cache(maxsize=1)
 def usable(study: Study) -> pd.DataFrame:
     """The compared trials that are finished and have both a validation and a test mean IoU."""
     trials = compared(study)
     return trials[(trials["state"] == "finished") & trials[VAL_MEAN_IOU].notna() & trials[TEST_MEAN_IOU].notna()]
 
 
+@lru_cache(maxsize=2)
 def order(study: Study, column: str) -> list[str]:
     """The values of `model` or `freeze` in the order of the study, then any others as they appear."""
     listed = study.axes.get("freeze", []) if column == "freeze" else study.variants or study.axes.get("arch", [])
@@ -85,7 +91,7 @@ def _cell(trials: pd.DataFrame) -> "pd.Series[str]":
     return trials["model"].fillna("") + ", " + trials["freeze"].fillna("")
 
 
-@lru_cache(maxsize=1)  # most tables and figures of a report start from it; none may write into it
+@lru_cache(maxsize=1)
 def settings(study: Study) -> pd.DataFrame:
     """One row per setting with a usable trial, in study order.
 
@@ -127,6 +133,7 @@ def ranked(found: pd.DataFrame) -> pd.DataFrame:
     return keyed.drop(columns=["waiting", "share"])
 
 
+@lru_cache(maxsize=1)
 def best_cells(study: Study) -> pd.DataFrame:
     """`best_settings` of each model and freeze in study order, plus `name`, and how many settings it was chosen from
     (`settings_done`) of how many whose config is known (`settings_known`)."""
@@ -142,6 +149,7 @@ def best_cells(study: Study) -> pd.DataFrame:
     return cells.assign(rank=rank).sort_values("rank", ignore_index=True).drop(columns="rank")
 
 
+@lru_cache(maxsize=1)
 def best_models(study: Study) -> pd.DataFrame:
     """`best_settings` of each model, plus the trial_id, best_epoch and folder of its best seed."""
     models = best_settings(study, ["model"])

@@ -199,9 +199,9 @@ def _legend_below(figure: Figure, chart: Chart) -> None:
 
 def write(figure: Figure, name: str, folder: Path, kinds: Sequence[str] = DEFAULT_KINDS) -> list[Path]:
     """Writes `<name>.<kind>` for each of `kinds`, which are of KINDS, into `folder`, which must exist."""
-    canvas: Any = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     paths = []
-    canvas.draw()
+    figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, not for every format
     for kind in kinds:
         content = BytesIO()
