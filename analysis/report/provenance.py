@@ -83,18 +83,33 @@ def warnings(study: Study) -> list[str]:
         if max(by_dataset, default=0) > 1:
             listed = ", ".join(f"{value} ({count})" for value, count in Counter(trials[column].dropna()).most_common())
             found.append(f"The compared trials differ in {what}: {listed}.")
-    counted = trials.groupby("dataset")["counted_classes"].agg(["min", "max"])
-    for dataset, few, many in counted[counted["min"] < counted["max"]].itertuples():
-        found.append(
-            f"The mean IoU on {dataset} counts {few} to {many} classes: one that a trial neither has nor predicts is "
-            "left out of its mean, so the means do not quite compare."
-        )
+    found += _fewer_classes(study)
     if study.trials["git_dirty"].fillna(False).any():
         found.append("Trials ran from a tree with uncommitted changes, so the commit does not say exactly what ran.")
     if max(trials.groupby("parent")["seed"].nunique(), default=0) > 1:
         found.append(
             "Several seeds start from one pretrained encoder, so its randomness is not in the intervals over seeds."
         )
+    return found
+
+
+def _fewer_classes(study: Study) -> list[str]:
+    """A sentence for each dataset some of whose classes are in no mean IoU, or not in that of every trial."""
+    known = study.classes.groupby("trial_id").size()
+    trials = compared(study).assign(classes=lambda frame: frame["trial_id"].map(known))
+    found = []
+    ranges = trials.groupby("dataset").agg({"counted_classes": ["min", "max"], "classes": "max"}).dropna()
+    for dataset, few, many, classes in ranges.itertuples():
+        if few < many:
+            found.append(
+                f"The mean IoU on {dataset} counts {few} to {many} of {classes:.0f} classes: one that a trial neither "
+                "has nor predicts is left out of its mean, so the means do not quite compare."
+            )
+        elif many < classes:
+            found.append(
+                f"The mean IoU on {dataset} counts {many} of {classes:.0f} classes: the others are neither in the test "
+                "set nor predicted."
+            )
     return found
 
 

@@ -1,8 +1,11 @@
 from typing import Any
 
+import pytest
+
 from analysis.read.frames import load
 from analysis.report import provenance
-from tests.analysis.conftest import ENV
+from segtrain import records
+from tests.analysis.conftest import ENV, scores
 
 
 def column(table: Any, title: str) -> list[str]:
@@ -77,3 +80,22 @@ def test_the_table_has_every_trial_with_its_state_and_what_it_ran_on(builder: An
     assert column(table, "reason") == ["", "no memory"]
     assert column(table, "git commit") == ["c0ffee", ""]
     assert column(table, "uncommitted changes") == ["False", ""]
+
+
+@pytest.mark.parametrize(
+    ("counted", "said"),
+    [
+        ((2, 2), None),
+        ((1, 1), "counts 1 of 2 classes: the others are neither in the test set nor predicted."),
+        ((1, 2), "counts 1 to 2 of 2 classes: one that a trial neither has nor predicts is left out of its mean"),
+    ],
+)
+def test_a_mean_over_fewer_classes_than_the_data_have_is_said(
+    builder: Any, counted: tuple[int, int], said: str | None
+) -> None:
+    for seed, number in enumerate(counted):
+        folder = builder.trial(seed=seed)
+        records.write_test_scores(folder, scores(counted_classes=number))
+    found = [line for line in provenance.warnings(load(builder.write())) if "classes" in line]
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
