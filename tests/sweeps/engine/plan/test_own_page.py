@@ -25,7 +25,7 @@ def test_every_command_of_the_page_can_be_planned(
     (tmp_path / "mynet.py").write_text("\n\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)))
     monkeypatch.chdir(tmp_path)
     # How fast this machine trains is of no matter here, and takes seconds to find out.
-    monkeypatch.setattr(preview, "_rate", lambda *_: (1e12, "in a test"))
+    monkeypatch.setattr(preview, "predicted_rate", lambda *_: (1e12, "in a test"))
     code, text = call(*shlex.split(command))
     assert code == 0, text
     assert "Nothing was started." in text
