@@ -77,13 +77,18 @@ def cross_entropy_sum(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return loss, (target != IGNORE).sum()
 
 
+def most_likely(logits: Tensor) -> Tensor:
+    """logits (N, K, H, W) -> class ids (N, H, W): what argmax gives, which takes four times as long on a CPU."""
+    return logits.max(1).indices
+
+
 def evaluate(
     model: EncoderDecoder, inputs: Judged, num_classes: int, batch_size: int, hardware: Hardware
 ) -> Evaluation:
     loss, metric = LossMean(), SegMetric(num_classes, IGNORE)
     for logits, target in predict(model, inputs, batch_size, hardware):
         loss.update(logits, target)
-        metric.update(logits.max(1).indices, target)
+        metric.update(most_likely(logits), target)
     return Evaluation(loss.mean(), metric.confusion.cpu())
 
 
@@ -95,7 +100,7 @@ def evaluate_test(
     roc, boundary = RocMetric(num_classes, IGNORE), BoundaryMetric(num_classes, IGNORE)
     size = ObjectSizeMetric(num_classes, IGNORE)
     for logits, target in predict(model, inputs, batch_size, hardware):
-        prediction = logits.max(1).indices  # as argmax gives, which takes four times as long on a CPU
+        prediction = most_likely(logits)
         loss.update(logits, target)
         confusions.append(confusion_matrices(prediction, target, num_classes, IGNORE).cpu())
         roc.update(logits, target)
@@ -161,7 +166,7 @@ def save_panels(
     chosen = np.unique(np.linspace(0, len(arrays) - 1, records.PANEL_COUNT).round().astype(int))
     predictions: list[np.ndarray] = []
     for logits, _ in predict(model, inputs, batch_size, hardware, chosen):
-        predictions.extend(logits.argmax(1).byte().cpu().numpy())
+        predictions.extend(most_likely(logits).byte().cpu().numpy())
     for panel, (index, prediction) in enumerate(zip(chosen, predictions, strict=True)):
         pictures = {
             "image": picture(arrays.images[index]),

@@ -16,7 +16,7 @@ from segtrain.data.pixels import picture
 from segtrain.data.spec import Dataset
 from segtrain.machine.device import Hardware
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.training.evaluation import palette_image
+from segtrain.training.evaluation import most_likely, palette_image
 from segtrain.training.inference.predictions import Judged, predict
 
 TRAINING_IMAGES = 4
@@ -43,7 +43,7 @@ def save_test_examples(
     chosen = rank_images(image_confusion.numpy())
     places = np.array(list(chosen), dtype=int)
     found = predict(model, inputs, batch_size, hardware, places)
-    predictions = [labels for logits, _ in found for labels in logits.argmax(1).byte().cpu().numpy()]
+    predictions = [labels for logits, _ in found for labels in most_likely(logits).byte().cpu().numpy()]
     for (index, rank), prediction in zip(chosen.items(), predictions, strict=True):
         pictures = _pictures(arrays, index, dataset)
         _save(folder, rank, index, pictures | {"prediction": palette_image(prediction, dataset.palette)})

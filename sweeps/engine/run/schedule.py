@@ -5,7 +5,6 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.rates import predicted_rate
-from sweeps.engine.plan.resources import Nodes, pick_resources
+from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 from sweeps.engine.run.lost_workers import HungWorkers
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.out_of_time import OutOfTime
@@ -109,20 +108,7 @@ def run_trials(
     def read_status(trial_id: str) -> records.Status | None:
         return records.read_status(records.trial_dir(options.out, trial_id))
 
-    on_this_data = {p.trial.config.dataset for p in plan if p.epochs_left}
-    arches: dict[str, TrialConfig] = {}
-    known = [p.trial.config for p in plan if p.trial.config.dataset in on_this_data]
-
-    @cache  # by architecture alone: a moment of training for each trial would be minutes
-    def rate_of(arch: str) -> float:
-        config = arches[arch]
-        flops = {other.trial_id: epoch_flops(other) for other in known}
-        return predicted_rate(config, plan, flops, options.out, resources)[0]
-
-    def planned_rate(config: TrialConfig) -> float:
-        arches.setdefault(config.arch, config)
-        return rate_of(config.arch)
-
+    planned_rate = _planned_rate(plan, epoch_flops, options, resources)
     costs = {p.trial.trial_id: p.epochs_left * epoch_flops(p.trial.config) if p.epochs_left else 0.0 for p in plan}
     queue = TrialQueue(plan, costs, options.out, slots, worker_config, source, lambda trial: table.fits(trial))
     hung = HungWorkers(options.hung_after, epoch_flops, queue.ended_for.__setitem__)
@@ -157,3 +143,23 @@ def run_trials(
         unasked = 0 if source is None else source.unasked
         raise OutOfTime(options.budget, [entry.trial for entry in queue.pending], unasked, table.seconds_of)
     return queue.complete
+
+
+def _planned_rate(
+    plan: Sequence[PlannedTrial],
+    epoch_flops: Callable[[TrialConfig], float],
+    options: Options,
+    resources: TrialResources,
+) -> Callable[[TrialConfig], float]:
+    """How many operations a second a trial is taken to do while none of this sweep has shown its own."""
+    on_this_data = {p.trial.config.dataset for p in plan if p.epochs_left}
+    known = [p.trial.config for p in plan if p.trial.config.dataset in on_this_data]
+    rates: dict[str, float] = {}  # by architecture alone: a moment of training for each trial would be minutes
+
+    def rate(config: TrialConfig) -> float:
+        if config.arch not in rates:
+            flops = {other.trial_id: epoch_flops(other) for other in known}
+            rates[config.arch] = predicted_rate(config, plan, flops, options.out, resources)[0]
+        return rates[config.arch]
+
+    return rate
