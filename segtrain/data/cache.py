@@ -16,7 +16,7 @@ from PIL import Image
 
 from segtrain.config import Resolution
 from segtrain.data.fingerprint import fingerprint, stderr_progress
-from segtrain.data.pixels import IMAGE_RESAMPLING, MASK_RESAMPLING, Pixels, resize
+from segtrain.data.pixels import IMAGE_RESAMPLING, MASK_RESAMPLING, Pixels, read_colours, resize
 from segtrain.data.ragged import Ragged
 from segtrain.data.spec import (
     IGNORE,
@@ -307,7 +307,7 @@ def read_pair(dataset: Dataset, pair: Pair) -> tuple[Pixels, npt.NDArray[np.uint
 
 
 def _read_rgb(dataset: Dataset, path: Path) -> npt.NDArray[np.unsignedinteger]:
-    return np.asarray(dataset.decode_image(open_picture(path)))
+    return np.asarray(dataset.decode_image(read_colours(path)))
 
 
 def _join(dataset: Dataset, pair: Pair, parts: list[npt.NDArray[np.unsignedinteger]]) -> Pixels:

@@ -9,13 +9,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 from sweeps.engine.ask.options import Options
 from sweeps.engine.plan.resources import Nodes, ResourceError, local_node, pick_resources
+
+T = TypeVar("T")
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
@@ -33,7 +36,7 @@ OWN_ENVIRONMENT = {
     "RAY_memory_monitor_refresh_ms": "0",
 }
 """Likewise, of a Ray of our own."""
-CONNECT_S, PROBE_S = 4.0, 10.0
+CONNECT_S, PROBE_S, LOOK_S = 4.0, 10.0, 0.2
 PROBE = """
 import sys
 from ray._private.services import canonicalize_bootstrap_address_or_die
@@ -95,15 +98,41 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
         start = partial(_start, math.ceil(own.slots([node]) * own.cpus), own.num_gpus)
     else:
         start = partial(_connect, find_cluster(options.address))
-    with ThreadPoolExecutor(1, thread_name_prefix="ray") as pool:
-        started = pool.submit(start)
-        try:
-            yield started.result
-        finally:
-            if started.exception() is None:  # waits for it
-                import ray
+    started: Future[Callable[[], Nodes]] = Future()
+    # A daemon: where it is left behind, Python ends without it.
+    Thread(target=_fulfil, args=(started, start), name="ray", daemon=True).start()
+    try:
+        yield started.result
+    finally:
+        if _came_up(started):
+            import ray
 
-                ray.shutdown()
+            ray.shutdown()
+
+
+def _fulfil(future: Future[T], function: Callable[[], T]) -> None:
+    try:
+        future.set_result(function())
+    except BaseException as error:
+        future.set_exception(error)
+
+
+def _came_up(started: Future[Any]) -> bool:
+    """Waits until Ray has started, or has failed to. A signal to all processes of this command may have ended those
+    of a Ray that is just starting: its client would wait a minute for them, then end this process with an exit code of
+    its own."""
+    while not started.done():
+        wait([started], LOOK_S)
+        if _a_child_has_died():
+            return False
+    return started.exception() is None
+
+
+def _a_child_has_died() -> bool:
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # there are none
+        return False
 
 
 def _init_ray(address: str, **how: Any) -> None:
