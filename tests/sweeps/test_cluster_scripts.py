@@ -90,7 +90,7 @@ def test_jobs_over_two_nodes_of_which_one_is_lost_end_with_the_undisturbed_score
         pytest.skip("this machine gives no network namespaces")
     job, out = Job(tmp_path / "job", environment), tmp_path / "out"
     grid = (
-        "sweeps/fcn_grid.py", *TINY, "--set", "epochs=30", "--set", "init=scratch", "--set", "freeze=none",
+        "sweeps/fcn_grid.py", *TINY, "--set", "epochs=20", "--set", "init=scratch", "--set", "freeze=none",
         "--set", "arch=fcn32s", "--seeds", "2", "--out", str(out), "--data-root", str(data_root),
     )  # fmt: skip
 

@@ -106,6 +106,7 @@ def run_trials(
             "tracking": tracking,
             "cpus": resources.cpus,
             "gpus": resources.gpus,
+            "bundle": resources.bundle,
         }
 
     def read_status(trial_id: str) -> records.Status | None:
