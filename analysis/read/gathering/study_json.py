@@ -53,7 +53,7 @@ def read_description(folder: Path) -> Row:
     return check_description(path, records.read_json(path))
 
 
-def check_description(path: Path, description: Any) -> Row:
+def check_description(path: Path, description: Row) -> Row:
     """What was read from `path`, with all that `read_description` promises. Raises RecordError."""
     records.check(path, description, STUDY_KINDS, remedy=REMEDY)
     if description.get("published") is not None:

@@ -136,7 +136,8 @@ class Mirror:
         try:
             mine = theirs = read_description(path.parent)
             with suppress(ValueError, records.RecordError):
-                theirs = mine if content is None else check_description(path, records.parse_json(content))
+                found = None if content is None else records.parse_json(content)
+                theirs = check_description(path, found) if isinstance(found, dict) else mine
         except (FileNotFoundError, records.RecordError):  # told by the command itself
             return
         merged = records.json_bytes(merge(theirs, mine))
