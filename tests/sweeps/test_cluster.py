@@ -99,6 +99,11 @@ def test_a_lost_node_a_store_that_is_gone_and_a_full_disk_of_a_tracker_disturb_n
         list(train(read_config(folder), undisturbed, data_root, 1, use_gpu=False))
         assert (undisturbed / records.TEST_FILE).read_bytes() == (folder / records.TEST_FILE).read_bytes()
 
+    # Of Ray too, whose logs all may read.
+    written = [path for folder in (out, Path(nodes[0].get_session_dir_path())) for path in folder.rglob("*")]
+    secret = s3.variables["AWS_SECRET_ACCESS_KEY"].encode()
+    assert [path for path in written if path.is_file() and secret in path.read_bytes()] == []
+
     code, text = call(*grid, *mirror, "--from-mirror", "--out", str(tmp_path / "fresh"))
     assert code == 0, text
     assert "4 of 4 trials came from s3://lab/runs" in text

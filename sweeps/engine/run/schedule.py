@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.execution import class_cache
 from rich.console import Console
 
 from segtrain import own_code, records
@@ -33,6 +34,10 @@ from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
 RAY_PREFIX = ".ray-"
 """Of the folder of Tune's scratch files, in `out` because every node of a cluster must see it; removed at the end."""
 MORE_THAN_ANY_CLUSTER_HOLDS = 10_000
+# Tune would hand these on to its workers, which need none, and Ray writes what it hands on into a log that all may read.
+class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
+    {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
+)
 
 
 class KeptSignal(tune.Callback):
