@@ -34,7 +34,7 @@ from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
 RAY_PREFIX = ".ray-"
 """Of the folder of Tune's scratch files, in `out` because every node of a cluster must see it; removed at the end."""
 MORE_THAN_ANY_CLUSTER_HOLDS = 10_000
-# Tune would hand these on to its workers, which need none, and Ray writes what it hands on into a log that all may read.
+# Tune would hand these to its workers, which need none, and Ray writes what is handed on into logs that all may read.
 class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
     {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
 )
