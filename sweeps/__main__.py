@@ -20,6 +20,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from analysis.read.gathering.sweep_state import is_locked
 from segtrain import records
 from segtrain.errors import UserError, speak_any_name
 from segtrain.fields import printable
@@ -142,7 +143,9 @@ def tail(options: argparse.Namespace) -> int:
     now = records.read_status(folder)
     if not options.json:
         reason = f": {' '.join(now.reason.split())}" if now and now.reason else ""
-        print(f"{folder.name} {now.state if now else 'has not begun'}{reason}")
+        state = now.state if now else "has not begun"
+        lost = state == "running" and not is_locked(folder)
+        print(f"{folder.name} {'interrupted' if lost else state}{reason}")
     return 0
 
 
