@@ -20,7 +20,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from analysis.read.gathering.sweep_state import is_locked
 from segtrain import records
 from segtrain.errors import UserError, speak_any_name
 from segtrain.fields import printable
@@ -140,12 +139,8 @@ def tail(options: argparse.Namespace) -> int:
     for line in follow.follow(folder, max(1, options.n), wait=not options.no_wait):
         print(follow.line_json(line) if options.json else follow.line_text(line, before.epochs if before else 0))
         sys.stdout.flush()
-    now = records.read_status(folder)
     if not options.json:
-        reason = f": {' '.join(now.reason.split())}" if now and now.reason else ""
-        state = now.state if now else "has not begun"
-        lost = state == "running" and not is_locked(folder)
-        print(f"{folder.name} {'interrupted' if lost else state}{reason}")
+        print(f"{folder.name} {follow.how_it_stands(folder)}")
     return 0
 
 
