@@ -97,7 +97,8 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
         os.environ.update(OWN_ENVIRONMENT)
         node = local_node()
         own = pick_resources([node], *options.resources)
-        start = partial(_start, math.ceil(own.slots([node]) * own.cpus), own.num_gpus)
+        gpus = node["GPU"] if own.num_gpus is None else own.num_gpus
+        start = partial(_start, math.ceil(own.slots([node]) * own.cpus), int(gpus), int(node["memory"]))
     else:
         start = partial(_connect, find_cluster(options.address))
     started: Future[Callable[[], Nodes]] = Future()
@@ -133,8 +134,8 @@ def _init_ray(address: str, **how: Any) -> None:
         put(signal.SIGTERM, handler)
 
 
-def _start(cpus: int, gpus: int) -> Callable[[], Nodes]:
-    _init_ray("local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False)
+def _start(cpus: int, gpus: int, memory: int) -> Callable[[], Nodes]:
+    _init_ray("local", num_cpus=cpus, num_gpus=gpus, _memory=memory, include_dashboard=False)
     return _alive_nodes
 
 
