@@ -8,17 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from functools import partial
-from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 from sweeps.engine.ask.options import Options
 from sweeps.engine.plan.resources import Nodes, ResourceError, local_node, pick_resources
-
-T = TypeVar("T")
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
@@ -36,7 +34,11 @@ OWN_ENVIRONMENT = {
     "RAY_memory_monitor_refresh_ms": "0",
 }
 """Likewise, of a Ray of our own."""
-CONNECT_S, PROBE_S, LOOK_S = 4.0, 10.0, 0.2
+CONNECT_S, PROBE_S = 4.0, 10.0
+STARTED_S = 20.0
+"""How long a command that is told to end waits for a Ray that is just starting. A signal to the whole process group, as
+Slurm sends it, also ends what Ray has started so far; Ray would wait a minute for that, then end this process with a
+code of its own."""
 PROBE = """
 import sys
 from ray._private.services import canonicalize_bootstrap_address_or_die
@@ -95,44 +97,27 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
         os.environ.update(OWN_ENVIRONMENT)
         node = local_node()
         own = pick_resources([node], *options.resources)
-        start = partial(_start, math.ceil(own.slots([node]) * own.cpus), own.num_gpus)
+        gpus = node["GPU"] if own.num_gpus is None else own.num_gpus
+        start = partial(_start, math.ceil(own.slots([node]) * own.cpus), int(gpus), int(node["memory"]))
     else:
         start = partial(_connect, find_cluster(options.address))
     started: Future[Callable[[], Nodes]] = Future()
-    # A daemon: where it is left behind, Python ends without it.
-    Thread(target=_fulfil, args=(started, start), name="ray", daemon=True).start()
+
+    def fill() -> None:
+        try:
+            started.set_result(start())
+        except BaseException as error:
+            started.set_exception(error)
+
+    # A daemon, which does not hold this process back: see STARTED_S.
+    threading.Thread(target=fill, name="ray", daemon=True).start()
     try:
         yield started.result
     finally:
-        if _came_up(started):
+        if started in wait([started], STARTED_S).done and started.exception() is None:
             import ray
 
             ray.shutdown()
-
-
-def _fulfil(future: Future[T], function: Callable[[], T]) -> None:
-    try:
-        future.set_result(function())
-    except BaseException as error:
-        future.set_exception(error)
-
-
-def _came_up(started: Future[Any]) -> bool:
-    """Waits until Ray has started, or has failed to. A signal to all processes of this command may have ended those
-    of a Ray that is just starting: its client would wait a minute for them, then end this process with an exit code of
-    its own."""
-    while not started.done():
-        wait([started], LOOK_S)
-        if _a_child_has_died():
-            return False
-    return started.exception() is None
-
-
-def _a_child_has_died() -> bool:
-    try:
-        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:  # there are none
-        return False
 
 
 def _init_ray(address: str, **how: Any) -> None:
@@ -149,8 +134,8 @@ def _init_ray(address: str, **how: Any) -> None:
         put(signal.SIGTERM, handler)
 
 
-def _start(cpus: int, gpus: int) -> Callable[[], Nodes]:
-    _init_ray("local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False)
+def _start(cpus: int, gpus: int, memory: int) -> Callable[[], Nodes]:
+    _init_ray("local", num_cpus=cpus, num_gpus=gpus, _memory=memory, include_dashboard=False)
     return _alive_nodes
 
 
