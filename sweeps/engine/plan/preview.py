@@ -24,6 +24,7 @@ from sweeps.engine.plan.cost import duration, end_times, epoch_flops, mean_views
 from sweeps.engine.plan.preflight import check_models, check_recipes, check_starts, current_data
 from sweeps.engine.plan.rates import predicted_rate
 from sweeps.engine.plan.resources import Nodes, pick_resources
+from sweeps.engine.say import say
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
 MOST_ROWS = 1000
@@ -58,18 +59,18 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     resources = pick_resources(nodes, *options.resources)
     slots = resources.slots(nodes)
     unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
-    _print(console, recipe(study))
+    say(console, recipe(study))
     if (note := feature_note(configs)) is not None:
-        _print(console, note)
+        say(console, note)
     try:
         check_decided(plan, options.out)
     except PlanError as error:
-        _print(console, f"{error}. Shown is what it would cost to train them again.")
+        say(console, f"{error}. Shown is what it would cost to train them again.")
     try:
         flops = _epoch_flops([trial.config for trial in [*points, *trials]], options.data_root)
     except DataError as error:
         console.print(_table(study, plan, {}, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
-        _print(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
+        say(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
         return
     left = {p.trial.trial_id: p.epochs_left * flops[p.trial.trial_id] for p in plan}
     rate, source = predicted_rate(study.expand()[-1].config, plan, flops, options.out, resources)
@@ -82,9 +83,9 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     if options.budget is not None:
         open_ids = {p.trial.trial_id for p in plan if p.action != "skip"}
         fitting = f"{len(open_ids - left_out)} of {len(open_ids)} trials"
-        _print(console, f"{fitting} that are left fit into {options.budget.text}, after {duration(eta_s)}.")
+        say(console, f"{fitting} that are left fit into {options.budget.text}, after {duration(eta_s)}.")
         eta_s = max(end_times(durations, slots).values(), default=0.0)
-    _print(
+    say(
         console,
         f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
         f"at once.\nPredicted from {sum(left.values()) / 1e12:.1f} TFLOP that are left, and {rate / 1e9:.0f} GFLOP/s "
@@ -93,11 +94,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     if replication is not None and not replication.over:
         from sweeps.engine.plan.look_costs import look_costs
 
-        _print(console, look_costs(replication, plan, flops, rate, f"{unit}-hours", share))
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(console, look_costs(replication, plan, flops, rate, f"{unit}-hours", share))
 
 
 def recipe(study: Study) -> str:
@@ -131,7 +128,7 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     points = make_plan(search.study.expand(), options.out)
     check_models((p.trial.config for p in points), console)
     if (note := feature_note([p.trial.config for p in points])) is not None:
-        _print(console, note)
+        say(console, note)
     check_recipes(p.trial.config for p in points)
     flops = _epoch_flops([planned.trial.config for planned in points], options.data_root)
     rate, source = predicted_rate(points[-1].trial.config, points, flops, options.out, resources)
@@ -149,10 +146,10 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
         table.add_row(cell.name, str(done), str(left), str(cell.config.epochs), f"{at_most:.3f}")
     console.print(table)
     total = f"In all at most {hours:.3f} {unit}-hours, at {rate / 1e9:.0f} GFLOP/s {source}. Nothing was started."
-    _print(console, total)
+    say(console, total)
     if options.budget is not None:
         fitting = len(end_times(durations, resources.slots(nodes), options.budget.seconds))
-        _print(
+        say(
             console,
             f"{fitting} of {len(durations)} trials that are left fit into {options.budget.text} if none is stopped "
             "early; pretraining is not counted.",
