@@ -19,8 +19,8 @@ from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.stage_graph import describe_stages
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, check_study_folder, make_plan
-from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import duration, end_times, epoch_flops, mean_views, spread
+from sweeps.engine.plan.earlier.code_changes import choose_again
 from sweeps.engine.plan.preflight import check_models, check_recipes, check_starts, current_data
 from sweeps.engine.plan.rates import predicted_rate
 from sweeps.engine.plan.resources import Nodes, pick_resources

@@ -20,9 +20,9 @@ from sweeps.engine.plan.actions import (
     make_plan,
     read_status,
 )
-from sweeps.engine.plan.code_changes import choose_again, move_away
 from sweeps.engine.plan.cost import percent
-from sweeps.engine.plan.restart import clear_restarted
+from sweeps.engine.plan.earlier.code_changes import choose_again, move_away
+from sweeps.engine.plan.earlier.restart import clear_restarted
 from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.out_of_time import OutOfTime

@@ -20,9 +20,9 @@ from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan import preflight
 from sweeps.engine.plan.actions import PlannedTrial, check_search_data, check_study_folder, find_changed, make_plan
-from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import percent
-from sweeps.engine.plan.restart import clear_restarted
+from sweeps.engine.plan.earlier.code_changes import choose_again
+from sweeps.engine.plan.earlier.restart import clear_restarted
 from sweeps.engine.plan.study_file import write_study
 from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.mirroring import Mirror

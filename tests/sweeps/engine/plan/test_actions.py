@@ -18,7 +18,7 @@ from segtrain.machine.disk import locked
 from sweeps.engine.ask.options import ChangedData
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlanError, check_decided, make_plan
-from sweeps.engine.plan.restart import clear_restarted
+from sweeps.engine.plan.earlier.restart import clear_restarted
 from tests.sweeps.harness import SCORES
 
 PARENT = TrialConfig(arch="fcn8s", dataset="scenes_source", init="scratch")

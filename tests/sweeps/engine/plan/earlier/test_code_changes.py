@@ -13,7 +13,7 @@ from segtrain import own_code, records
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlanError, make_plan
-from sweeps.engine.plan.code_changes import choose_again, move_away
+from sweeps.engine.plan.earlier.code_changes import choose_again, move_away
 
 PARENT = TrialConfig(arch="changing:Net", dataset="scenes_source", init="scratch")
 CHILD = TrialConfig(arch="changing:Net", dataset="scenes", init="parent", parent=PARENT.trial_id)
