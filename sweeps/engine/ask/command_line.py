@@ -98,6 +98,7 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     hung = "end and retry a trial that gives no epoch in X times the expected time (%(default)g; 0: never)"
     add("--hung-after", type=float, default=HUNG_AFTER, metavar="X", help=hung)
     add("--budget", metavar="TIME", help="start no trial that would not end within TIME, such as 8h, 90m or 3600s")
+    add("--extendable", action="store_true", help="keep what a later command with more epochs goes on from")
     trackers = ", ".join(get_args(TrackerName))
     add("--track", default="wandb", metavar="NAME,NAME", help=f"trackers of the trials, of {trackers} (%(default)s)")
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
@@ -178,6 +179,7 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         from_mirror=arguments.from_mirror,
         notify=_chosen_notice(arguments.notify),
         budget=_chosen_budget(arguments.budget),
+        extendable=arguments.extendable,
         command=shlex.join(["python", *map(hide_passwords, _without_notice(sys.argv))]),
     )
 

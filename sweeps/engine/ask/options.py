@@ -63,6 +63,7 @@ class Options:
     notify: str | None = None  # a command line, without a shell
     from_mirror: bool = False  # what it holds comes here before anything is planned
     budget: Budget | None = None
+    extendable: bool = False  # finished trials keep what one of more epochs goes on from
 
     @property
     def resources(self) -> tuple[int | None, float | None, float]:

@@ -21,6 +21,7 @@ from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, check_study_folder, make_plan
 from sweeps.engine.plan.cost import duration, end_times, epoch_flops, mean_views, spread
 from sweeps.engine.plan.earlier.code_changes import choose_again
+from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials
 from sweeps.engine.plan.preflight import check_models, check_recipes, check_starts, current_data
 from sweeps.engine.plan.rates import predicted_rate
 from sweeps.engine.plan.resources import Nodes, pick_resources
@@ -49,8 +50,9 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         replication.advance()
     points = study.expand()
     trials = replication.trials if replication else points
-    again = choose_again(trials, options.out, options.code)
-    plan = make_plan(trials, options.out, current, options.changed_data, again)
+    longest = ShorterTrials(options.out, current, lambda text: _print(console, text)).longest
+    again = choose_again(trials, options.out, options.code, longest)
+    plan = make_plan(trials, options.out, current, options.changed_data, again, longest)
     configs = [planned.trial.config for planned in plan if planned.action != "skip"]
     check_models(configs, console)
     check_starts((planned.trial for planned in plan if planned.action != "skip"), console)

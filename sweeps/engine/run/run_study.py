@@ -23,6 +23,7 @@ from sweeps.engine.plan.actions import (
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.earlier.code_changes import choose_again, move_away
 from sweeps.engine.plan.earlier.restart import clear_restarted
+from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials
 from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.out_of_time import OutOfTime
@@ -44,8 +45,9 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
     replication = _replication(study, options, current_data) if options.replicates else None
     trials = replication.trials if replication else study.expand()
     _say(console, f"{study.title}: {len(trials)} trials{' so far' if replication else ''}, in {options.out}")
-    again = choose_again(trials, options.out, options.code)
-    plan = make_plan(trials, options.out, current_data, options.changed_data, again)
+    longest = ShorterTrials(options.out, current_data, lambda text: _say(console, text)).longest
+    again = choose_again(trials, options.out, options.code, longest)
+    plan = make_plan(trials, options.out, current_data, options.changed_data, again, longest)
     check_decided(plan, options.out)
     left = [planned for planned in plan if planned.action != "skip"]
     configs = [planned.trial.config for planned in left]
@@ -79,7 +81,7 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
             source = ReplicateSource(replication, options, write, epoch_flops)
         try:
             complete = ready is None or run_trials(
-                study.name, plan, epoch_flops, options, console, ready, source, mirror=mirror
+                study.name, plan, epoch_flops, options, console, ready, source, mirror=mirror, longest=longest
             )
         except KeyboardInterrupt:
             complete = False
