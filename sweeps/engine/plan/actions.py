@@ -52,6 +52,11 @@ class PlannedTrial:
     shorter: TrialConfig | None = None
 
     @property
+    def trained(self) -> TrialConfig:
+        """Whose folder holds the epochs that are done."""
+        return self.shorter or self.trial.config
+
+    @property
     def epochs_left(self) -> int:
         return 0 if self.action == "skip" else self.trial.config.epochs - self.epoch
 

@@ -92,7 +92,8 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
         os.environ.update(OWN_ENVIRONMENT)
         node = local_node()
         own = pick_resources([node], *options.resources)
-        start = partial(_start, math.ceil(own.slots([node]) * own.cpus), own.num_gpus)
+        cpus = node["CPU"] if options.measured else own.slots([node]) * own.cpus
+        start = partial(_start, math.ceil(cpus), own.num_gpus)
     else:
         start = partial(_connect, find_cluster(options.address))
     with ThreadPoolExecutor(1, thread_name_prefix="ray") as pool:

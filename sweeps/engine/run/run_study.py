@@ -24,7 +24,8 @@ from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.earlier.code_changes import choose_again, move_away
 from sweeps.engine.plan.earlier.restart import clear_restarted
 from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials
-from sweeps.engine.run.cluster import starting_ray
+from sweeps.engine.plan.packing.packed import packed
+from sweeps.engine.run.cluster import find_nodes, starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.out_of_time import OutOfTime
 
@@ -58,6 +59,9 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
     preflight.check_weights(starting, options.data_root)
     preflight.find_data(configs, options.data_root)
 
+    if left and options.measured:
+        flops = preflight.listed_flops((trial.config for trial in study.expand()), options.data_root)
+        options = packed(study.expand(), options, find_nodes(options), lambda c: flops[c.trial_id], console)
     if left:
         _say(console, f"{len(left)} to train; reading the data while Ray starts")
     why = "interrupted"
