@@ -23,7 +23,7 @@ from sweeps.engine.plan.actions import (
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.earlier.code_changes import choose_again, move_away
 from sweeps.engine.plan.earlier.restart import clear_restarted
-from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials
+from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials, without_state
 from sweeps.engine.plan.packing.packed import packed
 from sweeps.engine.run.cluster import find_nodes, starting_ray
 from sweeps.engine.run.mirroring import Mirror
@@ -50,6 +50,8 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
     again = choose_again(trials, options.out, options.code, longest)
     plan = make_plan(trials, options.out, current_data, options.changed_data, again, longest)
     check_decided(plan, options.out)
+    if options.extendable and (count := without_state(plan, options.out)):
+        _say(console, f"{count} trials finished without --extendable before: no longer one can go on from them")
     left = [planned for planned in plan if planned.action != "skip"]
     configs = [planned.trial.config for planned in left]
     preflight.check_models(configs, console)

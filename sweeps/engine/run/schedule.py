@@ -83,7 +83,6 @@ def run_trials(
     with console.status("waiting for Ray"):
         nodes = ready()
     resources = pick_resources(nodes(), *options.resources)
-    all_cores = min(node["CPU"] for node in nodes())
     code = records.study_dir(options.out, study) / records.CODE_DIR
 
     places, tracking = known_places(), tracking_of(options)
@@ -111,7 +110,7 @@ def run_trials(
             "directory": os.getcwd(),
             "data_places": places,
             "tracking": tracking,
-            "cpus": all_cores if trial.trial_id in options.all_cores else resources.cpus,
+            "cpus": nodes()[0]["CPU"] if trial.trial_id in options.all_cores else resources.cpus,
             "gpus": resources.gpus,
             "shorter": shorter_of(trial),
             "extendable": options.extendable,

@@ -3,13 +3,13 @@ state (`--extendable`)."""
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.mismatches import rates_are_fixed, why_not_extendable
-from sweeps.engine.plan.actions import CurrentData
+from sweeps.engine.plan.actions import CurrentData, PlannedTrial
 from sweeps.engine.plan.earlier.folder_problems import find_damage, find_problems
 
 
@@ -58,6 +58,12 @@ class ShorterTrials:
         if made_from is not None and self.current_data(shorter.dataset) not in (made_from, None):
             return "it was trained on other data"
         return None
+
+
+def without_state(plan: Iterable[PlannedTrial], out: Path) -> int:
+    """How many of the trials that have finished no longer one can go on from."""
+    ended = (planned.trial.trial_id for planned in plan if planned.status and planned.status.state == "finished")
+    return sum(not (records.trial_dir(out, trial_id) / records.LAST_FILE).exists() for trial_id in ended)
 
 
 def _kept_states(out: Path) -> Iterator[records.Status]:

@@ -8,7 +8,7 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial, make_plan
-from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials
+from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials, without_state
 from tests.sweeps.engine.plan.test_actions import made_from, put
 
 LONG = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=60)
@@ -79,6 +79,8 @@ def test_one_that_has_not_finished_is_none(tmp_path: Path, state: records.State)
 def test_one_that_did_not_keep_its_state_is_none(tmp_path: Path) -> None:
     (put(tmp_path, SHORT, "finished", epoch=30) / records.LAST_FILE).unlink()
     assert look(tmp_path, LONG) == (None, [])
+    put(tmp_path, SHORTER, "finished", epoch=20)
+    assert without_state(plan(tmp_path, SHORT, SHORTER, LONG), tmp_path) == 1
 
 
 @pytest.mark.parametrize("harm", ["torn checkpoint", "torn scores", "another config", "other data", "archived"])
