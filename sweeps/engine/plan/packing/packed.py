@@ -33,9 +33,12 @@ def packed(
     if resources.gpus and "gpus" not in options.measured:
         _say(console, "packing: 1 core each, since the trials train on GPUs")
         return options
-    packings = candidates(nodes[0], resources.num_gpus)
+    num_gpus = int(sum(node.get("GPU", 0) for node in nodes)) if resources.gpus else 0
+    if resources.num_gpus is not None:
+        num_gpus = min(num_gpus, resources.num_gpus)
+    packings = candidates(nodes[0], num_gpus)
     with console.status("measuring how trials go beside one another"):
-        choice = choose(trials, epoch_flops, packings, resources.num_gpus, measure if spend else recall, repeats)
+        choice = choose(trials, epoch_flops, packings, num_gpus, measure if spend else recall, repeats)
     if choice is None:
         _say(console, unknown(packings))
         return options
