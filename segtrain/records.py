@@ -70,6 +70,7 @@ EXAMPLE_RANKS = ("train", "worst1", "worst2", "worst3", "median")
 
 STUDY_FILE = "study.json"
 SEARCH_FILE = "search.json"  # of a study that is a search: what each of its trials was asked and how it ended
+JOURNAL_FILE = "optuna.journal"  # of a search without a storage of its own
 FOUND_FILE = "best.json"  # of a search: the best values of each architecture and freeze setting
 REPORT_DIR = "report"
 
@@ -268,7 +269,12 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    write_atomic(path, (json.dumps(nan_to_none(value), indent=2, allow_nan=False) + "\n").encode())
+    write_atomic(path, json_bytes(value))
+
+
+def json_bytes(value: Mapping[str, Any]) -> bytes:
+    """As they stand in a file."""
+    return (json.dumps(nan_to_none(value), indent=2, allow_nan=False) + "\n").encode()
 
 
 @contextmanager
