@@ -60,7 +60,7 @@ def settings_table(study: Study) -> Table:
 
 def task_names(study: Study) -> list[str]:
     """Of the tasks that some trial was tested on, where the data name them."""
-    named = (records.named_task(name) for name in study.trials)
+    named = (records.named_task(str(name)) for name in study.trials)
     return list(dict.fromkeys(found[0] for found in named if found is not None))
 
 
