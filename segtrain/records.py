@@ -4,6 +4,7 @@
                                best.safetensors test.json confusion.npy confusion.csv confusion_normalised.csv
                                image_confusion.npz roc.npz panels/*.png
     <out>/studies/<name>/      study.json report/
+                               tasks/<name>/ of each further task of the data: test.json, confusion*, roc.npz, panels/
     <out>/archive/             trials/ and studies/ that were set aside
 
 Writers and readers share this module, so a name on disk is spelled once. Metrics are fractions in
@@ -63,6 +64,8 @@ PANELS_DIR = "panels"
 PANEL_COUNT = 8
 PANEL_KINDS = ("image", "truth", "prediction")
 """Each panel is three PNGs of one size, named by `panel_file`; truth and prediction carry the dataset's palette."""
+TASKS_DIR = "tasks"  # see `task_dir`
+TASK_KEY = "task"  # in env.json: the name of the first task, where the data name it
 EXAMPLES_DIR = "examples"  # single images for the eye, named by `example_file`; absent before it
 EXAMPLE_RANKS = ("train", "worst1", "worst2", "worst3", "median")
 
@@ -195,6 +198,25 @@ def panel_file(index: int, kind: str) -> str:
 def example_file(rank: str, index: int, kind: str) -> str:
     """`worst1-17_prediction.png`: `rank` is of EXAMPLE_RANKS, `index` the image's number in its split, from 0."""
     return f"{rank}-{index}_{kind}.png"
+
+
+def task_dir(folder: Path, task: str) -> Path:
+    """Where a trial's folder keeps what it says of one task; of the first one, "", beside everything else."""
+    return folder / TASKS_DIR / task if task else folder
+
+
+def named_task(key: str) -> tuple[str, str] | None:
+    """`val/geometric/mean_iou` -> its task and `val/mean_iou`; None for what is of no named task."""
+    match key.split("/"):
+        case [split, task, name] if task:
+            return task, f"{split}/{name}"
+    return None
+
+
+def of_task(key: str, task: str) -> str:
+    """`val/mean_iou` -> `val/geometric/mean_iou`; the key of the first task, "", as it is."""
+    split, _, name = key.partition("/")
+    return f"{split}/{task}/{name}" if task else key
 
 
 def trial_dir(out: Path, trial_id: str) -> Path:

@@ -27,11 +27,11 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
     torch.set_num_threads(hardware.threads)
     dataset = find_dataset(config.dataset)
     batch_size = 2 if hardware.device.type == "cpu" else config.batch_size
-    step = noise_step(hardware, config, batch_size, len(dataset.classes), dataset.streams)
+    step = noise_step(hardware, config, batch_size, sum(dataset.outputs), dataset.streams)
     step()  # the first one warms up
     rate = images_per_s(step, batch_size, CALIBRATION_S)
     torch.set_num_threads(threads_before)
-    return flops_per_image(config, len(dataset.classes), dataset.streams)[0] * rate
+    return flops_per_image(config, sum(dataset.outputs), dataset.streams)[0] * rate
 
 
 def images_per_s(step: Callable[[], None], batch_size: int, seconds: float) -> float:
@@ -44,10 +44,10 @@ def images_per_s(step: Callable[[], None], batch_size: int, seconds: float) -> f
 
 
 def noise_step(
-    hardware: Hardware, config: TrialConfig, batch_size: int, num_classes: int, streams: tuple[int, ...]
+    hardware: Hardware, config: TrialConfig, batch_size: int, num_outputs: int, streams: tuple[int, ...]
 ) -> Callable[[], None]:
     """A training step of the trial on a batch of noise, to be called again and again."""
-    model = build_model(config, num_classes, streams)
+    model = build_model(config, num_outputs, streams)
     set_trainable(model, config.freeze)
     model.to(hardware.device).to(memory_format=hardware.memory_format)
     optimizer = build_optimizer(config, model)
@@ -55,7 +55,7 @@ def noise_step(
     images = torch.randn(size[0], sum(streams), *size[1:], device=hardware.device).to(
         memory_format=hardware.memory_format
     )
-    target = torch.randint(num_classes, size, device=hardware.device)
+    target = torch.randint(num_outputs, size, device=hardware.device)
 
     def step() -> None:
         with autocast(hardware):

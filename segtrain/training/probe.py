@@ -1,7 +1,7 @@
 """`python -m segtrain.training.probe`: a process that trains on noise for a moment, for who wants to know how many go
 beside one another.
 
-It reads a line of JSON, {"config", "num_classes", "streams", "threads", "use_gpu", "seconds", "import_path"}; says
+It reads a line of JSON, {"config", "num_outputs", "streams", "threads", "use_gpu", "seconds", "import_path"}; says
 `ready` when the first step is through, which takes the most memory; waits for another line, so that several begin
 together; trains, and prints {"images_per_s", "free_share"}: of the memory of the device, while all of them train.
 """
@@ -29,7 +29,7 @@ def main() -> None:
     batch_size = config.batch_size
     if hardware.device.type == "cpu":
         batch_size = min(batch_size, MOST_IMAGES_ON_A_CPU)
-    step = noise_step(hardware, config, batch_size, asked["num_classes"], tuple(asked["streams"]))
+    step = noise_step(hardware, config, batch_size, asked["num_outputs"], tuple(asked["streams"]))
     step()
     print(READY, flush=True)
     sys.stdin.readline()

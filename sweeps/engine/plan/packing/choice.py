@@ -142,6 +142,6 @@ def _rates(
         if measured.images_per_s <= 0 or measured.free_share < LEAST_FREE:
             return {}
         dataset = find_dataset(config.dataset)
-        training, _ = flops_per_image(config, len(dataset.classes), dataset.streams)
+        training, _ = flops_per_image(config, sum(dataset.outputs), dataset.streams)
         rates[shape] = measured.images_per_s * training
     return rates

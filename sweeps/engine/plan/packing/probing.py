@@ -61,8 +61,8 @@ def shape_of(config: TrialConfig) -> tuple[Any, ...]:
 
 
 def _key(config: TrialConfig, packing: Packing) -> list[Any]:
-    classes = len(find_dataset(config.dataset).classes)
-    return [platform.node(), local_node(), models_code(), shape_of(config), classes, asdict(packing)]
+    outputs = sum(find_dataset(config.dataset).outputs)
+    return [platform.node(), local_node(), models_code(), shape_of(config), outputs, asdict(packing)]
 
 
 def probe(config: TrialConfig, packing: Packing) -> Measured:
@@ -70,7 +70,7 @@ def probe(config: TrialConfig, packing: Packing) -> Measured:
     dataset = find_dataset(config.dataset)
     asked = {
         "config": config.to_dict(),
-        "num_classes": len(dataset.classes),
+        "num_outputs": sum(dataset.outputs),
         "streams": dataset.streams,
         "threads": packing.threads,
         "use_gpu": packing.on_gpu,
