@@ -1,7 +1,8 @@
 """Scores of settings over seeds -> effects with one variance each -> p-values and intervals. Arrays in, arrays out.
 
-A claim is a contrast: weights over the study's settings that add up to zero. Its effect is the contrast's mean over the
-seeds that all of its settings have, and the variance of that mean adds two independent chances:
+A claim is a contrast: weights over the study's settings that add up to zero; or one setting's own number, such as by
+how much one class of it is better than another. Its effect is the contrast's mean over the seeds that all of its
+settings have, and the variance of that mean adds two independent chances:
 
     seeds    s^2 / n, what training again with other seeds would change
     images   what other test images would change, from a bootstrap (`image_units`)
@@ -80,7 +81,8 @@ def estimate_effects(
     scores: Floats, contrasts: Floats, image_variance: Floats | float = 0.0, image_df: Floats | float = np.inf
 ) -> Effects:
     """scores (..., S, n) of settings and seeds, NaN where a trial has none, in the same places for all leading indices;
-    contrasts (C, S), rows that add up to zero; the images' variance of each effect, (..., C) or one number."""
+    contrasts (C, S), rows that add up to 0, or to 1 of one setting's own number; the images' variance of each effect,
+    (..., C) or one number."""
     leading = scores.shape[:-2]
     table = scores.reshape(prod(leading), *scores.shape[-2:])
     present = ~np.isnan(table[0])
@@ -126,7 +128,11 @@ def _seed_variance(table: Floats, present: Floats, contrasts: Floats, own: Float
         ratio = local / pool
         own_df = np.maximum(n - 1, 1)
         alone_df = np.minimum(sides_df, np.maximum(own_df, pooled_df / ratio**3))
-    return np.maximum(local, POOL_FLOOR * pool), np.where(ratio > 1, np.minimum(alone_df, pooled_df), pooled_df)
+    variance = np.maximum(local, POOL_FLOOR * pool)
+    df = np.where(ratio > 1, np.minimum(alone_df, pooled_df), pooled_df)
+    # What a seed does to all settings stays in one setting's own number, and the residuals are without it.
+    single = np.abs(contrasts.sum(1)) > RESOLUTION
+    return np.where(single, own, variance), np.where(single, own_df, df)
 
 
 def _residuals(table: Floats, present: Floats) -> tuple[Floats, Floats]:
