@@ -9,13 +9,14 @@ settings have, and the variance of that mean adds two independent chances:
 
 With three seeds s^2 is known badly, so it is taken from three looks at the same residuals of setting + seed: the spread
 of the claim's own paired differences, that of its settings one by one, and that of all the study's settings pooled. The
-mean of the first two counts, or POOL_FLOOR of the pooled one where that is larger: a claim that seems to spread less
-than the study was lucky, and the larger of two estimates is too large on average. Degrees of freedom are those of the
-pool while spreads are alike. Where the claim spreads `ratio` times as much they fall with its cube, to those that the
-claim has alone: so the pool helps, and loses its say soon (a plain pool decides wrongly then, a plain paired t seldom
-decides at all). Degrees of freedom of the sum are Satterthwaite's (1946). With two settings all three are the paired t
-test's. The numbers in this rule are the best of a search by benchmarks/verdicts.py, which measures how often the
-decisions are right.
+larger of the first two counts, or POOL_FLOOR of the pooled one where that is larger still: a claim that seems to spread
+less than the study was lucky, and the largest of three estimates is too large on average. Degrees of freedom are those
+of the pool while spreads are alike. Where the claim spreads more than ALIKE times as much they fall with the cube of
+what is beyond, to those that the claim has alone: so the pool helps, and loses its say soon (a plain pool decides
+wrongly then, a plain paired t seldom decides at all). Degrees of freedom of the sum are Satterthwaite's (1946). With
+two settings all three are the paired t test's, and one setting's own number has that test alone, since what a seed does
+to all settings is in it. The numbers in this rule are the best of a search by benchmarks/verdicts.py, which measures
+how often the decisions are right.
 """
 
 from dataclasses import dataclass
@@ -31,8 +32,10 @@ FEWEST_SEEDS = 2
 """One seed decides nothing, however many images there are: the difference may be that of two random starts."""
 
 
-POOL_FLOOR = 0.8
+POOL_FLOOR = 0.75
 """Of the study's pooled variance: a claim's seeds are taken to vary by as much at least."""
+ALIKE = 1.3
+"""Times the pooled variance: a claim that varies by no more may be as the others are."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,8 @@ def _seed_variance(table: Floats, present: Floats, contrasts: Floats, own: Float
     each_df = np.maximum(present.sum(1) - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         sides_df = sides**2 / ((by_setting**2 / each_df) @ (weights**2).T)
-        local = (own + sides) / 2
-        ratio = local / pool
+        local = np.maximum(own, sides)
+        ratio = local / (ALIKE * pool)
         own_df = np.maximum(n - 1, 1)
         alone_df = np.minimum(sides_df, np.maximum(own_df, pooled_df / ratio**3))
     variance = np.maximum(local, POOL_FLOOR * pool)

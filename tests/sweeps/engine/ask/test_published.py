@@ -34,4 +34,4 @@ def test_the_tables_of_variants_are_of_variants_that_there_are(module: ModuleTyp
     assert set(named) <= set(study.variants) == set(module.DEMO.variants)
     for claim in study.claims:
         if claim.published:
-            assert tuple(named[side["variant"]] for side in (claim.left, claim.right)) == claim.published, claim.text
+            assert set(claim.published) <= set(named.values()), claim.text
