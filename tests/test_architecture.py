@@ -230,6 +230,7 @@ def test_every_flag_on_a_page_is_one() -> None:
     # The command line is small on purpose: a new flag is a decision, and this line is where it is taken.
     shared = {
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
+        "--memory-per-trial", "--gpu-type",
         "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--track",
         "--wandb", "--mirror", "--from-mirror", "--code", "--notify", "--budget",
         "--strict",

@@ -60,16 +60,25 @@ _WORDS = {
 assert set(dynamics.COLUMNS) <= set(_WORDS), "a claim may be about each of them"
 
 
+def _without_task(key: str) -> str:
+    """`test/pixel_accuracy` -> `pixel_accuracy`: only losses and mean IoUs are of a split by name."""
+    return key if key in _WORDS else key.partition("/")[2]
+
+
 def unit_of(metric: str) -> Unit:
-    """Of a class's, a cell's and an epoch's metric, too; of one that is not known, its own number."""
+    """Of a class's, a cell's, a task's and an epoch's metric, too; of one that is not known, its own number."""
+    if (task := records.named_task(metric)) is not None:
+        return unit_of(_without_task(task[1]))
     return _UNITS.get(metric.partition("[")[0], Unit(""))
 
 
 def words_of(metric: str) -> str:
-    """`test mean IoU`, `IoU of Fences`, `truth border predicted as pet`, `validation mean IoU at epoch 3`, `IoU of pet
-    minus IoU of border`."""
+    """`test mean IoU`, `pixel accuracy (geometric)`, `IoU of Fences`, `truth border predicted as pet`, `validation mean
+    IoU at epoch 3`, `IoU of pet minus IoU of border`."""
     if len(parts := claim_metrics.terms_of(metric) if " - " in metric else ()) > 1:
         return " minus ".join(map(words_of, parts))
+    if (task := records.named_task(metric)) is not None:
+        return f"{words_of(_without_task(task[1]))} ({task[0]})"
     found = re.fullmatch(r"([^\[\]]+)\[([^\[\]]+)\]", metric)
     if found is None:
         return _WORDS.get(metric, metric)

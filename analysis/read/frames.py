@@ -81,6 +81,7 @@ class Study:
     - test_counted_classes, val_counted_classes: how many of the data's class_count the mean IoU counts, the validated
       one at best_epoch: those that occur in truth or prediction. comparable_best_epoch: where epochs
       count different classes, the one that is best over those that all of them count.
+    - test/<task>/mean_iou and so on: of each task, where the data name several (see trial_folder.TASK_NUMBERS).
     - folder: relative to `out`; asked_by: the numbers, from 1, of the `commands` that asked for the trial ("1, 3").
     - then every further field of config.json under its own name.
 
@@ -143,6 +144,7 @@ def assemble(folder: Path, description: Row) -> Study:
     axes = gather_axes(description["axes"], trials)
     numbers, models = _number_settings(configs), _name_models(trials)
     names = name_settings(trials, axes, numbers)
+    of_tasks = {name: "float64" for trial in trials for name in trial.row if records.named_task(name) is not None}
     for trial in trials:
         trial_id = trial.row["trial_id"]
         trial.row |= {"setting": numbers.get(trial_id), "model": models.get(trial_id)}
@@ -158,7 +160,7 @@ def assemble(folder: Path, description: Row) -> Study:
         variants=list(description.get("variants") or {}),
         claims=description["claims"],
         looks=description.get("looks") or [],
-        trials=_add_recipe(_frame([trial.row for trial in trials], TRIAL_DTYPES), configs),
+        trials=_add_recipe(_frame([trial.row for trial in trials], TRIAL_DTYPES | of_tasks), configs),
         epochs=_frame([line for trial in trials for line in trial.epochs], EPOCH_DTYPES),
         classes=_frame([line for trial in trials for line in trial.classes], CLASS_DTYPES),
         configs=configs,

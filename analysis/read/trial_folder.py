@@ -31,6 +31,8 @@ EPOCH_NUMBERS = (
     records.PEAK_MEMORY_BYTES,
 )
 TEST_NUMBERS = ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou", "mean_auc", "mean_boundary_iou")
+TASK_NUMBERS = ("loss", "mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
+"""Of each task that has a name: the column `test/<task>/pixel_accuracy` and so on."""
 SIZE_NUMBERS = tuple(f"iou_{size}" for size in records.OBJECT_SIZES)
 CLASS_NUMBERS = ("iou", "auc", "boundary_iou", *SIZE_NUMBERS)
 COST_NUMBERS = ("parameters", "trained_parameters", "multiply_adds")
@@ -42,6 +44,7 @@ ENV_KINDS = {
     **dict.fromkeys((*COST_NUMBERS, "threads"), or_none(COUNT)),
     "git_dirty": or_none(FLAG),
     "packages": or_none(OBJECT),
+    records.TASK_KEY: or_none(NAME),
 }
 
 
@@ -100,7 +103,9 @@ def require_inside(folder: Path, out: Path) -> None:
     """Raises RecordError when the folder of a trial, or a file in it, is a link that leads out of `out`: the run may
     be another's, and what it points to is none of its files."""
     entries = [folder]
-    for listed in (folder, folder / records.PANELS_DIR, folder / records.EXAMPLES_DIR):
+    places = [folder, folder / records.TASKS_DIR, *folder.glob(f"{records.TASKS_DIR}/*")]
+    places += [place / kind for place in places for kind in (records.PANELS_DIR, records.EXAMPLES_DIR)]
+    for listed in places:
         if listed.is_dir():
             entries += [Path(entry.path) for entry in os.scandir(listed) if entry.is_symlink()]
     for path in entries:
@@ -140,6 +145,10 @@ def _add_env(trial: Trial, folder: Path) -> None:
         trial.problems.append(f"{trial.row['run']}: {error}")
         return
     trial.env = env
+    if (task := env.get(records.TASK_KEY)) and records.TEST_MEAN_IOU in trial.row:
+        own = {records.TEST_LOSS: "loss", records.TEST_MEAN_IOU: "mean_iou"}
+        first = {own.get(name, name): value for name, value in trial.row.items()}
+        trial.row |= _of_task(task, first)
     trial.row |= {name: env.get(name) for name in (*ENV_TEXTS, *COST_NUMBERS, "threads", "git_dirty")}
 
 
@@ -157,6 +166,8 @@ def _read_outcome(folder: Path, status: records.Status) -> tuple[Row, list[Row],
         row |= {name: vars(scores)[name] for name in TEST_NUMBERS}
         classes = _list_classes(scores)
         row |= {f"iou_{size}": scores.mean_size_iou[size] for size in records.OBJECT_SIZES}
+        for place in sorted(folder.glob(f"{records.TASKS_DIR}/*/{records.TEST_FILE}")):
+            row |= _of_task(place.parent.name, vars(records.read_test_scores(place.parent)))
     elif status.state == "finished":
         raise RecordError(f"{folder} is finished but has no {records.TEST_FILE}; delete the folder to start over")
     else:
@@ -186,6 +197,10 @@ def _cost(epochs: Mapping[int, Row]) -> Row:
         records.IMAGES_PER_S: median(speeds) if speeds else None,
         records.PEAK_MEMORY_BYTES: max(memory, default=None),
     }
+
+
+def _of_task(task: str, scores: Mapping[str, Any]) -> Row:
+    return {records.of_task(f"test/{name}", task): scores[name] for name in TASK_NUMBERS}
 
 
 def _list_classes(scores: records.TestScores) -> list[Row]:

@@ -38,7 +38,7 @@ from analysis.report.tables.image_table import image_table
 from analysis.report.tables.network_table import network_table
 from analysis.report.tables.published_table import published_table
 from analysis.report.tables.search_tables import search_tables
-from analysis.report.tables.settings_table import settings_table
+from analysis.report.tables.settings_table import settings_table, task_table
 from analysis.report.tables.table import Column, Table, write_tables
 from analysis.statistics import cells as cells_of
 from analysis.statistics import claims
@@ -116,6 +116,7 @@ def gather(study: Study) -> Content:
     ]
     further = (
         published_table(study),
+        task_table(study),
         image_table(study),
         error_table(study),
         area_table(study),

@@ -3,6 +3,7 @@
 test/mean_iou                 any column of numbers
 epoch_s                       seconds an epoch, the median over a trial's epochs
 iou[Fences]                   the test IoU of one class
+test/geometric/mean_iou       a test score of one of the tasks of the data: TASK_NUMBERS
 confusion[border, pet]        the share of the test pixels of class border that are predicted as pet
 val/mean_iou[3]               a number of one epoch; early epochs say who learns faster at first
 iou[pet] - iou[border]        one number minus another of the same kind, of the same trial
@@ -18,12 +19,15 @@ from analysis.inference import resampling
 from analysis.inference.estimates import Counts, Floats
 from analysis.read.arrays import read_array
 from analysis.read.frames import TRIAL_DTYPES, Study
-from analysis.read.trial_folder import EPOCH_NUMBERS
+from analysis.read.trial_folder import EPOCH_NUMBERS, TASK_NUMBERS
 from segtrain import records
 from segtrain.records import EPOCH, EPOCH_S, TEST_MEAN_IOU, RecordError
 
 COLUMNS = tuple(name for name, dtype in TRIAL_DTYPES.items() if dtype == "float64" and name != "lr")
-METRICS = (*COLUMNS, EPOCH_S, "iou[CLASS]", "confusion[TRUTH, PREDICTION]", "COLUMN[EPOCH]", "METRIC - METRIC")
+METRICS = (
+    *(*COLUMNS, EPOCH_S, "test/TASK/SCORE", "iou[CLASS]", "confusion[TRUTH, PREDICTION]", "COLUMN[EPOCH]"),
+    "METRIC - METRIC",
+)
 _MINUS = re.compile(r" - (?![^\[]*\])")  # not within a class's name
 
 Resample = Callable[[Counts, Floats], Floats]
@@ -57,7 +61,7 @@ def parse(name: str) -> tuple[str, tuple[str, ...]]:
         inside = tuple(part.strip() for part in bracketed[2].split(","))
     match inside:
         case ():
-            known = kind in (*COLUMNS, EPOCH_S)
+            known = kind in (*COLUMNS, EPOCH_S) or _is_of_task(kind)
         case (part,):
             known = kind == "iou" or (kind in EPOCH_NUMBERS and part.isdecimal())
         case _:
@@ -103,8 +107,15 @@ def _find(study: Study, name: str) -> Metric:
     if kind == EPOCH_S:
         medians = study.epochs.groupby("trial_id")[EPOCH_S].median()
         return Metric(_pairs(medians.index, medians))
+    if kind not in study.trials:  # of a task that no trial has been tested on yet
+        return Metric({})
     found = _pairs(study.trials["trial_id"], study.trials[kind])
     return Metric(found, resampling.resampled_mean_iou if kind == TEST_MEAN_IOU else None)
+
+
+def _is_of_task(name: str) -> bool:
+    task = records.named_task(name)
+    return task is not None and task[1].partition("/")[0] == "test" and task[1].partition("/")[2] in TASK_NUMBERS
 
 
 def _pairs(trial_ids: object, values: object) -> dict[str, float]:

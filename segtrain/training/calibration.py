@@ -25,8 +25,8 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
     threads_before = torch.get_num_threads()
     torch.set_num_threads(hardware.threads)
     dataset = find_dataset(config.dataset)
-    num_classes, streams = len(dataset.classes), dataset.streams
-    model = build_model(config, num_classes, streams)
+    num_outputs, streams = sum(dataset.outputs), dataset.streams
+    model = build_model(config, num_outputs, streams)
     set_trainable(model, config.freeze)
     model.to(hardware.device).to(memory_format=hardware.memory_format)
     optimizer = build_optimizer(config, model)
@@ -35,7 +35,7 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
     images = torch.randn(size[0], sum(streams), *size[1:], device=hardware.device).to(
         memory_format=hardware.memory_format
     )
-    target = torch.randint(num_classes, size, device=hardware.device)
+    target = torch.randint(num_outputs, size, device=hardware.device)
 
     def step() -> None:
         with autocast(hardware):
@@ -53,7 +53,7 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
         steps += 1
     elapsed = time.perf_counter() - started
     torch.set_num_threads(threads_before)
-    return flops_per_image(config, num_classes, streams)[0] * batch_size * steps / elapsed
+    return flops_per_image(config, num_outputs, streams)[0] * batch_size * steps / elapsed
 
 
 @torch.no_grad()

@@ -116,7 +116,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         if config.test_every and (epoch % config.test_every == 0 or last_epoch):
             # Drawn as a curve, never used to choose weights.
             with run.judged_weights():
-                test = run.evaluate("test")
+                test, *_ = run.evaluate("test")
             record |= {records.TEST_LOSS: test.loss, records.TEST_MEAN_IOU: scores(test.confusion).mean_iou}
         record[records.PEAK_MEMORY_BYTES] = peak_memory_bytes(run.hardware.device)
         record[records.EPOCH_S] = time.perf_counter() - started
@@ -142,7 +142,10 @@ def test_best_weights(run: Run) -> None:
     batch_size, hardware = run.config.batch_size, run.hardware
     arrays = run.data.scored["test"]
     save_panels(run.folder, run.model, arrays, inputs, dataset, batch_size, hardware)
-    evaluation = evaluate_test(run.model, inputs, len(dataset.classes), batch_size, hardware)
+    evaluation, *further = evaluate_test(run.model, inputs, dataset.outputs, batch_size, hardware)
     confusion = evaluation.image_confusion
     save_test_examples(run.folder, run.model, arrays, inputs, dataset, confusion, batch_size, hardware)
-    save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch, arrays.groups)
+    for task, found in zip(dataset.further, further, strict=True):
+        folder = records.task_dir(run.folder, task.name)
+        save_test_results(folder, found, task.classes, run.progress.best_epoch, arrays.groups)
+    save_test_results(run.folder, evaluation, dataset.classes, run.progress.best_epoch, arrays.groups)

@@ -62,7 +62,9 @@ def main(study: Study, demo: Study | None = None, argv: list[str] | None = None)
             return 0
         console = Console()
         with mirrored(chosen, options, console) as mirror:
-            return notified(chosen.name, options, console, lambda: run_study(chosen, options, console, mirror))
+            return notified(
+                chosen.name, options, console, lambda notifier: run_study(chosen, options, console, mirror, notifier)
+            )
 
     return _report_errors(run)
 
@@ -107,7 +109,7 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
         with mirrored(chosen.study, options, console) as mirror:
             return notified(
                 chosen.study.name, options, console,
-                lambda: run_search(chosen, options, arguments.storage, console, mirror),
+                lambda notifier: run_search(chosen, options, arguments.storage, console, mirror, notifier),
             )  # fmt: skip
 
     return _report_errors(run)

@@ -1,10 +1,12 @@
 """SIGTERM, and SIGUSR1 as Slurm may send it, end a sweep as Ctrl-C does."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from segtrain import records
@@ -50,3 +52,21 @@ def test_sigterm_ends_a_sweep_without_a_dump_of_the_stack(start: Callable[..., S
     (status,) = (records.read_status(folder) for folder in (out / "trials").iterdir())
     assert status is not None
     assert status.state == "running"
+
+
+def test_sigterm_to_the_whole_group_while_ray_starts(start: Callable[..., Sweep], tmp_path: Path) -> None:
+    """It ends Ray's first process too, for whose answer Ray would wait a minute and then exit with 1."""
+    sweep = start(*TINY, "--out", str(tmp_path / "out"))
+    sweep.wait_until(lambda: "gcs_server" in names(sweep))
+    assert "raylet" not in names(sweep)
+    os.killpg(sweep.process.pid, signal.SIGTERM)
+    assert sweep.wait() == 143, sweep.text()
+    assert sweep.text().endswith("interrupted before any trial was started\n")
+
+
+def names(sweep: Sweep) -> set[str]:
+    found = set()
+    for process in sweep.family():
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            found.add(process.name())
+    return found

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.draw.metric_words import words_of
+from analysis.draw.metric_words import POINTS, unit_of, words_of
 from analysis.inference.estimates import estimate
 from analysis.read.frames import Study
 from analysis.read.trial_folder import freeze_label
@@ -13,16 +13,6 @@ from analysis.report.tables.result_tables import INTERVAL, duration
 from analysis.report.tables.table import Column, Table, part, part_text, with_counted, words
 from analysis.statistics import cells, selection
 from analysis.statistics.counted import counted_among
-
-PERCENT = (
-    "test/mean_iou",
-    "val/mean_iou",
-    "train/mean_iou",
-    "pixel_accuracy",
-    "mean_accuracy",
-    "frequency_weighted_iou",
-)
-
 
 TITLE = "Published beside ours"
 
@@ -71,7 +61,8 @@ def _setting_text(study: Study, where: Mapping[str, Any]) -> str:
 def _pair(name: str, ours: Sequence[pd.DataFrame], theirs: Sequence[Any], counts: Sequence[str]) -> list[Column]:
     """Our mean over seeds, and the published number."""
     estimates = [estimate(trials[name].to_numpy(dtype="float64")) for trials in ours]
-    scale, form, unit = (100, ".2f", " %") if name in PERCENT else (1, ".4g", "")
+    percent = unit_of(name) == POINTS
+    scale, form, unit = (100, ".2f", " %") if percent else (1, ".4g", "")
     title = f"{words_of(name)}{unit}"
     if name == "runtime_s":
         texts = [duration(e.mean) for e in estimates]

@@ -76,6 +76,8 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     add("--num-gpus", type=int, metavar="N", help="GPUs to use (all there are; without any, the CPUs)")
     add("--gpus-per-trial", type=float, metavar="X", help="0.5 puts two trials on a GPU (1)")
     add("--cpus-per-trial", type=float, default=1, metavar="X", help="CPU cores, and threads, of a trial (%(default)s)")
+    add("--memory-per-trial", type=float, metavar="GIB", help="memory that a trial takes of its machine's (uncounted)")
+    add("--gpu-type", metavar="NAME", help="use these GPUs of a cluster alone, as Ray names them: A100, L4 and so on")
     add("--dataset", metavar="NAME", help="short for --set dataset=NAME")
     add("--data-root", type=Path, default=Path("data"), metavar="DIR", help="folder of the datasets (%(default)s)")
     add("--download", action="store_true", help="fetch the datasets into the data root first, where that is allowed")
@@ -178,6 +180,8 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         from_mirror=arguments.from_mirror,
         notify=_chosen_notice(arguments.notify),
         budget=_chosen_budget(arguments.budget),
+        memory_per_trial=arguments.memory_per_trial,
+        gpu_type=arguments.gpu_type,
         command=shlex.join(["python", *map(hide_passwords, _without_notice(sys.argv))]),
     )
 

@@ -63,8 +63,10 @@ class Options:
     notify: str | None = None  # a command line, without a shell
     from_mirror: bool = False  # what it holds comes here before anything is planned
     budget: Budget | None = None
+    memory_per_trial: float | None = None  # GiB
+    gpu_type: str | None = None
 
     @property
-    def resources(self) -> tuple[int | None, float | None, float]:
+    def resources(self) -> tuple[int | None, float | None, float, float | None, str | None]:
         """What was asked for, as `pick_resources` takes it."""
-        return self.num_gpus, self.gpus_per_trial, self.cpus_per_trial
+        return self.num_gpus, self.gpus_per_trial, self.cpus_per_trial, self.memory_per_trial, self.gpu_type

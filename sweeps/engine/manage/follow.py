@@ -34,6 +34,16 @@ def _common(lines: list[dict[str, Any]], told: list[dict[str, Any]]) -> int:
     return next((number for number, (new, old) in enumerate(pairs) if new != old), min(len(lines), len(told)))
 
 
+def how_it_stands(folder: Path) -> str:
+    """Its state, `interrupted` when it is half done and nobody trains it, and why. Raises RecordError."""
+    status = records.read_status(folder)
+    if status is None:
+        return "has not begun"
+    if status.state == "running" and not is_locked(folder):
+        return "interrupted"
+    return status.state + (f": {' '.join(status.reason.split())}" if status.reason else "")
+
+
 def line_text(line: dict[str, Any], epochs: int) -> str:
     """`epoch  3/10  train/loss 0.812  val/mean_iou 0.3127 (12 of 13)  ...`; what was not measured is left out."""
     iou = line.get(records.VAL_IOU)

@@ -23,7 +23,7 @@ def epoch_flops(config: TrialConfig, images: Mapping[Split, int], views: float =
     """Of one epoch on average: training, and its share of the validations and test evaluations, where a network looks
     `views` times at an image."""
     dataset = find_dataset(config.dataset)
-    training, evaluation = flops_per_image(config, len(dataset.classes), dataset.streams)
+    training, evaluation = flops_per_image(config, sum(dataset.outputs), dataset.streams)
     validations = -(-config.epochs // config.val_every)
     tests = 1 + (-(-config.epochs // config.test_every) if config.test_every else 0)
     evaluated = views * (validations * images["val"] + tests * images["test"])

@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -34,6 +35,10 @@ OWN_ENVIRONMENT = {
 }
 """Likewise, of a Ray of our own."""
 CONNECT_S, PROBE_S = 4.0, 10.0
+STARTED_S = 20.0
+"""How long a command that is told to end waits for a Ray that is just starting. A signal to the whole process group, as
+Slurm sends it, also ends what Ray has started so far; Ray would wait a minute for that, then end this process with a
+code of its own."""
 PROBE = """
 import sys
 from ray._private.services import canonicalize_bootstrap_address_or_die
@@ -92,18 +97,27 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
         os.environ.update(OWN_ENVIRONMENT)
         node = local_node()
         own = pick_resources([node], *options.resources)
-        start = partial(_start, math.ceil(own.slots([node]) * own.cpus), own.num_gpus)
+        gpus = node["GPU"] if own.num_gpus is None else own.num_gpus
+        start = partial(_start, math.ceil(own.slots([node]) * own.cpus), int(gpus), int(node["memory"]))
     else:
         start = partial(_connect, find_cluster(options.address))
-    with ThreadPoolExecutor(1, thread_name_prefix="ray") as pool:
-        started = pool.submit(start)
-        try:
-            yield started.result
-        finally:
-            if started.exception() is None:  # waits for it
-                import ray
+    started: Future[Callable[[], Nodes]] = Future()
 
-                ray.shutdown()
+    def fill() -> None:
+        try:
+            started.set_result(start())
+        except BaseException as error:
+            started.set_exception(error)
+
+    # A daemon, which does not hold this process back: see STARTED_S.
+    threading.Thread(target=fill, name="ray", daemon=True).start()
+    try:
+        yield started.result
+    finally:
+        if started in wait([started], STARTED_S).done and started.exception() is None:
+            import ray
+
+            ray.shutdown()
 
 
 def _init_ray(address: str, **how: Any) -> None:
@@ -120,8 +134,8 @@ def _init_ray(address: str, **how: Any) -> None:
         put(signal.SIGTERM, handler)
 
 
-def _start(cpus: int, gpus: int) -> Callable[[], Nodes]:
-    _init_ray("local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False)
+def _start(cpus: int, gpus: int, memory: int) -> Callable[[], Nodes]:
+    _init_ray("local", num_cpus=cpus, num_gpus=gpus, _memory=memory, include_dashboard=False)
     return _alive_nodes
 
 

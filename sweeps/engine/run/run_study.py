@@ -25,13 +25,20 @@ from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.mirroring import Mirror
+from sweeps.engine.run.notifying import Notifier
 from sweeps.engine.run.out_of_time import OutOfTime
 
 if TYPE_CHECKING:
     from sweeps.engine.plan.replication import Replication
 
 
-def run_study(study: Study, options: Options, console: Console, mirror: Mirror | None = None) -> int:
+def run_study(
+    study: Study,
+    options: Options,
+    console: Console,
+    mirror: Mirror | None = None,
+    notifier: Notifier | None = None,
+) -> int:
     """Trains what is left of `study` and says how it went.
 
     Returns the exit code: 1 when no trial of the study finished, or with `strict` when any did not, and INTERRUPTED
@@ -79,7 +86,7 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
             source = ReplicateSource(replication, options, write, epoch_flops)
         try:
             complete = ready is None or run_trials(
-                study.name, plan, epoch_flops, options, console, ready, source, mirror=mirror
+                study.name, plan, epoch_flops, options, console, ready, source, mirror=mirror, notifier=notifier
             )
         except KeyboardInterrupt:
             complete = False
@@ -90,7 +97,9 @@ def run_study(study: Study, options: Options, console: Console, mirror: Mirror |
         _say(console, f"{why}; the same command again goes on from here")
         return INTERRUPTED
     if study.claims:
-        _show_verdicts(study, trials, options, console)
+        claims = _show_verdicts(study, trials, options, console)
+        if notifier is not None:
+            notifier.claims = claims
     return code
 
 
@@ -106,8 +115,9 @@ def _replication(study: Study, options: Options, current_data: CurrentData) -> "
     return replication
 
 
-def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> None:
-    """Whoever reads them has looked at the claims, so the look is counted before; one of replicates has been."""
+def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> tuple[int, int]:
+    """How many claims are decided, of how many. Whoever reads the verdicts has looked at the claims, so the look is
+    counted before; one of replicates has been."""
     from sweeps.engine.plan.replication import counted
     from sweeps.engine.plan.study_file import read_looks, write_study
     from sweeps.engine.plan.verdicts import judge
@@ -120,6 +130,7 @@ def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, cons
     decided = sum(judgement.verdict != "undecided" for judgement in verdicts.judgements)
     lines = [f"{decided} of {len(verdicts.judgements)} claims are decided:", *verdicts.lines()]
     _say(console, "\n".join(lines))
+    return decided, len(verdicts.judgements)
 
 
 def _summarise(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.execution import class_cache
 from rich.console import Console
 
 from segtrain import own_code, records
@@ -21,7 +22,9 @@ from sweeps.engine.plan.rates import predicted_rate
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 from sweeps.engine.run.lost_workers import HungWorkers
 from sweeps.engine.run.mirroring import Mirror
+from sweeps.engine.run.notifying import Notifier
 from sweeps.engine.run.out_of_time import OutOfTime
+from sweeps.engine.run.progress.calls_for_help import CallsForHelp
 from sweeps.engine.run.progress.live_table import SweepTable
 from sweeps.engine.run.tracking.trial_trackers import tracking_of
 from sweeps.engine.run.trainable import TrialTrainable
@@ -31,6 +34,10 @@ from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
 RAY_PREFIX = ".ray-"
 """Of the folder of Tune's scratch files, in `out` because every node of a cluster must see it; removed at the end."""
 MORE_THAN_ANY_CLUSTER_HOLDS = 10_000
+# Tune would hand these to its workers, which need none, and Ray writes what is handed on into logs that all may read.
+class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
+    {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
+)
 
 
 class KeptSignal(tune.Callback):
@@ -72,6 +79,7 @@ def run_trials(
     source: Source | None = None,
     trainable: type[tune.Trainable] = TrialTrainable,
     mirror: Mirror | None = None,
+    notifier: Notifier | None = None,
 ) -> bool:
     """Runs what is left of the plan and what `source` gives, on the Ray that `ready` waits for; whether it came to its
     end. Raises ResourceError, and OutOfTime when the rest does not fit into the budget.
@@ -103,6 +111,7 @@ def run_trials(
             "tracking": tracking,
             "cpus": resources.cpus,
             "gpus": resources.gpus,
+            "bundle": resources.bundle,
         }
 
     def read_status(trial_id: str) -> records.Status | None:
@@ -111,7 +120,14 @@ def run_trials(
     planned_rate = _planned_rate(plan, epoch_flops, options, resources)
     costs = {p.trial.trial_id: p.epochs_left * epoch_flops(p.trial.config) if p.epochs_left else 0.0 for p in plan}
     queue = TrialQueue(plan, costs, options.out, slots, worker_config, source, lambda trial: table.fits(trial))
-    hung = HungWorkers(options.hung_after, epoch_flops, queue.ended_for.__setitem__)
+    needed = (notifier or Notifier(study, options, console)).needed
+
+    def hangs(tune_id: str, why: str) -> None:
+        queue.ended_for[tune_id] = why
+        needed("hung worker", f"{queue.running[tune_id].trial.trial_id}: {why}; it is tried again")
+
+    hung = HungWorkers(options.hung_after, epoch_flops, hangs)
+    help_ = CallsForHelp(needed, read_status, queue.why_again, slots)
     session = Path(tempfile.mkdtemp(prefix=RAY_PREFIX, dir=options.out))
     try:
         with SweepTable(
@@ -130,7 +146,7 @@ def run_trials(
                 run_config=tune.RunConfig(
                     name=study,
                     storage_path=str(session),
-                    callbacks=[table, hung, KeptSignal(), *([] if mirror is None else [MirrorEvents(mirror)])],
+                    callbacks=[table, hung, help_, KeptSignal(), *([] if mirror is None else [MirrorEvents(mirror)])],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
                     verbose=0,
                 ),

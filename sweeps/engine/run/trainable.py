@@ -27,13 +27,13 @@ class TrialTrainable(tune.Trainable):
     knows this class too, it is not imported at all.
 
     `config`: {"trial": TrialConfig fields, "trial_id", "run_name", "study", "out", "data_root", "data_places",
-    "import_path", "directory", "tracking", "cpus", "gpus"}. Nothing that happens in a trial is raised into Tune: only
-    the death of the process is an error there.
+    "import_path", "directory", "tracking", "cpus", "gpus", "bundle"}. Nothing that happens in a trial is raised into
+    Tune: only the death of the process is an error there.
     """
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        return tune.PlacementGroupFactory([{"CPU": config["cpus"], "GPU": config["gpus"]}])
+        return tune.PlacementGroupFactory([config["bundle"]])
 
     def setup(self, config: dict[str, Any]) -> None:
         self.broken = False

@@ -26,6 +26,7 @@ from sweeps.engine.plan.restart import clear_restarted
 from sweeps.engine.plan.study_file import write_study
 from sweeps.engine.run.cluster import starting_ray
 from sweeps.engine.run.mirroring import Mirror
+from sweeps.engine.run.notifying import Notifier
 from sweeps.engine.run.out_of_time import OutOfTime
 from sweeps.engine.run.search.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
 
@@ -36,7 +37,12 @@ of the time: it is about every trial, so thousands would crawl."""
 
 
 def run_search(
-    search: Search, options: Options, storage: str | None, console: Console, mirror: Mirror | None = None
+    search: Search,
+    options: Options,
+    storage: str | None,
+    console: Console,
+    mirror: Mirror | None = None,
+    notifier: Notifier | None = None,
 ) -> int:
     """Spends what is left of the search's trials and says what was found.
 
@@ -69,7 +75,9 @@ def run_search(
             through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
             why = "interrupted"
             try:
-                complete = through or _spend(search, plan, epoch_flops, options, console, results.studies, mirror)
+                complete = through or _spend(
+                    search, plan, epoch_flops, options, console, results.studies, mirror, notifier
+                )
             except OutOfTime as left_out:
                 complete, why = False, str(left_out)
             results.write()
@@ -92,13 +100,16 @@ def _spend(
     console: Console,
     studies: OptunaStudies,
     mirror: Mirror | None,
+    notifier: Notifier | None,
 ) -> bool:
     """Whether it came to its end."""
     try:
         with starting_ray(options) as ready:
             from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
 
-            return run_trials(search.study.name, plan, epoch_flops, options, console, ready, studies, mirror=mirror)
+            return run_trials(
+                search.study.name, plan, epoch_flops, options, console, ready, studies, mirror=mirror, notifier=notifier
+            )
     except KeyboardInterrupt:
         return False
 
