@@ -233,7 +233,7 @@ def test_every_flag_on_a_page_is_one() -> None:
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
         "--memory-per-trial", "--gpu-type",
         "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--track",
-        "--wandb", "--mirror", "--from-mirror", "--code", "--notify", "--budget",
+        "--wandb", "--mirror", "--from-mirror", "--code", "--notify", "--budget", "--extendable",
         "--strict",
         "--pretrain",
     }  # fmt: skip

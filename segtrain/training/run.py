@@ -1,5 +1,6 @@
 """A trial in memory, as it is at its beginning or was when its last checkpoint was written."""
 
+import functools
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart, Progress
+from segtrain.training.continuation import read_origin
 from segtrain.training.data_file import write_data_file
 from segtrain.training.evaluation import Evaluation, evaluate
 from segtrain.training.examples import save_training_examples
@@ -57,9 +59,19 @@ class Run:
     attempts: int
     training: Inputs | RandomViews
     inputs: Mapping[Split, Judged]  # of the splits that are evaluated
-    loss: Loss | None  # None: the plain cross-entropy, which is recorded in any case
+    losses: list[Loss] | None  # of each task; None: the plain cross-entropy, which is recorded in any case
     average: AveragedWeights | None
     part: EpochPart | None = None  # of the next epoch, when it was under way
+
+    @functools.cached_property
+    def outputs(self) -> tuple[int, ...]:
+        """The number of classes of each task."""
+        return find_dataset(self.config.dataset).outputs
+
+    @functools.cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """As records call them."""
+        return ("", *(task.name for task in find_dataset(self.config.dataset).further))
 
     def judged_weights(self) -> AbstractContextManager[None]:
         """The model has the weights that validation judges, until the end of the block."""
@@ -69,9 +81,9 @@ class Run:
         average = None if self.average is None else self.average.state
         checkpoint.save_last(self.folder, self.progress, self.model, self.optimizer, average, part)
 
-    def evaluate(self, split: Split) -> Evaluation:
-        num_classes = len(find_dataset(self.config.dataset).classes)
-        return evaluate(self.model, self.inputs[split], num_classes, self.config.batch_size, self.hardware)
+    def evaluate(self, split: Split) -> list[Evaluation]:
+        """One a task."""
+        return evaluate(self.model, self.inputs[split], self.outputs, self.config.batch_size, self.hardware)
 
     def write_status(self, state: records.State, reason: str | None = None, step: int | None = None) -> None:
         status = records.Status(
@@ -90,8 +102,10 @@ def start_or_resume(
     config: TrialConfig, folder: Path, data_root: Path, threads: int | None, use_gpu: bool = True
 ) -> Run:
     """Builds the trial as it was when `last.pt` was written, or at its beginning."""
-    for written in (folder, folder / records.PANELS_DIR, folder / records.EXAMPLES_DIR):
-        for stray in written.glob(f".*{records.TEMPORARY_SUFFIX}"):
+    written = [folder, *folder.glob(f"{records.TASKS_DIR}/*")]
+    written += [place / kind for place in written for kind in (records.PANELS_DIR, records.EXAMPLES_DIR)]
+    for place in written:
+        for stray in place.glob(f".*{records.TEMPORARY_SUFFIX}"):
             stray.unlink(missing_ok=True)
     hardware = pick_hardware(config.precision, threads, use_gpu)
     last = checkpoint.load_last(folder)
@@ -111,12 +125,13 @@ def start_or_resume(
             f"({data.fingerprint}); restore them, or delete the folder to train the trial again"
         )
     torch.manual_seed(config.seed)
-    model = build_model(config, len(dataset.classes), dataset.streams)
+    num_outputs = sum(dataset.outputs)
+    model = build_model(config, num_outputs, dataset.streams)
     new_layers = records.read_new_layers(folder) if last is not None else None
     if last is None and config.init in PUBLISHED:
         from segtrain.models import weights  # torchvision, which takes seconds
 
-        weights.start_from(model, config, len(dataset.classes), data_root, dataset.streams)
+        weights.start_from(model, config, num_outputs, data_root, dataset.streams)
     elif last is None and config.parent is not None:
         new_layers = load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze, config.take)
     set_trainable(model, config.freeze)
@@ -138,22 +153,28 @@ def start_or_resume(
     before = records.read_status(folder)
     attempts = 1 + (before.attempts if before else 0)
     training, inputs = prepare_inputs(config, model, data, hardware)
-    loss = None
+    losses = None
     if (config.loss, config.class_weights, config.label_smoothing) != ("cross_entropy", "none", 0):
-        loss = build_loss(config, data.splits["train"].masks, len(dataset.classes), hardware.device)
+        masks = (data.splits["train"].masks, *data.splits["train"].further)
+        losses = [
+            build_loss(config, of_task, num_classes, hardware.device)
+            for of_task, num_classes in zip(masks, dataset.outputs, strict=True)
+        ]
     part = EpochPart(**last["part"]) if last is not None and "part" in last else None
     run = Run(
-        config, folder, data, hardware, model, optimizer, progress, attempts, training, inputs, loss, average, part
+        config, folder, data, hardware, model, optimizer, progress, attempts, training, inputs, losses, average, part
     )
-    _, flops = flops_per_image(config, len(dataset.classes), dataset.streams)
+    _, flops = flops_per_image(config, num_outputs, dataset.streams)
     described = environment.describe(hardware, data.fingerprint, model, flops)
     if config.take == "all":
         described[records.NEW_LAYERS_KEY] = new_layers
-    records.write_json(
-        folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
-    )
+    if last is not None:
+        described |= read_origin(folder)
+    if dataset.task:
+        described[records.TASK_KEY] = dataset.task
+    records.write_json(folder / records.ENV_FILE, described | keep_code(config, num_outputs, folder, last is not None))
     write_model_file(folder, dataset)
-    layers = layers_of(config, len(dataset.classes), dataset.streams)
+    layers = layers_of(config, num_outputs, dataset.streams)
     records.write_json(folder / records.NETWORK_FILE, {"layers": layers})
     write_data_file(folder, config, dataset, data)
     save_training_examples(folder, data.splits["train"], dataset)

@@ -3,27 +3,26 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.data.by_name import find_dataset
-from segtrain.data.cache import file_size, list_pairs
-from segtrain.data.spec import SPLITS, DataError
+from segtrain.data.spec import DataError
 from sweeps.engine.ask.found import count_trials
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.stage_graph import describe_stages
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, check_study_folder, make_plan
-from sweeps.engine.plan.code_changes import choose_again
-from sweeps.engine.plan.cost import duration, end_times, epoch_flops, mean_views, spread
-from sweeps.engine.plan.preflight import check_models, check_recipes, check_starts, current_data
+from sweeps.engine.plan.cost import duration, end_times
+from sweeps.engine.plan.earlier.code_changes import choose_again
+from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials
+from sweeps.engine.plan.packing.packed import packed
+from sweeps.engine.plan.preflight import check_models, check_recipes, check_starts, current_data, listed_flops
 from sweeps.engine.plan.rates import predicted_rate
-from sweeps.engine.plan.resources import Nodes, pick_resources
+from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 from sweeps.engine.say import say
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
@@ -50,15 +49,13 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         replication.advance()
     points = study.expand()
     trials = replication.trials if replication else points
-    again = choose_again(trials, options.out, options.code)
-    plan = make_plan(trials, options.out, current, options.changed_data, again)
+    longest = ShorterTrials(options.out, current, lambda text: say(console, text)).longest
+    again = choose_again(trials, options.out, options.code, longest)
+    plan = make_plan(trials, options.out, current, options.changed_data, again, longest)
     configs = [planned.trial.config for planned in plan if planned.action != "skip"]
     check_models(configs, console)
     check_starts((planned.trial for planned in plan if planned.action != "skip"), console)
     check_recipes(configs)
-    resources = pick_resources(nodes, *options.resources)
-    slots = resources.slots(nodes)
-    unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     say(console, recipe(study))
     if (note := feature_note(configs)) is not None:
         say(console, note)
@@ -67,11 +64,15 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     except PlanError as error:
         say(console, f"{error}. Shown is what it would cost to train them again.")
     try:
-        flops = _epoch_flops([trial.config for trial in [*points, *trials]], options.data_root)
+        flops = listed_flops([trial.config for trial in [*points, *trials]], options.data_root)
+        options = packed(points, options, nodes, lambda c: flops[c.trial_id], console, spend=False)
     except DataError as error:
+        unit, share = _unit(pick_resources(nodes, *options.resources))
         console.print(_table(study, plan, {}, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
         say(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
         return
+    resources = pick_resources(nodes, *options.resources)
+    slots, (unit, share) = resources.slots(nodes), _unit(resources)
     left = {p.trial.trial_id: p.epochs_left * flops[p.trial.trial_id] for p in plan}
     rate, source = predicted_rate(study.expand()[-1].config, plan, flops, options.out, resources)
     seconds = {trial_id: operations / rate for trial_id, operations in left.items()}
@@ -97,6 +98,11 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         say(console, look_costs(replication, plan, flops, rate, f"{unit}-hours", share))
 
 
+def _unit(resources: TrialResources) -> tuple[str, float]:
+    """What costs are counted in, and how much of it a trial has."""
+    return ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
+
+
 def recipe(study: Study) -> str:
     """The study's base with the values of its axes, and how its variants and its pretraining differ from that."""
     base = {name: value for name, value in study.base.to_dict().items() if name != "parent"}
@@ -120,8 +126,6 @@ def feature_note(configs: Sequence[TrialConfig]) -> str | None:
 
 def show_search(search: Search, options: Options, nodes: Nodes, console: Console) -> None:
     """Prints what is left of each search, and its cost if no trial were stopped early. Starts nothing."""
-    resources = pick_resources(nodes, *options.resources)
-    unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     folder = records.study_dir(options.out, search.study.name)
     check_study_folder(folder)  # raises, as the run would
     spent = count_trials(folder)
@@ -130,7 +134,11 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     if (note := feature_note([p.trial.config for p in points])) is not None:
         say(console, note)
     check_recipes(p.trial.config for p in points)
-    flops = _epoch_flops([planned.trial.config for planned in points], options.data_root)
+    flops = listed_flops([planned.trial.config for planned in points], options.data_root)
+    trials = search.study.expand()
+    options = packed(trials, options, nodes, lambda c: flops[c.trial_id], console, spend=False, repeats=search.trials)
+    resources = pick_resources(nodes, *options.resources)
+    unit, share = _unit(resources)
     rate, source = predicted_rate(points[-1].trial.config, points, flops, options.out, resources)
     table = Table(title=f"{search.study.title}: {', '.join(search.searched)}")
     for name in ("search", "trials spent", "left", "epochs each", f"{unit}-hours at most"):
@@ -156,18 +164,6 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
         )
 
 
-def _epoch_flops(configs: Sequence[TrialConfig], data_root: Path) -> dict[str, float]:
-    """By trial id: floating-point operations of an epoch."""
-    pairs = {name: list_pairs(find_dataset(name), data_root) for name in {config.dataset for config in configs}}
-
-    def flops(config: TrialConfig) -> float:
-        listed = pairs[config.dataset]
-        sizes = (file_size(find_dataset(config.dataset), pair) for pair in spread(listed["test"]))
-        return epoch_flops(config, {split: len(listed[split]) for split in SPLITS}, mean_views(config, sizes))
-
-    return {config.trial_id: flops(config) for config in configs}
-
-
 def _table(
     study: Study, plan: Sequence[PlannedTrial], seconds: Mapping[str, float], unit: str, share: float, with_ids: bool,
     left_out: Set[str] = frozenset(),
@@ -175,7 +171,7 @@ def _table(
     """`left_out` are the ids of trials that would not end within the budget."""
     table = Table(title=f"{study.title}: {len(plan)} trials")
     table.add_column("run", no_wrap=True)
-    table.add_column("what would happen", no_wrap=True)
+    table.add_column("what would happen", overflow="fold")
     table.add_column(f"{unit}-hours", justify="right", no_wrap=True)
     if with_ids:
         table.add_column("trial id", no_wrap=True)

@@ -20,10 +20,12 @@ from sweeps.engine.plan.actions import (
     make_plan,
     read_status,
 )
-from sweeps.engine.plan.code_changes import choose_again, move_away
 from sweeps.engine.plan.cost import percent
-from sweeps.engine.plan.restart import clear_restarted
-from sweeps.engine.run.cluster import starting_ray
+from sweeps.engine.plan.earlier.code_changes import choose_again, move_away
+from sweeps.engine.plan.earlier.restart import clear_restarted
+from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials, without_state
+from sweeps.engine.plan.packing.packed import packed
+from sweeps.engine.run.cluster import find_nodes, starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
 from sweeps.engine.run.out_of_time import OutOfTime
@@ -52,9 +54,12 @@ def run_study(
     replication = _replication(study, options, current_data) if options.replicates else None
     trials = replication.trials if replication else study.expand()
     say(console, f"{study.title}: {len(trials)} trials{' so far' if replication else ''}, in {options.out}")
-    again = choose_again(trials, options.out, options.code)
-    plan = make_plan(trials, options.out, current_data, options.changed_data, again)
+    longest = ShorterTrials(options.out, current_data, lambda text: say(console, text)).longest
+    again = choose_again(trials, options.out, options.code, longest)
+    plan = make_plan(trials, options.out, current_data, options.changed_data, again, longest)
     check_decided(plan, options.out)
+    if options.extendable and (count := without_state(plan, options.out)):
+        say(console, f"{count} trials finished without --extendable before: no longer one can go on from them")
     left = [planned for planned in plan if planned.action != "skip"]
     configs = [planned.trial.config for planned in left]
     preflight.check_models(configs, console)
@@ -64,6 +69,9 @@ def run_study(
     preflight.check_weights(starting, options.data_root)
     preflight.find_data(configs, options.data_root)
 
+    if left and options.measured:
+        flops = preflight.listed_flops((trial.config for trial in study.expand()), options.data_root)
+        options = packed(study.expand(), options, find_nodes(options), lambda c: flops[c.trial_id], console)
     if left:
         say(console, f"{len(left)} to train; reading the data while Ray starts")
     why = "interrupted"
@@ -87,7 +95,16 @@ def run_study(
             source = ReplicateSource(replication, options, write, epoch_flops)
         try:
             complete = ready is None or run_trials(
-                study.name, plan, epoch_flops, options, console, ready, source, mirror=mirror, notifier=notifier
+                study.name,
+                plan,
+                epoch_flops,
+                options,
+                console,
+                ready,
+                source,
+                mirror=mirror,
+                notifier=notifier,
+                longest=longest,
             )
         except KeyboardInterrupt:
             complete = False

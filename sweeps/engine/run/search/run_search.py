@@ -20,11 +20,12 @@ from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan import preflight
 from sweeps.engine.plan.actions import PlannedTrial, check_search_data, check_study_folder, find_changed, make_plan
-from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import percent
-from sweeps.engine.plan.restart import clear_restarted
+from sweeps.engine.plan.earlier.code_changes import choose_again
+from sweeps.engine.plan.earlier.restart import clear_restarted
+from sweeps.engine.plan.packing.packed import packed
 from sweeps.engine.plan.study_file import write_study
-from sweeps.engine.run.cluster import starting_ray
+from sweeps.engine.run.cluster import find_nodes, starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
 from sweeps.engine.run.out_of_time import OutOfTime
@@ -73,6 +74,11 @@ def run_search(
             clear_restarted(plan, options.out)
             preflight.keep_code((trial.config for trial in trials), folder)
             results.write()
+            if options.measured:
+                flops = preflight.listed_flops((trial.config for trial in trials), options.data_root)
+                options = packed(
+                    trials, options, find_nodes(options), lambda c: flops[c.trial_id], console, repeats=search.trials
+                )
             through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
             why = "interrupted"
             try:

@@ -179,3 +179,24 @@ def test_a_damaged_download_is_refused_before_the_first_trial(tmp_path: Path) ->
 def test_a_fusion_needs_channels_of_several_kinds(edits: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
         check_recipes([TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", **edits)])
+
+
+@pytest.mark.parametrize(
+    ("edits", "sentence"),
+    [
+        (
+            {"resolution": "restored"},
+            "resolution is 'restored' and outdoors has several tasks, semantic and geometric, which are scored at the "
+            "size of the training; set resolution=resized, or a dataset with one of them",
+        ),
+        (
+            {"class_weights": "1:2"},
+            "class_weights is '1:2' and outdoors has several tasks, semantic and geometric, with classes of their own; "
+            "set class_weights=inverse or median, which are counted for each, or none",
+        ),
+    ],
+)
+def test_what_does_not_go_with_several_tasks_is_told(edits: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
+        check_recipes([TrialConfig(arch="fcn8s", dataset="outdoors", init="scratch", **edits)])
+    check_recipes([TrialConfig(arch="fcn8s", dataset="outdoors", init="scratch", class_weights="median", loss="focal")])
