@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.execution import class_cache
 from rich.console import Console
 
 from segtrain import own_code, records
@@ -31,6 +32,9 @@ from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
 RAY_PREFIX = ".ray-"
 """Of the folder of Tune's scratch files, in `out` because every node of a cluster must see it; removed at the end."""
 MORE_THAN_ANY_CLUSTER_HOLDS = 10_000
+# A variable for PyTorch Lightning. With any, an actor takes no worker that is ready, and its own is started by way of
+# another Python, which imports Ray as well.
+class_cache.DEFAULT_ENV_VARS.clear()
 
 
 class KeptSignal(tune.Callback):
