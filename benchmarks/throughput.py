@@ -114,7 +114,7 @@ def compare(config: TrialConfig, rounds: int, out: Path) -> None:
     for name in loops.keys() - {"trainer"}:
         print(f"trainer / {name} = {rates['trainer'] / rates[name]:.3f}")
     started = time.perf_counter()
-    checkpoint.save_last(run.folder, run.progress, run.model, run.optimizer)
+    checkpoint.save_last(run.folder, checkpoint.copy_state(run.progress, run.model, run.optimizer))
     megabytes = (run.folder / records.LAST_FILE).stat().st_size / 1e6
     print(f"a checkpoint of {megabytes:.0f} MB takes {time.perf_counter() - started:.2f} s")
     print(f"{config.arch}, {config.image_height}x{config.image_width}, batch {config.batch_size}, {run.hardware}")

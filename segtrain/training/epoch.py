@@ -177,7 +177,7 @@ def dropout_seed(seed: int, epoch: int) -> int:
 
 
 def validate(run: Run, epoch: int) -> dict[str, Any]:
-    """Scores the validation split, and keeps the weights when its mean IoU has risen. Raises Diverged."""
+    """Scores the validation split, and copies the weights when its mean IoU has risen. Raises Diverged."""
     with run.judged_weights():
         validation = run.evaluate("val")
         if validation.confusion.any() and not math.isfinite(validation.loss):
@@ -187,7 +187,7 @@ def validate(run: Run, epoch: int) -> dict[str, Any]:
         found = scores(validation.confusion)
         if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
             run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou
-            checkpoint.save_best(run.folder, run.model)
+            run.best = checkpoint.copy_weights(run.model)
     return {
         records.VAL_LOSS: validation.loss,
         records.VAL_MEAN_IOU: found.mean_iou,

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from segtrain import own_code, records
@@ -28,7 +29,7 @@ from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
-from segtrain.training.checkpoint import EpochPart, Progress
+from segtrain.training.checkpoint import EpochPart, Progress, Writer
 from segtrain.training.data_file import write_data_file
 from segtrain.training.evaluation import Evaluation, evaluate
 from segtrain.training.examples import save_training_examples
@@ -60,14 +61,25 @@ class Run:
     loss: Loss | None  # None: the plain cross-entropy, which is recorded in any case
     average: AveragedWeights | None
     part: EpochPart | None = None  # of the next epoch, when it was under way
+    best: dict[str, Tensor] | None = None  # weights that are the best so far, and not written yet
+    writer: Writer = field(default_factory=Writer)
 
     def judged_weights(self) -> AbstractContextManager[None]:
         """The model has the weights that validation judges, until the end of the block."""
         return nullcontext() if self.average is None else self.average.in_place_of(self.model)
 
     def save_last(self, part: EpochPart | None = None) -> None:
+        """Begins to write a checkpoint, while the training goes on; before it, the best weights that it counts on."""
         average = None if self.average is None else self.average.state
-        checkpoint.save_last(self.folder, self.progress, self.model, self.optimizer, average, part)
+        state = checkpoint.copy_state(self.progress, self.model, self.optimizer, average, part)
+        best, self.best = self.best, None
+
+        def write() -> None:
+            if best is not None:
+                checkpoint.save_best(self.folder, best)
+            checkpoint.save_last(self.folder, state)
+
+        self.writer.start(write)
 
     def evaluate(self, split: Split) -> Evaluation:
         num_classes = len(find_dataset(self.config.dataset).classes)

@@ -69,6 +69,7 @@ def train(
             with open(room, "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
             run = start_or_resume(config, folder, data_root, threads, use_gpu)
+            held.callback(run.writer.close)
             yield from train_epochs(run)
         except Stopped as stopped:
             status = records.read_status(folder)
@@ -98,7 +99,8 @@ def _write_failure(folder: Path, config: TrialConfig, reason: str) -> None:
 
 def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
     """The epochs that are left, then the test set. The order of writing matters: what `last.pt` counts as finished
-    is on disk before it, and what a crash leaves beyond it is made again, the same."""
+    is on disk before it, and what a crash leaves beyond it is made again, the same. It is written while the next epoch
+    runs, so a crash may cost that epoch, too."""
     config, progress = run.config, run.progress
     for epoch in range(progress.epoch + 1, config.epochs + 1):
         started = time.perf_counter()
@@ -109,6 +111,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
             if is_validated(run, epoch):
                 record |= validate(run, epoch)
         except Diverged as error:
+            run.writer.wait()
             progress.runtime_s += time.perf_counter() - started
             run.write_status("diverged", reason=f"epoch {epoch}, {error}", step=error.step)
             (run.folder / records.LAST_FILE).unlink(missing_ok=True)
@@ -127,6 +130,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         run.write_status("running")
         yield record
     started = time.perf_counter()
+    run.writer.wait()
     test_best_weights(run)
     records.add_to_env(run.folder, {records.IMAGE_S: image_seconds(run.model, config, run.hardware)})
     progress.runtime_s += time.perf_counter() - started

@@ -302,9 +302,9 @@ def test_a_trial_stopped_within_its_epochs_ends_the_same(
 
     def save_and_die(*state: Any) -> None:
         save(*state)
-        part = state[5]
-        if part is not None and len(part.loss_sums) % 4 == steps and (state[1].epoch, steps) not in written:
-            written.append((state[1].epoch, steps))
+        part, epoch = state[1].get("part"), state[1]["progress"]["epoch"]
+        if part is not None and len(part["loss_sums"]) % 4 == steps and (epoch, steps) not in written:
+            written.append((epoch, steps))
             raise Killed
 
     monkeypatch.setattr(epoch_module, "SAVE_EVERY_S", 0.0)
