@@ -16,7 +16,7 @@ from segtrain import own_code, records
 from segtrain.config import PUBLISHED, TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import DataCache, open_cache
-from segtrain.data.spec import SPLITS, DataError, Split
+from segtrain.data.spec import SPLITS, DataError, Dataset, Split
 from segtrain.machine import environment
 from segtrain.machine.device import (
     Hardware,
@@ -42,6 +42,9 @@ from segtrain.training.model_file import write_model_file
 from segtrain.training.objective.losses import Loss, build_loss
 from segtrain.training.objective.optimizer import AveragedWeights, build_optimizer
 from segtrain.training.operation_counts import flops_per_image, layers_of
+
+WRITTEN_ONCE = (records.MODEL_FILE, records.NETWORK_FILE, records.DATA_FILE, records.EXAMPLES_DIR)
+"""A folder that was begun by an earlier version may lack one of them."""
 
 
 @dataclass
@@ -102,75 +105,131 @@ def start_or_resume(
     config: TrialConfig, folder: Path, data_root: Path, threads: int | None, use_gpu: bool = True
 ) -> Run:
     """Builds the trial as it was when `last.pt` was written, or at its beginning."""
+    _remove_strays(folder)
+    last = checkpoint.load_last(folder)
+    progress = Progress(**last["progress"]) if last is not None else None
+    hardware = _prepare_hardware(config, threads, use_gpu, progress)
+    dataset = find_dataset(config.dataset)
+    data = _open_data(config, folder, data_root, resumed=last is not None)
+    model, new_layers = _build_model(config, folder, data_root, resumed=last is not None)
+    model.to(hardware.device).to(memory_format=hardware.memory_format)
+    optimizer = build_optimizer(config, model)
+    average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
+    if last is None:
+        records.write_json(folder / records.CONFIG_FILE, config.to_dict())
+    else:
+        _load(last, model, optimizer, average)
+    training, inputs = prepare_inputs(config, model, data, hardware)
+    before = records.read_status(folder)
+    run = Run(
+        config=config,
+        folder=folder,
+        data=data,
+        hardware=hardware,
+        model=model,
+        optimizer=optimizer,
+        progress=progress or _beginning(hardware),
+        attempts=1 + (before.attempts if before else 0),
+        training=training,
+        inputs=inputs,
+        loss=_build_own_loss(config, data, hardware),
+        average=average,
+        part=EpochPart(**last["part"]) if last is not None and "part" in last else None,
+    )
+    records.truncate_metrics(folder, run.progress.epoch)
+    _describe(run, dataset, new_layers, resumed=last is not None)
+    run.write_status("running")
+    return run
+
+
+def _remove_strays(folder: Path) -> None:
+    """What a process that was killed was just writing."""
     for written in (folder, folder / records.PANELS_DIR, folder / records.EXAMPLES_DIR):
         for stray in written.glob(f".*{records.TEMPORARY_SUFFIX}"):
             stray.unlink(missing_ok=True)
+
+
+def _prepare_hardware(config: TrialConfig, threads: int | None, use_gpu: bool, kept: Progress | None) -> Hardware:
+    """Sets this process up for the trial; one that goes on keeps what its last bits depend on."""
     hardware = pick_hardware(config.precision, threads, use_gpu)
-    last = checkpoint.load_last(folder)
-    if last is not None:
-        kept = Progress(**last["progress"])
+    if kept is not None:
         hardware = Hardware(hardware.device, kept.precision, kept.threads, kept.channels_last)
     make_deterministic(hardware)
     keep_freed_memory()
     release_memory(hardware.device)
+    return hardware
 
+
+def _beginning(hardware: Hardware) -> Progress:
+    return Progress(precision=hardware.precision, threads=hardware.threads, channels_last=hardware.channels_last)
+
+
+def _open_data(config: TrialConfig, folder: Path, data_root: Path, *, resumed: bool) -> DataCache:
+    """Raises DataError where a trial that goes on would do so on other data."""
     dataset = find_dataset(config.dataset)
     data = open_cache(dataset, data_root, config.image_height, config.image_width, config.resolution)
     made_from = records.read_data_fingerprint(folder)
-    if last is not None and made_from not in (data.fingerprint, None):
+    if resumed and made_from not in (data.fingerprint, None):
         raise DataError(
             f"{folder} was begun on other data (fingerprint {made_from}) than lie in {data_root} here and now "
             f"({data.fingerprint}); restore them, or delete the folder to train the trial again"
         )
+    return data
+
+
+def _build_model(
+    config: TrialConfig, folder: Path, data_root: Path, *, resumed: bool
+) -> tuple[EncoderDecoder, list[str] | None]:
+    """The model before its first step, and which of its layers are new where it took all that fit of its parent. One
+    that goes on is about to get its own weights, so no others are looked for."""
+    dataset = find_dataset(config.dataset)
+    num_classes = len(dataset.classes)
     torch.manual_seed(config.seed)
-    model = build_model(config, len(dataset.classes), dataset.streams)
-    new_layers = records.read_new_layers(folder) if last is not None else None
-    if last is None and config.init in PUBLISHED:
+    model = build_model(config, num_classes, dataset.streams)
+    new_layers = records.read_new_layers(folder) if resumed else None
+    if not resumed and config.init in PUBLISHED:
         from segtrain.models import weights  # torchvision, which takes seconds
 
-        weights.start_from(model, config, len(dataset.classes), data_root, dataset.streams)
-    elif last is None and config.parent is not None:
+        weights.start_from(model, config, num_classes, data_root, dataset.streams)
+    elif not resumed and config.parent is not None:
         new_layers = load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze, config.take)
     set_trainable(model, config.freeze)
-    model.to(hardware.device).to(memory_format=hardware.memory_format)
-    optimizer = build_optimizer(config, model)
-    if last is None:
-        progress = Progress(
-            precision=hardware.precision, threads=hardware.threads, channels_last=hardware.channels_last
-        )
-        records.write_json(folder / records.CONFIG_FILE, config.to_dict())
-    else:
-        progress = kept
-        model.load_state_dict(last["model"])
-        optimizer.load_state_dict(last["optimizer"])
-    average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
-    if average is not None and last is not None:
+    return model, new_layers
+
+
+def _load(
+    last: Mapping[str, Any], model: EncoderDecoder, optimizer: Optimizer, average: AveragedWeights | None
+) -> None:
+    model.load_state_dict(last["model"])
+    optimizer.load_state_dict(last["optimizer"])
+    if average is not None:
         average.load(last["average"])
-    records.truncate_metrics(folder, progress.epoch)
-    before = records.read_status(folder)
-    attempts = 1 + (before.attempts if before else 0)
-    training, inputs = prepare_inputs(config, model, data, hardware)
-    loss = None
-    if (config.loss, config.class_weights, config.label_smoothing) != ("cross_entropy", "none", 0):
-        loss = build_loss(config, data.splits["train"].masks, len(dataset.classes), hardware.device)
-    part = EpochPart(**last["part"]) if last is not None and "part" in last else None
-    run = Run(
-        config, folder, data, hardware, model, optimizer, progress, attempts, training, inputs, loss, average, part
-    )
-    _, flops = flops_per_image(config, len(dataset.classes), dataset.streams)
-    described = environment.describe(hardware, data.fingerprint, model, flops)
+
+
+def _build_own_loss(config: TrialConfig, data: DataCache, hardware: Hardware) -> Loss | None:
+    if (config.loss, config.class_weights, config.label_smoothing) == ("cross_entropy", "none", 0):
+        return None
+    num_classes = len(find_dataset(config.dataset).classes)
+    return build_loss(config, data.splits["train"].masks, num_classes, hardware.device)
+
+
+def _describe(run: Run, dataset: Dataset, new_layers: list[str] | None, *, resumed: bool) -> None:
+    """Writes what the folder says of its trial but for how it goes. Another start may be on another machine; all else
+    follows from recipe and data, and is written once."""
+    config, folder, data, num_classes = run.config, run.folder, run.data, len(dataset.classes)
+    _, flops = flops_per_image(config, num_classes, dataset.streams)
+    described = environment.describe(run.hardware, data.fingerprint, run.model, flops)
     if config.take == "all":
         described[records.NEW_LAYERS_KEY] = new_layers
-    records.write_json(
-        folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
-    )
+    described |= keep_code(config, num_classes, folder, resumed)
+    records.write_json(folder / records.ENV_FILE, described)
+    if resumed and all((folder / name).exists() for name in WRITTEN_ONCE):
+        return
     write_model_file(folder, dataset)
-    layers = layers_of(config, len(dataset.classes), dataset.streams)
+    layers = layers_of(config, num_classes, dataset.streams)
     records.write_json(folder / records.NETWORK_FILE, {"layers": layers})
     write_data_file(folder, config, dataset, data)
     save_training_examples(folder, data.splits["train"], dataset)
-    run.write_status("running")
-    return run
 
 
 def keep_code(config: TrialConfig, num_classes: int, folder: Path, resumed: bool) -> dict[str, Any]:
