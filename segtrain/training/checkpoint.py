@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from segtrain import records
 from segtrain.config import Precision
@@ -80,6 +80,10 @@ def copy_state(
         state | {name: value for name, value in extra.items() if value is not None},
     )
     return copied
+
+
+def count_bytes(state: dict[str, Any]) -> int:
+    return sum(leaf.nbytes for leaf in tree_leaves(state) if isinstance(leaf, Tensor))
 
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:

@@ -45,6 +45,8 @@ from segtrain.training.operation_counts import flops_per_image, layers_of
 
 WRITTEN_ONCE = (records.MODEL_FILE, records.NETWORK_FILE, records.DATA_FILE, records.EXAMPLES_DIR)
 """A folder that was begun by an earlier version may lack one of them."""
+SMALL_BYTES = 2**24
+"""A checkpoint of less is waited for, which takes no time: an epoch that was told of is then on the disk."""
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Run:
         return nullcontext() if self.average is None else self.average.in_place_of(self.model)
 
     def save_last(self, part: EpochPart | None = None) -> None:
-        """Begins to write a checkpoint, while the training goes on; before it, the best weights that it counts on."""
+        """Writes a checkpoint while the training goes on; before it, the best weights that it counts on."""
         average = None if self.average is None else self.average.state
         state = checkpoint.copy_state(self.progress, self.model, self.optimizer, average, part)
         best, self.best = self.best, None
@@ -83,6 +85,8 @@ class Run:
             checkpoint.save_last(self.folder, state)
 
         self.writer.start(write)
+        if checkpoint.count_bytes(state) < SMALL_BYTES:
+            self.writer.wait()
 
     def evaluate(self, split: Split) -> Evaluation:
         num_classes = len(find_dataset(self.config.dataset).classes)

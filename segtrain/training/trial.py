@@ -100,7 +100,7 @@ def _write_failure(folder: Path, config: TrialConfig, reason: str) -> None:
 def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
     """The epochs that are left, then the test set. The order of writing matters: what `last.pt` counts as finished
     is on disk before it, and what a crash leaves beyond it is made again, the same. It is written while the next epoch
-    runs, so a crash may cost that epoch, too."""
+    runs, unless it is small, so a crash may cost the epoch before the one in hand, too."""
     config, progress = run.config, run.progress
     for epoch in range(progress.epoch + 1, config.epochs + 1):
         started = time.perf_counter()

@@ -130,3 +130,13 @@ def test_one_thing_is_written_at_a_time_and_what_fails_is_told_once() -> None:
     writer.start(lambda: written.append("last"))
     writer.close()
     assert written == ["slow", "last"]
+
+
+def test_what_a_checkpoint_holds_is_counted() -> None:
+    model, optimizer = model_and_optimizer(0)
+    state = checkpoint.copy_state(PROGRESS, model, optimizer)
+    weights = 4 * (4 * 3 * 3 * 3 + 4) + 4 * 4 * 4 + 8  # a convolution, a batch norm with its number of batches
+    assert checkpoint.count_bytes(state) == weights
+    train_steps(model, optimizer, range(1))
+    moments = 3 * 4 * (4 * 3 * 3 * 3 + 4 + 2 * 4)
+    assert checkpoint.count_bytes(checkpoint.copy_state(PROGRESS, model, optimizer)) == weights + moments + 4 * 4
