@@ -139,10 +139,8 @@ def tail(options: argparse.Namespace) -> int:
     for line in follow.follow(folder, max(1, options.n), wait=not options.no_wait):
         print(follow.line_json(line) if options.json else follow.line_text(line, before.epochs if before else 0))
         sys.stdout.flush()
-    now = records.read_status(folder)
     if not options.json:
-        reason = f": {' '.join(now.reason.split())}" if now and now.reason else ""
-        print(f"{folder.name} {now.state if now else 'has not begun'}{reason}")
+        print(f"{folder.name} {follow.how_it_stands(folder)}")
     return 0
 
 

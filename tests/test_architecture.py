@@ -54,8 +54,9 @@ ROOMS = {
     },
     "segtrain/use": {"config", "data", "errors", "fields", "machine", "models", "own_code", "records", "training"},
     "sweeps/engine/ask": set(),
-    "sweeps/engine/plan": {"ask"},
-    "sweeps/engine/run": {"ask", "plan"},
+    "sweeps/engine/say": set(),
+    "sweeps/engine/plan": {"ask", "say"},
+    "sweeps/engine/run": {"ask", "plan", "say"},
     "sweeps/engine/manage": set(),
     "sweeps/engine/cli": {"ask", "plan", "run"},
     "analysis/read": set(),
@@ -230,8 +231,9 @@ def test_every_flag_on_a_page_is_one() -> None:
     # The command line is small on purpose: a new flag is a decision, and this line is where it is taken.
     shared = {
         "-h", "--help", "--num-gpus", "--gpus-per-trial", "--cpus-per-trial", "--data", "--dataset", "--data-root",
+        "--memory-per-trial", "--gpu-type",
         "--download", "--out", "--set", "--seeds", "--plan", "--demo", "--address", "--hung-after", "--track",
-        "--wandb", "--mirror", "--from-mirror", "--code", "--notify", "--budget",
+        "--wandb", "--mirror", "--from-mirror", "--code", "--notify", "--budget", "--extendable",
         "--strict",
         "--pretrain",
     }  # fmt: skip

@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.read.frames import Study, load
+from analysis.read.frames import load
 from analysis.report import answers
 from analysis.report.page import write_report
 from analysis.statistics import claims
@@ -30,6 +30,7 @@ class CurrentReport:
     def __init__(self, folder: Path, every_s: float) -> None:
         self.folder, self.every_s = folder, every_s
         self.answers: list[Answer] = []
+        self.unanswered = 0  # claims of which no comparison has finished
         self.problem: str | None = None
         self.ended = threading.Event()
         self._seen: list[tuple[str, int]] | None = None
@@ -48,8 +49,10 @@ class CurrentReport:
             return False
         try:
             study = load(self.folder)
+            judgements = claims.judge_all(study)  # first: the report takes longer, most of all beside a training
+            self.answers = [_answer(j) for j in answers.strongest_first(judgements) if j.effect.n]
+            self.unanswered = len(judgements) - len(self.answers)
             write_report(study)
-            self.answers = _answers(study)
             self.problem = None
         except (UserError, OSError) as error:
             self.problem = str(error)
@@ -69,11 +72,6 @@ class CurrentReport:
         return sorted(found)
 
 
-def _answers(study: Study) -> list[Answer]:
-    return [
-        Answer(
-            judgement.verdict, answers.WORDS[judgement.verdict], judgement.text, answers.sentence(judgement),
-            answers.lack(judgement) if judgement.effect.n else "",
-        )
-        for judgement in answers.strongest_first(claims.judge_all(study))
-    ]  # fmt: skip
+def _answer(judgement: claims.Judgement) -> Answer:
+    sentence, lack = answers.sentence(judgement), answers.lack(judgement)
+    return Answer(judgement.verdict, answers.WORDS[judgement.verdict], judgement.text, sentence, lack)

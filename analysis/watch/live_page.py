@@ -18,7 +18,8 @@ from segtrain.records import RecordError
 _TEMPLATES = Path(__file__).parent / "templates"
 MOST_CURVES, MOST_WAITING = 12, 8
 WIDTH, HEIGHT = 300, 80  # of a curve, in units of its own
-NEEDS_SOMEBODY = ("failed", "unreadable", "interrupted", "diverged", "stopped")
+NEEDS_SOMEBODY = ("failed", "unreadable", "interrupted")
+ENDED_EARLY = ("diverged", "stopped")
 REFRESH_S = 5
 
 
@@ -72,15 +73,17 @@ class LivePage:
             "waiting": by_state.get("waiting", [])[:MOST_WAITING],
             "more_waiting": max(0, len(by_state.get("waiting", [])) - MOST_WAITING),
             "attention": [trial for state in NEEDS_SOMEBODY for trial in by_state.get(state, [])],
+            "early": [trial for state in ENDED_EARLY for trial in by_state.get(state, [])],
             "answers": self.report.answers,
+            "unanswered": self.report.unanswered,
             "has_report": (folder / records.REPORT_DIR / "index.html").is_file(),
         }
 
 
 def _nothing() -> dict[str, Any]:
     """Of a study that cannot be read."""
-    lists = dict.fromkeys(("running", "waiting", "attention", "answers"), ())
-    numbers = dict.fromkeys(("planned", "finished", "more_running", "more_waiting"), 0)
+    lists = dict.fromkeys(("running", "waiting", "attention", "early", "answers"), ())
+    numbers = dict.fromkeys(("planned", "finished", "more_running", "more_waiting", "unanswered"), 0)
     return {**lists, **numbers, "counts": {}, "left_s": None, "has_report": False}
 
 

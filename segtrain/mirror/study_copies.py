@@ -1,8 +1,12 @@
 """Studies of an object store, here: what their files say, and copies to be read."""
 
 import hashlib
+import json
+import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from segtrain import records
 from segtrain.machine.array_store import cache_root
@@ -23,6 +27,32 @@ def listed_trials(out: Path, study: str) -> list[str]:
         return list(dict.fromkeys([*parents, *(entry["trial_id"] for entry in entries)]))
     except (FileNotFoundError, records.RecordError, LookupError, TypeError, AttributeError):
         return []
+
+
+def archived_there(store: ObjectStore, study: str) -> set[str]:
+    """Trials of a study that were set aside where they were copied from. Raises StoreError."""
+    content = store.read(_archived_file(study))
+    found: Any = None
+    with suppress(ValueError):
+        found = [] if content is None else records.parse_json(content)
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise StoreError(f"{store.address} has a damaged {_archived_file(study)}; remove it")
+    return set(found)
+
+
+def push_archived(store: ObjectStore, out: Path, study: str) -> None:
+    """Writes down what was set aside here, or taken back. What is only there stays as it is said there. Raises
+    StoreError."""
+    folders = {trial_id: records.trial_dir(out, trial_id) for trial_id in listed_trials(out, study)}
+    here = {trial_id for trial_id, folder in folders.items() if records.is_archived(folder)}
+    in_use = {trial_id for trial_id, folder in folders.items() if folder.exists()}
+    there = archived_there(store, study)
+    if there != (there - in_use) | here:
+        store.write(_archived_file(study), json.dumps(sorted((there - in_use) | here)).encode())
+
+
+def _archived_file(study: str) -> str:
+    return f"{records.ARCHIVE_DIR}/{study}.json"
 
 
 def fetch_study_files(store: ObjectStore, out: Path, study: str) -> None:
@@ -49,7 +79,7 @@ class ReadCopy:
             raise StoreError(f"{self.store.address} holds no study {name!r}; it has {', '.join(self._names())}")
         for study in names:
             fetch_study_files(self.store, self.out, study)
-            self._fetch_trials(listed_trials(self.out, study))
+            self._fetch_trials(listed_trials(self.out, study), archived_there(self.store, study))
 
     def fetch_weights(self, trial_id: str) -> None:
         folder = records.trial_dir(self.out, trial_id)
@@ -63,8 +93,14 @@ class ReadCopy:
             raise StoreError(f"{self.store.address} holds no study; give the address that a sweep had as --mirror")
         return names
 
-    def _fetch_trials(self, trial_ids: Iterable[str]) -> None:
+    def _fetch_trials(self, trial_ids: Iterable[str], archived: set[str]) -> None:
         for trial_id in trial_ids:
+            aside = records.archived(records.trial_dir(self.out, trial_id))
+            if trial_id in archived:  # nothing of it is read
+                shutil.rmtree(records.trial_dir(self.out, trial_id), ignore_errors=True)
+                aside.mkdir(parents=True, exist_ok=True)
+                continue
+            shutil.rmtree(aside, ignore_errors=True)
             status = self.store.read(f"{records.TRIALS_DIR}/{trial_id}/{records.STATUS_FILE}")
             folder = records.trial_dir(self.out, trial_id)
             here = folder / records.STATUS_FILE

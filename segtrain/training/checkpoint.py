@@ -34,7 +34,7 @@ class Progress:
 class EpochPart:
     """How far the epoch after `Progress.epoch` has come: what its batches gave, and the generators of dropout."""
 
-    loss_sums: list[Tensor]  # () each
+    loss_sums: list[Tensor]  # (tasks,) each
     pixels: list[Tensor]  # likewise
     cpu_generator: Tensor
     gpu_generator: Tensor | None  # of the trial's GPU

@@ -1,5 +1,6 @@
 """A trial in memory, as it is at its beginning or was when its last checkpoint was written."""
 
+import functools
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from segtrain import own_code, records
 from segtrain.config import PUBLISHED, TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.data.cache import DataCache, open_cache
-from segtrain.data.spec import SPLITS, DataError, Dataset, Split
+from segtrain.data.spec import SPLITS, DataError, Split
 from segtrain.machine import environment
 from segtrain.machine.device import (
     Hardware,
@@ -30,6 +31,7 @@ from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart, Progress, Writer
+from segtrain.training.continuation import read_origin
 from segtrain.training.data_file import write_data_file
 from segtrain.training.evaluation import Evaluation, evaluate
 from segtrain.training.examples import save_training_examples
@@ -63,11 +65,21 @@ class Run:
     attempts: int
     training: Inputs | RandomViews
     inputs: Mapping[Split, Judged]  # of the splits that are evaluated
-    loss: Loss | None  # None: the plain cross-entropy, which is recorded in any case
+    losses: list[Loss] | None  # of each task; None: the plain cross-entropy, which is recorded in any case
     average: AveragedWeights | None
     part: EpochPart | None = None  # of the next epoch, when it was under way
     best: dict[str, Tensor] | None = None  # weights that are the best so far, and not written yet
     writer: Writer = field(default_factory=Writer)
+
+    @functools.cached_property
+    def outputs(self) -> tuple[int, ...]:
+        """The number of classes of each task."""
+        return find_dataset(self.config.dataset).outputs
+
+    @functools.cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """As records call them."""
+        return ("", *(task.name for task in find_dataset(self.config.dataset).further))
 
     def judged_weights(self) -> AbstractContextManager[None]:
         """The model has the weights that validation judges, until the end of the block."""
@@ -88,9 +100,9 @@ class Run:
         if checkpoint.count_bytes(state) < SMALL_BYTES:
             self.writer.wait()
 
-    def evaluate(self, split: Split) -> Evaluation:
-        num_classes = len(find_dataset(self.config.dataset).classes)
-        return evaluate(self.model, self.inputs[split], num_classes, self.config.batch_size, self.hardware)
+    def evaluate(self, split: Split) -> list[Evaluation]:
+        """One a task."""
+        return evaluate(self.model, self.inputs[split], self.outputs, self.config.batch_size, self.hardware)
 
     def write_status(self, state: records.State, reason: str | None = None, step: int | None = None) -> None:
         status = records.Status(
@@ -113,7 +125,6 @@ def start_or_resume(
     last = checkpoint.load_last(folder)
     progress = Progress(**last["progress"]) if last is not None else None
     hardware = _prepare_hardware(config, threads, use_gpu, progress)
-    dataset = find_dataset(config.dataset)
     data = _open_data(config, folder, data_root, resumed=last is not None)
     model, new_layers = _build_model(config, folder, data_root, resumed=last is not None)
     model.to(hardware.device).to(memory_format=hardware.memory_format)
@@ -136,20 +147,22 @@ def start_or_resume(
         attempts=1 + (before.attempts if before else 0),
         training=training,
         inputs=inputs,
-        loss=_build_own_loss(config, data, hardware),
+        losses=_build_losses(config, data, hardware),
         average=average,
         part=EpochPart(**last["part"]) if last is not None and "part" in last else None,
     )
     records.truncate_metrics(folder, run.progress.epoch)
-    _describe(run, dataset, new_layers, resumed=last is not None)
+    _describe(run, new_layers, resumed=last is not None)
     run.write_status("running")
     return run
 
 
 def _remove_strays(folder: Path) -> None:
     """What a process that was killed was just writing."""
-    for written in (folder, folder / records.PANELS_DIR, folder / records.EXAMPLES_DIR):
-        for stray in written.glob(f".*{records.TEMPORARY_SUFFIX}"):
+    written = [folder, *folder.glob(f"{records.TASKS_DIR}/*")]
+    written += [place / kind for place in written for kind in (records.PANELS_DIR, records.EXAMPLES_DIR)]
+    for place in written:
+        for stray in place.glob(f".*{records.TEMPORARY_SUFFIX}"):
             stray.unlink(missing_ok=True)
 
 
@@ -187,14 +200,14 @@ def _build_model(
     """The model before its first step, and which of its layers are new where it took all that fit of its parent. One
     that goes on is about to get its own weights, so no others are looked for."""
     dataset = find_dataset(config.dataset)
-    num_classes = len(dataset.classes)
     torch.manual_seed(config.seed)
-    model = build_model(config, num_classes, dataset.streams)
+    num_outputs = sum(dataset.outputs)
+    model = build_model(config, num_outputs, dataset.streams)
     new_layers = records.read_new_layers(folder) if resumed else None
     if not resumed and config.init in PUBLISHED:
         from segtrain.models import weights  # torchvision, which takes seconds
 
-        weights.start_from(model, config, num_classes, data_root, dataset.streams)
+        weights.start_from(model, config, num_outputs, data_root, dataset.streams)
     elif not resumed and config.parent is not None:
         new_layers = load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze, config.take)
     set_trainable(model, config.freeze)
@@ -210,27 +223,35 @@ def _load(
         average.load(last["average"])
 
 
-def _build_own_loss(config: TrialConfig, data: DataCache, hardware: Hardware) -> Loss | None:
+def _build_losses(config: TrialConfig, data: DataCache, hardware: Hardware) -> list[Loss] | None:
     if (config.loss, config.class_weights, config.label_smoothing) == ("cross_entropy", "none", 0):
         return None
-    num_classes = len(find_dataset(config.dataset).classes)
-    return build_loss(config, data.splits["train"].masks, num_classes, hardware.device)
+    masks = (data.splits["train"].masks, *data.splits["train"].further)
+    outputs = find_dataset(config.dataset).outputs
+    return [
+        build_loss(config, of_task, classes, hardware.device) for of_task, classes in zip(masks, outputs, strict=True)
+    ]
 
 
-def _describe(run: Run, dataset: Dataset, new_layers: list[str] | None, *, resumed: bool) -> None:
+def _describe(run: Run, new_layers: list[str] | None, *, resumed: bool) -> None:
     """Writes what the folder says of its trial but for how it goes. Another start may be on another machine; all else
     follows from recipe and data, and is written once."""
-    config, folder, data, num_classes = run.config, run.folder, run.data, len(dataset.classes)
-    _, flops = flops_per_image(config, num_classes, dataset.streams)
+    config, folder, data, dataset = run.config, run.folder, run.data, find_dataset(run.config.dataset)
+    num_outputs = sum(dataset.outputs)
+    _, flops = flops_per_image(config, num_outputs, dataset.streams)
     described = environment.describe(run.hardware, data.fingerprint, run.model, flops)
     if config.take == "all":
         described[records.NEW_LAYERS_KEY] = new_layers
-    described |= keep_code(config, num_classes, folder, resumed)
+    if resumed:
+        described |= read_origin(folder)
+    if dataset.task:
+        described[records.TASK_KEY] = dataset.task
+    described |= keep_code(config, num_outputs, folder, resumed)
     records.write_json(folder / records.ENV_FILE, described)
     if resumed and all((folder / name).exists() for name in WRITTEN_ONCE):
         return
     write_model_file(folder, dataset)
-    layers = layers_of(config, num_classes, dataset.streams)
+    layers = layers_of(config, num_outputs, dataset.streams)
     records.write_json(folder / records.NETWORK_FILE, {"layers": layers})
     write_data_file(folder, config, dataset, data)
     save_training_examples(folder, data.splits["train"], dataset)

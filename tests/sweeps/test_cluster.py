@@ -99,6 +99,11 @@ def test_a_lost_node_a_store_that_is_gone_and_a_full_disk_of_a_tracker_disturb_n
         list(train(read_config(folder), undisturbed, data_root, 1, use_gpu=False))
         assert (undisturbed / records.TEST_FILE).read_bytes() == (folder / records.TEST_FILE).read_bytes()
 
+    # Of Ray too, whose logs all may read.
+    written = [path for folder in (out, Path(nodes[0].get_session_dir_path())) for path in folder.rglob("*")]
+    secret = s3.variables["AWS_SECRET_ACCESS_KEY"].encode()
+    assert [path for path in written if path.is_file() and secret in path.read_bytes()] == []
+
     code, text = call(*grid, *mirror, "--from-mirror", "--out", str(tmp_path / "fresh"))
     assert code == 0, text
     assert "4 of 4 trials came from s3://lab/runs" in text
@@ -108,18 +113,25 @@ def test_a_lost_node_a_store_that_is_gone_and_a_full_disk_of_a_tracker_disturb_n
 
 
 @pytest.mark.parametrize(
-    ("gpus", "gpus_per_trial", "trials_per_gpu"), [(8, "1", 1), (2, "0.5", 2)], ids=["one each", "two to a GPU"]
+    ("gpus", "flags", "slots"),
+    [(3, ("--num-gpus", "3"), 3), (2, ("--gpus-per-trial", "0.5", "--memory-per-trial", "2", "--gpu-type", "A100"), 3)],
+    ids=["one each", "two to a GPU of a kind, as far as its memory goes"],
 )
 def test_as_many_trials_at_once_as_fit_on_logical_gpus(
-    start: Callable[..., Sweep], cluster: Cluster, tmp_path: Path, gpus: int, gpus_per_trial: str, trials_per_gpu: int
+    start: Callable[..., Sweep], cluster: Cluster, tmp_path: Path, gpus: int, flags: tuple[str, ...], slots: int
 ) -> None:
-    slots = gpus * trials_per_gpu
     node_cache, own_cache, out = tmp_path / "node", tmp_path / "own", tmp_path / "out"
-    cluster.add_node(num_cpus=16, num_gpus=gpus, env_vars={CACHE: str(node_cache)})
+
+    def add_node(gpu_type: str, cache: Path) -> None:
+        kind = {f"accelerator_type:{gpu_type}": 1}
+        cluster.add_node(num_cpus=16, num_gpus=gpus, memory=7 * 2**30, resources=kind, env_vars={CACHE: str(cache)})
+
+    add_node("A100", node_cache)
+    if "--gpu-type" in flags:
+        add_node("V100", tmp_path / "unused")
     sweep = start(
         *TINY, "--set", "epochs=1", "--set", "init=scratch", "--set", "arch=fcn32s", "--set", "freeze=none",
-        "--seeds", str(slots + 1), "--out", str(out), "--num-gpus", str(gpus), "--gpus-per-trial", gpus_per_trial,
-        "--address", cluster.address, **{CACHE: str(own_cache)},
+        "--seeds", str(slots + 1), "--out", str(out), *flags, "--address", cluster.address, **{CACHE: str(own_cache)},
     )  # fmt: skip
     # The trials cannot get past opening their cache while we hold its lock, so all that fit are there together.
     sweep.wait_until(lambda: bool(list(own_cache.glob("scenes-*.lock"))))
@@ -129,8 +141,8 @@ def test_as_many_trials_at_once_as_fit_on_logical_gpus(
         sweep.wait_until(lambda: sweep.text().count("running on") >= slots)
         assert sweep.text().count("] fcn32s") == slots, "none ended, and the last one waits"
     assert sweep.wait() == 0, sweep.text()
+    assert not (tmp_path / "unused").exists()
     environments = [records.read_json(path) for path in out.glob(f"trials/*/{records.ENV_FILE}")]
     used = Counter(environment["visible_gpus"] for environment in environments)
     assert len(environments) == slots + 1
     assert set(used) == {str(index) for index in range(gpus)}
-    assert sorted(used.values()) == sorted([trials_per_gpu] * (gpus - 1) + [trials_per_gpu + 1])

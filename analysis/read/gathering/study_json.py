@@ -50,7 +50,11 @@ def read_description(folder: Path) -> Row:
     and every trial has the places of those that asked for it; so has every look, `command`, that of the one that took
     it. Raises RecordError on anything else in the file, FileNotFoundError without one."""
     path = folder / records.STUDY_FILE
-    description = records.read_json(path)
+    return check_description(path, records.read_json(path))
+
+
+def check_description(path: Path, description: Row) -> Row:
+    """What was read from `path`, with all that `read_description` promises. Raises RecordError."""
     records.check(path, description, STUDY_KINDS, remedy=REMEDY)
     if description.get("published") is not None:
         records.check(path, description["published"], PUBLISHED_KINDS, ", published", REMEDY)

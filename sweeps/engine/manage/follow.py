@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from analysis.read.counted_classes import count_classes, counted_text
 from analysis.read.gathering.sweep_state import is_locked
 from segtrain import records
 
@@ -33,9 +34,22 @@ def _common(lines: list[dict[str, Any]], told: list[dict[str, Any]]) -> int:
     return next((number for number, (new, old) in enumerate(pairs) if new != old), min(len(lines), len(told)))
 
 
+def how_it_stands(folder: Path) -> str:
+    """Its state, `interrupted` when it is half done and nobody trains it, and why. Raises RecordError."""
+    status = records.read_status(folder)
+    if status is None:
+        return "has not begun"
+    if status.state == "running" and not is_locked(folder):
+        return "interrupted"
+    return status.state + (f": {' '.join(status.reason.split())}" if status.reason else "")
+
+
 def line_text(line: dict[str, Any], epochs: int) -> str:
-    """`epoch  3/10  train/loss 0.812  val/mean_iou 0.3127  ...`; what was not measured is left out."""
-    numbers = [f"{name} {line[name]:.4g}" for name in NUMBERS if line.get(name) is not None]
+    """`epoch  3/10  train/loss 0.812  val/mean_iou 0.3127 (12 of 13)  ...`; what was not measured is left out."""
+    iou = line.get(records.VAL_IOU)
+    few = counted_text([count_classes(iou)], len(iou)) if iou else ""
+    marks = {records.VAL_MEAN_IOU: f" ({few})" if few else ""}
+    numbers = [f"{name} {line[name]:.4g}{marks.get(name, '')}" for name in NUMBERS if line.get(name) is not None]
     return "  ".join([f"epoch {line[records.EPOCH]:>{len(str(epochs))}}/{epochs}", *numbers])
 
 

@@ -63,6 +63,31 @@ def gather(known: Mapping[str, Any] | None, described: Mapping[str, Any], looks:
     return {**described, "commands": commands, "latest": number, "trials": trials, "looks": taken}
 
 
+def merge(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> dict[str, Any]:
+    """Two lists of the trials of one study, as `read_known` gives them, of commands that share a mirror and no folder.
+    What a trial and the study are is said as in `mine`."""
+    commands, places = list(theirs["commands"]), []
+    for number, command in enumerate(mine["commands"]):
+        nth = mine["commands"][:number].count(command)  # of those that read the same, the same one
+        found = [place for place, other in enumerate(commands) if other == command]
+        if nth == len(found):
+            found.append(len(commands))
+            commands.append(command)
+        places.append(found[nth])
+    there = {entry["trial_id"]: entry for entry in theirs["trials"]}
+    trials = []
+    for entry in mine["trials"]:
+        before = there.pop(entry["trial_id"], {"commands": []})
+        asked = {*before["commands"], *(places[number] for number in entry["commands"])}
+        trials.append({**entry, "commands": sorted(asked)})
+    trials += there.values()
+    taken = list(theirs.get("looks") or [])
+    for look in mine.get("looks") or []:
+        placed = {**look, "command": places[look.get("command", 0)]}
+        taken += [] if placed in taken else [placed]
+    return {**mine, "commands": commands, "latest": places[mine["latest"]], "trials": trials, "looks": taken}
+
+
 def _number(commands: Sequence[str], before: Mapping[str, Any], command: str, asked: set[str]) -> int:
     """The place of the command among those that were given. Where it no longer asks for what it asked for then, the
     study file was edited, and it is another one."""

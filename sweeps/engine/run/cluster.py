@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -39,6 +40,10 @@ NEEDLESS = ("start_monitor", "start_api_server", "start_log_monitor")
 """Of `ray._private.node.Node`: what starts the autoscaler, the dashboard's server, which `include_dashboard=False` only
 empties, and the collector of output that nobody reads. Each is a Python that imports Ray, and each is waited for."""
 CONNECT_S, PROBE_S = 4.0, 10.0
+STARTED_S = 20.0
+"""How long a command that is told to end waits for a Ray that is just starting. A signal to the whole process group, as
+Slurm sends it, also ends what Ray has started so far; Ray would wait a minute for that, then end this process with a
+code of its own."""
 PROBE = """
 import sys
 from ray._private.services import canonicalize_bootstrap_address_or_die
@@ -97,22 +102,31 @@ def starting_ray(options: Options, trials: int = 0) -> Iterator[Callable[[], Cal
         node = local_node()
         own = pick_resources([node], *options.resources)
         slots = own.slots([node])
-        cpus = math.ceil(slots * own.cpus)
+        cpus = math.ceil(node["CPU"] if options.measured else slots * own.cpus)
+        gpus = node["GPU"] if own.num_gpus is None else own.num_gpus
         # Ray begins with a worker for each CPU, or with none: not where trials have several CPUs, or are few.
         prestart = str(cpus <= min(slots, trials)).lower()
         os.environ.update(OWN_ENVIRONMENT | {"RAY_prestart_worker_first_driver": prestart})
-        start = partial(_start, cpus, own.num_gpus)
+        start = partial(_start, cpus, int(gpus), int(node["memory"]))
     else:
         start = partial(_connect, find_cluster(options.address))
-    with ThreadPoolExecutor(1, thread_name_prefix="ray") as pool:
-        started = pool.submit(start)
-        try:
-            yield started.result
-        finally:
-            if started.exception() is None:  # waits for it
-                import ray
+    started: Future[Callable[[], Nodes]] = Future()
 
-                ray.shutdown()
+    def fill() -> None:
+        try:
+            started.set_result(start())
+        except BaseException as error:
+            started.set_exception(error)
+
+    # A daemon, which does not hold this process back: see STARTED_S.
+    threading.Thread(target=fill, name="ray", daemon=True).start()
+    try:
+        yield started.result
+    finally:
+        if started in wait([started], STARTED_S).done and started.exception() is None:
+            import ray
+
+            ray.shutdown()
 
 
 def _init_ray(address: str, **how: Any) -> None:
@@ -129,12 +143,12 @@ def _init_ray(address: str, **how: Any) -> None:
         put(signal.SIGTERM, handler)
 
 
-def _start(cpus: int, gpus: int) -> Callable[[], Nodes]:
+def _start(cpus: int, gpus: int, memory: int) -> Callable[[], Nodes]:
     from ray._private.node import Node
 
     for name in NEEDLESS:
         setattr(Node, name, lambda *_, **__: None)
-    _init_ray("local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False)
+    _init_ray("local", num_cpus=cpus, num_gpus=gpus, _memory=memory, include_dashboard=False)
     return _alive_nodes
 
 

@@ -4,18 +4,22 @@ Whatever becomes of the store, training does not wait for it."""
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from analysis.read.gathering.study_json import check_description, read_description
 from segtrain import records
 from segtrain.mirror.object_store import ObjectStore, StoreError
-from segtrain.mirror.study_copies import listed_trials
+from segtrain.mirror.study_copies import listed_trials, push_archived
 from segtrain.mirror.trial_copies import push_files, push_trial
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Study
+from sweeps.engine.plan.study_file import merge
 from sweeps.engine.run.from_mirror import fetch_study
+from sweeps.engine.say import say
 
 RUNNING_EVERY_S = 600.0
 """A running trial is copied no more often, since its `last.pt` is four times as large as its weights. A machine that is
@@ -113,8 +117,10 @@ class Mirror:
 
     def _copy(self, item: str) -> None:
         if item == THE_STUDY:
-            folder = records.study_dir(self.out, self.study)
-            push_files(self.store, folder, f"{records.STUDIES_DIR}/{self.study}", self._same(item))
+            folder, place = records.study_dir(self.out, self.study), f"{records.STUDIES_DIR}/{self.study}"
+            push_files(self.store, folder, place, self._same(item), but_not=(records.STUDY_FILE,))
+            self._push_list(folder / records.STUDY_FILE, f"{place}/{records.STUDY_FILE}")
+            push_archived(self.store, self.out, self.study)
             return
         folder = records.trial_dir(self.out, item)
         status = _status(folder)
@@ -124,6 +130,21 @@ class Mirror:
             self.copied[item] = status  # by an earlier command
             return
         self.copied[item] = push_trial(self.store, folder, self._same(item))
+
+    def _push_list(self, path: Path, place: str) -> None:
+        """study.json after all others, so that where it is all are; what commands with another --out have put there
+        stays in it, unless it is damaged."""
+        content = self.store.read(place)
+        try:
+            mine = theirs = read_description(path.parent)
+            with suppress(ValueError, records.RecordError):
+                found = None if content is None else records.parse_json(content)
+                theirs = check_description(path, found) if isinstance(found, dict) else mine
+        except (FileNotFoundError, records.RecordError):  # told by the command itself
+            return
+        merged = records.json_bytes(merge(theirs, mine))
+        if merged != content:
+            self.store.write(place, merged)
 
     def _same(self, item: str) -> Callable[[Path], bool]:
         seen = self.seen.setdefault(item, {})
@@ -162,6 +183,18 @@ def _status(folder: Path) -> bytes | None:
         return None
 
 
+def _check_journal(store: ObjectStore, out: Path, study: str) -> None:
+    """Raises StoreError where the mirror has another search of this name, or more of it: a copy would end that."""
+    there = store.read(f"{records.STUDIES_DIR}/{study}/{records.JOURNAL_FILE}") or b""
+    whole = there[: there.rfind(b"\n") + 1]  # a torn last line is dropped where the search goes on
+    path = records.study_dir(out, study) / records.JOURNAL_FILE
+    if not (path.read_bytes() if path.exists() else b"").startswith(whole):
+        raise StoreError(
+            f"{store.address} has trials of the search {study!r} that {out} has not; go on with them by --from-mirror "
+            "and an --out without that search, or give another --mirror"
+        )
+
+
 @contextmanager
 def mirrored(study: Study, options: Options, console: Console) -> Iterator[Mirror | None]:
     """Gives the mirror, when one is asked for, and finishes it; what it holds comes here first, when that is asked for.
@@ -170,14 +203,13 @@ def mirrored(study: Study, options: Options, console: Console) -> Iterator[Mirro
         yield None
         return
 
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
+    tell = partial(say, console)
     store = ObjectStore(options.mirror)
     store.check()
     if options.from_mirror:
-        fetch_study(store, study, options.out, say)
-    mirror = Mirror(store, options.out, study.name, say)
+        fetch_study(store, study, options.out, tell)
+    _check_journal(store, options.out, study.name)
+    mirror = Mirror(store, options.out, study.name, tell)
     mirror.add_all()
     try:
         yield mirror

@@ -31,7 +31,7 @@ CLAIM = {"text": f"A holds {NASTY}", "left": {"arch": "fcn8s"}, "right": {"arch"
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two archs over three seeds have finished, one trial runs, one waits, one has failed."""
+    """Two archs over three seeds have finished, one trial runs, one waits, one has failed, one was stopped."""
     builder = StudyBuilder(tmp_path_factory.mktemp("watch") / "out")
     for seed in range(3):
         builder.trial(test=0.6 + seed / 100, seed=seed)
@@ -39,7 +39,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     builder.trial([0.1, 0.2], state="running", lr=0.1, extra={"epoch_s": 2.0})
     builder.enter(builder.config(lr=0.2))
     builder.trial([0.1], state="failed", lr=0.3, reason=f"ValueError: {NASTY}")
-    return builder.write(title=f"A study {NASTY}", claims=[CLAIM])
+    builder.trial([0.1], state="stopped", lr=0.4, reason="stopped by me")
+    unseen = {"text": "U holds", "left": {"arch": "unet"}, "right": {"arch": "fcn32s"}, "source": "here"}
+    return builder.write(title=f"A study {NASTY}", claims=[CLAIM, unseen])
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +130,14 @@ def test_a_phone_shows_what_runs_what_is_next_and_how_the_claims_stand(server: S
         assert tab.title() == f"A study {NASTY}"
         text = tab.inner_text("main")
         # Eight epochs of the running trial and thirty of the waiting one are left, of two seconds each.
-        assert re.search(r"6 of 9 finished, about 76 s left", text)
+        assert re.search(r"6 of 10 finished, about 76 s left", text)
         assert "fcn8s-unfreeze-lr0.1\nepoch 2/10, val mIoU 20.00 %" in text
         assert tab.inner_text("#waiting ul") == "fcn8s-unfreeze-lr0.2"
         assert tab.inner_text("#attention li") == f"fcn8s-unfreeze-lr0.3 failed: ValueError: {NASTY}"
+        assert tab.inner_text("#early li") == "fcn8s-unfreeze-lr0.4 stopped: stopped by me"
+        assert tab.locator("#claims li").count() == 1
         assert tab.inner_text("#claims li b") == "✓ holds"
+        assert "1 claim waits for a first comparison." in tab.inner_text("#claims")
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390
         path = tab.evaluate("document.querySelector('path').getAttribute('d')")
         assert path == "M30.0,40.0 L60.0,0.0"

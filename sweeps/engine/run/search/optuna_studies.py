@@ -30,8 +30,6 @@ REDUCTION = 3
 """Successive halving lets one trial in so many go on at every rung; Optuna's 4 would stop most of a small search
 after its first validation."""
 
-JOURNAL_FILE = "optuna.journal"
-
 
 class SearchError(UserError):
     """A stored search that cannot be gone on with."""
@@ -239,7 +237,10 @@ class OptunaStudies:
 
 def _is_sound(trial: FrozenTrial) -> bool:
     """Whether the trial holds numbers where a search has put numbers."""
-    values = [*trial.params.values(), *trial.intermediate_values.values(), *(trial.values or ())]
+    asked = trial.system_attrs.get("fixed_params", {})  # of one that was put there, not drawn
+    if not isinstance(asked, dict):
+        return False
+    values = [*trial.params.values(), *asked.values(), *trial.intermediate_values.values(), *(trial.values or ())]
     return all(map(NUMBER.holds, values)) and all(map(COUNT.holds, trial.intermediate_values))
 
 
@@ -255,7 +256,7 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
                 f"--storage is {hide_passwords(url)!r}, which cannot be opened ({reason}); give a URL of SQLAlchemy, "
                 "such as sqlite:///search.db, or leave it out for a journal under --out"
             ) from None
-    path = folder / JOURNAL_FILE
+    path = folder / records.JOURNAL_FILE
     if path.is_symlink():  # of a folder that came from elsewhere it may lead anywhere, and it is written to
         raise SearchError(f"{path} is a link to {os.readlink(path)!r}; put the file itself there, or remove the link")
     # Of a process that was killed: half a line, to which the next one would be glued, and a lock.

@@ -217,7 +217,10 @@ def test_tail_prints_epochs_as_they_come_until_the_trial_ends(out: Path, capsys:
     ender.join()
     assert lines == ["epoch 1/4  train/loss 0.5  val/mean_iou 0.25  epoch_s 3", "epoch 2/4  train/loss 0.4  epoch_s 3"]
     assert command.main(["tail", str(folder), "-n", "1"]) == 0
-    assert capsys.readouterr().out.splitlines() == [lines[1], f"{folder.name} running"]
+    assert capsys.readouterr().out.splitlines() == [lines[1], f"{folder.name} interrupted"]
+    with locked(folder / records.LOCK_FILE):
+        assert command.main(["tail", str(folder), "-n", "1", "--no-wait"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{folder.name} running"
     assert command.main(["tail", str(folder), "--json", "--no-wait"]) == 0
     assert [json.loads(line)["epoch"] for line in capsys.readouterr().out.splitlines()] == [1, 2]
 

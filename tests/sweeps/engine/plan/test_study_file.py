@@ -8,11 +8,12 @@ import pytest
 
 from analysis.inference.spending import Look
 from analysis.read.frames import load
+from analysis.read.gathering.study_json import read_description
 from analysis.statistics import claims, selection
 from segtrain import records
 from segtrain.records import RecordError
 from sweeps.engine.ask.study import Study
-from sweeps.engine.plan.study_file import read_looks, write_study
+from sweeps.engine.plan.study_file import merge, read_looks, write_study
 from tests.sweeps.engine.plan.test_replication import STUDY, finish, options
 
 
@@ -69,6 +70,24 @@ def test_commands_that_write_at_once_lose_nothing_of_each_other(tmp_path: Path) 
     assert len(described["commands"]) == 12
     asked = {(entry["config"]["seed"], described["commands"][entry["commands"][0]]) for entry in described["trials"]}
     assert asked == {(seed, f"python grid.py --set seed={seed}") for seed in range(12)}
+
+
+def test_merged_lists_keep_apart_commands_that_read_the_same_and_merge_no_further_the_second_time(
+    tmp_path: Path,
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    look = Look(3, 0.05)
+    ask(one, STUDY.edit({"lr": (1e-3, 1e-5)}), "python grid.py")
+    ask(one, STUDY.edit({"lr": (1e-3,)}), "python grid.py", (look,))
+    ask(other, STUDY.edit({"lr": (1e-4,)}), "python grid.py --set lr=1e-4", (look,))
+    here, there = (read_description(out / "studies/grid") for out in (one, other))
+    merged = merge(there, here)
+    assert merged["commands"] == ["python grid.py --set lr=1e-4", "python grid.py", "python grid.py"]
+    assert merged["latest"] == 2
+    asked = {entry["config"]["lr"]: entry["commands"] for entry in merged["trials"] if entry["stage"] == "trial"}
+    assert asked == {1e-3: [1, 2], 1e-5: [1], 1e-4: [0]}
+    assert [taken["command"] for taken in merged["looks"]] == [0, 2]
+    assert merge(merged, here) == merge(merged, merged) == merged
 
 
 def test_seeds_of_a_job_array_are_one_study_and_its_report_is_the_first_look(tmp_path: Path) -> None:

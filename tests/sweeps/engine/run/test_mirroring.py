@@ -1,19 +1,25 @@
 """A study in an object store: kept while it grows, with the store there or not, and brought back."""
 
+import dataclasses
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.mirror.object_store import ObjectStore, StoreError
+from segtrain.mirror.study_copies import ReadCopy, listed_trials
 from sweeps.engine.ask.study import Study
+from sweeps.engine.manage.archive import archive_trial, restore
 from sweeps.engine.run import mirroring
 from sweeps.engine.run.from_mirror import fetch_study
-from sweeps.engine.run.mirroring import Mirror
+from sweeps.engine.run.mirroring import Mirror, mirrored
 from tests.segtrain.mirror.conftest import S3Server
 from tests.sweeps.conftest import call, data_root, environment
+from tests.sweeps.engine.plan.test_replication import options
 
 __all__ = ["call", "data_root", "environment"]
 
@@ -154,6 +160,64 @@ def test_a_fresh_machine_gets_what_the_mirror_has_and_keeps_what_it_has_itself(o
     assert records.read_status(records.trial_dir(fresh, SECOND)).epoch == 2  # type: ignore[union-attr]
     assert not (records.trial_dir(fresh, SECOND) / records.LAST_FILE).exists(), "of another run of it"
     assert (records.study_dir(fresh, "rates") / records.STUDY_FILE).exists()
+
+
+def test_what_was_set_aside_stays_so_wherever_the_mirror_is_taken_up_until_it_is_taken_back(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror(out, ObjectStore(ADDRESS))[0].finish()
+    archive_trial(records.trial_dir(out, FIRST))
+    fetch_study(ObjectStore(ADDRESS), STUDY, out, lambda line: None)
+    assert not records.trial_dir(out, FIRST).exists()
+    mirror(out, ObjectStore(ADDRESS))[0].finish()
+
+    fresh, said = tmp_path / "fresh", list[str]()
+    fetch_study(ObjectStore(ADDRESS), STUDY, fresh, said.append)
+    assert said == [f"2 of 2 trials came from {ADDRESS}"]
+    assert not records.trial_dir(fresh, FIRST).exists()
+    assert (records.archived(records.trial_dir(fresh, FIRST)) / records.STATUS_FILE).exists()
+    monkeypatch.setenv("SEGTRAIN_CACHE", str(tmp_path / "cache"))
+    assert records.is_archived(records.trial_dir(ReadCopy(f"{ADDRESS}/studies/rates").out, FIRST))
+
+    restore(records.archived(records.trial_dir(fresh, FIRST)))
+    mirror(fresh, ObjectStore(ADDRESS))[0].finish()
+    fetch_study(ObjectStore(ADDRESS), STUDY, tmp_path / "fresher", said.append)
+    assert records.trial_dir(tmp_path / "fresher", FIRST).exists()
+    assert not records.is_archived(records.trial_dir(ReadCopy(f"{ADDRESS}/studies/rates").out, FIRST))
+
+
+def test_commands_with_an_out_each_share_a_mirror_and_lose_no_trial_of_each_other(out: Path, tmp_path: Path) -> None:
+    mirror(out, ObjectStore(ADDRESS))[0].finish()
+    other = STUDY.edit({"lr": (1e-3,)})
+    apart = tmp_path / "apart"
+    described = other.describe(other.expand(), "python study.py --set lr=1e-3")
+    records.study_dir(apart, "rates").mkdir(parents=True)
+    records.write_json(records.study_dir(apart, "rates") / records.STUDY_FILE, described)
+    for folder in (apart, out, apart):
+        mirror(folder, ObjectStore(ADDRESS))[0].finish()
+        found = records.parse_json(ObjectStore(ADDRESS).read("studies/rates/study.json") or b"")
+        asked = {entry["trial_id"]: [found["commands"][n] for n in entry["commands"]] for entry in found["trials"]}
+        assert asked == {
+            FIRST: ["python study.py"], SECOND: ["python study.py"],
+            other.expand()[0].trial_id: ["python study.py --set lr=1e-3"],
+        }  # fmt: skip
+    assert len(listed_trials(apart, "rates")) == 1, "here it is as it was"
+
+
+def test_a_search_is_not_copied_over_another_one_or_over_more_of_it(out: Path, tmp_path: Path) -> None:
+    (records.study_dir(out, "rates") / records.JOURNAL_FILE).write_bytes(b"1\n2\n")
+    mirror(out, ObjectStore(ADDRESS))[0].finish()
+    how = dataclasses.replace(options(out, None), mirror=ADDRESS)
+    for path, begun in ((out, b"1\n2\n3\n"), (tmp_path / "new", b""), (out, b"1\n"), (out, b"4\n5\n")):
+        journal = records.study_dir(path, "rates") / records.JOURNAL_FILE
+        if begun:
+            journal.write_bytes(begun)
+        refused = pytest.raises(StoreError, match="has trials of the search 'rates' that")
+        with (
+            refused if not begun.startswith(b"1\n2\n") else nullcontext(),
+            mirrored(STUDY, dataclasses.replace(how, out=path), Console(quiet=True)),
+        ):
+            pass
 
 
 Call = Callable[..., tuple[int, str]]

@@ -16,7 +16,7 @@ from segtrain.config import ConfigError
 from sweeps.engine.ask.command_line import build_parser, chosen_options
 from sweeps.engine.plan.actions import PlanError
 from sweeps.engine.plan.study_file import write_study
-from sweeps.engine.run.notifying import call, notified
+from sweeps.engine.run.notifying import Notifier, call, notified
 from tests.sweeps.engine.plan.test_replication import STUDY, finish, options
 
 SMALL = STUDY.edit({"lr": (1e-3,), "arch": ("fcn8s",)})
@@ -26,7 +26,7 @@ DUMP = (
 )
 
 
-def tell(out: Path, run: Callable[[], int], command: list[str] | None = None) -> tuple[dict[str, str], str]:
+def tell(out: Path, run: Callable[[Notifier], int], command: list[str] | None = None) -> tuple[dict[str, str], str]:
     """What a program was told of the end of `run`, and what was printed."""
     told, printed = out / "told.json", io.StringIO()
     words = command or [sys.executable, "-c", DUMP, str(told)]
@@ -42,19 +42,38 @@ def test_a_program_is_told_how_it_ended(tmp_path: Path) -> None:
     trials = SMALL.expand()
     write_study(SMALL, trials, [], options(tmp_path, None))
     finish(tmp_path, trials[0], 0.5)
-    told, printed = tell(tmp_path, lambda: 0)
+    told, printed = tell(tmp_path, lambda _: 0)
     assert (told.pop("SWEEP_FOLDER"), printed) == (str(tmp_path / "studies/grid"), "")
     assert told == {
         "SWEEP_OUTCOME": "incomplete", "SWEEP_STUDY": "grid", "SWEEP_TRIALS": "2", "SWEEP_FINISHED": "1",
-        "SWEEP_FAILED": "0", "SWEEP_EXIT_CODE": "0", "SWEEP_MESSAGE": "",
+        "SWEEP_FAILED": "0", "SWEEP_EXIT_CODE": "0", "SWEEP_CLAIMS": "", "SWEEP_DECIDED": "", "SWEEP_NEED": "",
+        "SWEEP_MESSAGE": "",
     }  # fmt: skip
     finish(tmp_path, trials[1], 0.5)
-    assert tell(tmp_path, lambda: 0)[0]["SWEEP_OUTCOME"] == "finished"
-    assert tell(tmp_path, lambda: 130)[0]["SWEEP_OUTCOME"] == "interrupted"
+    assert tell(tmp_path, lambda _: 0)[0]["SWEEP_OUTCOME"] == "finished"
+    assert tell(tmp_path, lambda _: 130)[0]["SWEEP_OUTCOME"] == "interrupted"
+
+
+def test_a_need_is_told_once_while_the_sweep_goes_on_and_how_many_claims_are_decided_at_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    words = ["sh", "-c", f'echo "$SWEEP_OUTCOME/$SWEEP_NEED/$SWEEP_MESSAGE/$SWEEP_DECIDED of $SWEEP_CLAIMS" >> {log}']
+
+    def run(notifier: Notifier) -> int:
+        notifier.needed("full disk", "the first")
+        notifier.needed("full disk", "the second")
+        notifier.needs["full disk"].join()
+        notifier.needed("failed trial", "the third")
+        notifier.claims = (1, 3)
+        return 0
+
+    tell(tmp_path, run, words)
+    assert log.read_text().splitlines() == [
+        "running/full disk/the first/ of ", "running/failed trial/the third/ of ", "finished///1 of 3",
+    ]  # fmt: skip
 
 
 def test_an_error_goes_on_after_it_was_told(tmp_path: Path) -> None:
-    def run() -> int:
+    def run(_: Notifier) -> int:
         raise PlanError("$(touch taken) `id`; the data have changed")
 
     with pytest.raises(PlanError):
@@ -65,8 +84,8 @@ def test_an_error_goes_on_after_it_was_told(tmp_path: Path) -> None:
 
 
 def test_one_that_fails_or_is_gone_changes_nothing_but_a_line(tmp_path: Path) -> None:
-    assert tell(tmp_path, lambda: 0, ["false"])[1] == "--notify: false ended with 1\n"
-    gone = tell(tmp_path, lambda: 0, ["/nonexistent/program"])[1]
+    assert tell(tmp_path, lambda _: 0, ["false"])[1] == "--notify: false ended with 1\n"
+    gone = tell(tmp_path, lambda _: 0, ["/nonexistent/program"])[1]
     assert gone == "--notify: /nonexistent/program cannot be started (No such file or directory)\n"
 
 
