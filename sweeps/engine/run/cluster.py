@@ -111,12 +111,15 @@ def starting_ray(options: Options, trials: int = 0) -> Iterator[Callable[[], Cal
     else:
         start = partial(_connect, find_cluster(options.address))
     started: Future[Callable[[], Nodes]] = Future()
+    over = threading.Event()
 
     def fill() -> None:
         try:
             started.set_result(start())
         except BaseException as error:
             started.set_exception(error)
+        # Ray has asked the kernel to end its processes with their parent, which to Linux is the thread that started them.
+        over.wait()
 
     # A daemon, which does not hold this process back: see STARTED_S.
     threading.Thread(target=fill, name="ray", daemon=True).start()
@@ -127,6 +130,7 @@ def starting_ray(options: Options, trials: int = 0) -> Iterator[Callable[[], Cal
             import ray
 
             ray.shutdown()
+        over.set()
 
 
 def _init_ray(address: str, **how: Any) -> None:
