@@ -118,7 +118,7 @@ def starting_ray(options: Options, trials: int = 0) -> Iterator[Callable[[], Cal
             started.set_result(start())
         except BaseException as error:
             started.set_exception(error)
-        # Ray has asked the kernel to end its processes with their parent, which to Linux is the thread that started them.
+        # Ray has asked Linux to end its processes with their parent, by which Linux means the thread that started them.
         over.wait()
 
     # A daemon, which does not hold this process back: see STARTED_S.
