@@ -22,9 +22,14 @@ def figures(chart: Chart) -> list[dict[str, Any]]:
     return [_figure(chart, facet) for facet in chart.facets]
 
 
+BLUES = [[0, "#f7fbff"], [0.5, "#6baed6"], [1, "#08306b"]]
+
+
 def _figure(chart: Chart, facet: Facet) -> dict[str, Any]:
     data = _heat(facet.heat) if facet.heat else [trace for series in facet.series for trace in _traces(series)]
     if facet.surface:
+        for trace in data:
+            trace["marker"]["line"] = {"color": "#ffffff", "width": 1.5}  # a dot may have the surface's own colour
         data = [_surface(facet.surface), *data]
     layout: dict[str, Any] = {
         "font": FONT,
@@ -147,8 +152,7 @@ def _surface(surface: Surface) -> dict[str, Any]:
         "x": list(surface.x),
         "y": list(surface.y),
         "z": [_numbers(row) for row in surface.values],
-        "colorscale": "Blues",
-        "reversescale": True,
+        "colorscale": BLUES,
         "contours": {"coloring": "fill", "showlines": False},
         "colorbar": {"thickness": 10, "outlinewidth": 0},
         "hoverinfo": "skip",
@@ -169,7 +173,7 @@ def _heat(heat: Heat) -> list[dict[str, Any]]:
             "texttemplate": "%{text}",
             "hovertemplate": "%{y} / %{x}: %{z:.2f} %<extra></extra>",
             "hoverongaps": False,
-            "colorscale": [[0, "#f7fbff"], [0.5, "#6baed6"], [1, "#08306b"]],
+            "colorscale": BLUES,
             "showscale": False,
             "xgap": 1,
             "ygap": 1,
