@@ -13,6 +13,7 @@ from analysis.draw.ticks import log_ticks, minus, tick_label
 
 MARKERS_PER_CURVE = 8
 FONT = {"family": "system-ui, sans-serif", "size": 12, "color": "#333333"}
+BLUES = [[0, "#f7fbff"], [0.5, "#6baed6"], [1, "#08306b"]]  # those of the files
 # Its bar would lie over the data; dragging zooms and a double click goes back without it.
 CONFIG = {"displayModeBar": False, "responsive": True}
 
@@ -20,9 +21,6 @@ CONFIG = {"displayModeBar": False, "responsive": True}
 def figures(chart: Chart) -> list[dict[str, Any]]:
     """One plotly figure {"data", "layout", "config"} per facet; `meta` of a trace is its group in the legend."""
     return [_figure(chart, facet) for facet in chart.facets]
-
-
-BLUES = [[0, "#f7fbff"], [0.5, "#6baed6"], [1, "#08306b"]]
 
 
 def _figure(chart: Chart, facet: Facet) -> dict[str, Any]:
