@@ -75,7 +75,7 @@ def run_study(
     if left:
         say(console, f"{len(left)} to train; reading the data while Ray starts")
     why = "interrupted"
-    with starting_ray(options) if left else nullcontext() as ready:
+    with starting_ray(options, len(left)) if left else nullcontext() as ready:
         epoch_flops = preflight.check_data(configs, options.data_root)
         move_away(again, options.out)
         clear_restarted(plan, options.out)
