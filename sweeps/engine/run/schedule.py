@@ -19,6 +19,7 @@ from segtrain.data.by_name import known_places
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import Longest, PlannedTrial
+from sweeps.engine.plan.earlier.shorter_trials import starting_folders
 from sweeps.engine.plan.rates import predicted_rate
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 from sweeps.engine.run.lost_workers import HungWorkers
@@ -99,12 +100,7 @@ def run_trials(
     def slots() -> int:
         return resources.slots(nodes())
 
-    fresh = {p.trial.trial_id for p in plan if p.action != "continue"}
-
-    def shorter_of(trial: Trial) -> str | None:
-        # Looked for again: it may have been archived since the plan was made.
-        shorter = None if trial.trial_id in fresh else longest(trial.config)
-        return None if shorter is None else str(records.trial_dir(options.out, shorter.trial_id))
+    begins_in = starting_folders(plan, options.out, longest)
 
     def worker_config(trial: Trial) -> dict[str, Any]:
         table.add(trial)
@@ -125,7 +121,7 @@ def run_trials(
             "cpus": share.cpus,
             "gpus": share.gpus,
             "bundle": share.bundle,
-            "shorter": shorter_of(trial),
+            "shorter": begins_in(trial),
             "extendable": options.extendable,
         }
 
