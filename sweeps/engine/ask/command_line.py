@@ -42,7 +42,7 @@ UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        super().error(printable(message))  # it repeats the words that it does not know
+        super().error(" ".join(printable(message).split()))  # it repeats the words that it does not know
 
 
 def build_parser(study: Study, with_demo: bool = True) -> argparse.ArgumentParser:

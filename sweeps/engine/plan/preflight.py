@@ -23,6 +23,7 @@ from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.cost import epoch_flops, mean_views, spread
 from sweeps.engine.plan.resources import local_node, pick_resources
+from sweeps.engine.say import say
 
 LEAST_FREE_BYTES = 2**20
 """What the smallest study leaves before its first checkpoint."""
@@ -82,7 +83,7 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
         notes[head_note(config, num_outputs)] = None
     for note in notes:
         if note is not None:
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
+            say(console, note)
 
 
 def check_starts(trials: Iterable[Trial], console: Console) -> None:
@@ -107,7 +108,7 @@ def check_starts(trials: Iterable[Trial], console: Console) -> None:
             raise ParentError(f"{trial.run_name}: {error}") from None
         notes[f"{trial.run_name} takes all layers of {start.run_name}; new: {', '.join(new) or 'none'}"] = None
     for note in notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+        say(console, note)
 
 
 def _layers(config: TrialConfig) -> tuple[Any, ...]:

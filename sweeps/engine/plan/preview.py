@@ -23,6 +23,7 @@ from sweeps.engine.plan.packing.packed import packed
 from sweeps.engine.plan.preflight import check_models, check_recipes, check_starts, current_data, listed_flops
 from sweeps.engine.plan.rates import predicted_rate
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
+from sweeps.engine.say import say
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
 MOST_ROWS = 1000
@@ -48,27 +49,27 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         replication.advance()
     points = study.expand()
     trials = replication.trials if replication else points
-    longest = ShorterTrials(options.out, current, lambda text: _print(console, text)).longest
+    longest = ShorterTrials(options.out, current, lambda text: say(console, text)).longest
     again = choose_again(trials, options.out, options.code, longest)
     plan = make_plan(trials, options.out, current, options.changed_data, again, longest)
     configs = [planned.trial.config for planned in plan if planned.action != "skip"]
     check_models(configs, console)
     check_starts((planned.trial for planned in plan if planned.action != "skip"), console)
     check_recipes(configs)
-    _print(console, recipe(study))
+    say(console, recipe(study))
     if (note := feature_note(configs)) is not None:
-        _print(console, note)
+        say(console, note)
     try:
         check_decided(plan, options.out)
     except PlanError as error:
-        _print(console, f"{error}. Shown is what it would cost to train them again.")
+        say(console, f"{error}. Shown is what it would cost to train them again.")
     try:
         flops = listed_flops([trial.config for trial in [*points, *trials]], options.data_root)
         options = packed(points, options, nodes, lambda c: flops[c.trial_id], console, spend=False)
     except DataError as error:
         unit, share = _unit(pick_resources(nodes, *options.resources))
         console.print(_table(study, plan, {}, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
-        _print(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
+        say(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
         return
     resources = pick_resources(nodes, *options.resources)
     slots, (unit, share) = resources.slots(nodes), _unit(resources)
@@ -83,9 +84,9 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     if options.budget is not None:
         open_ids = {p.trial.trial_id for p in plan if p.action != "skip"}
         fitting = f"{len(open_ids - left_out)} of {len(open_ids)} trials"
-        _print(console, f"{fitting} that are left fit into {options.budget.text}, after {duration(eta_s)}.")
+        say(console, f"{fitting} that are left fit into {options.budget.text}, after {duration(eta_s)}.")
         eta_s = max(end_times(durations, slots).values(), default=0.0)
-    _print(
+    say(
         console,
         f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
         f"at once.\nPredicted from {sum(left.values()) / 1e12:.1f} TFLOP that are left, and {rate / 1e9:.0f} GFLOP/s "
@@ -94,16 +95,12 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     if replication is not None and not replication.over:
         from sweeps.engine.plan.look_costs import look_costs
 
-        _print(console, look_costs(replication, plan, flops, rate, f"{unit}-hours", share))
+        say(console, look_costs(replication, plan, flops, rate, f"{unit}-hours", share))
 
 
 def _unit(resources: TrialResources) -> tuple[str, float]:
     """What costs are counted in, and how much of it a trial has."""
     return ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
-
-
-def _print(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def recipe(study: Study) -> str:
@@ -135,7 +132,7 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     points = make_plan(search.study.expand(), options.out)
     check_models((p.trial.config for p in points), console)
     if (note := feature_note([p.trial.config for p in points])) is not None:
-        _print(console, note)
+        say(console, note)
     check_recipes(p.trial.config for p in points)
     flops = listed_flops([planned.trial.config for planned in points], options.data_root)
     trials = search.study.expand()
@@ -157,10 +154,10 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
         table.add_row(cell.name, str(done), str(left), str(cell.config.epochs), f"{at_most:.3f}")
     console.print(table)
     total = f"In all at most {hours:.3f} {unit}-hours, at {rate / 1e9:.0f} GFLOP/s {source}. Nothing was started."
-    _print(console, total)
+    say(console, total)
     if options.budget is not None:
         fitting = len(end_times(durations, resources.slots(nodes), options.budget.seconds))
-        _print(
+        say(
             console,
             f"{fitting} of {len(durations)} trials that are left fit into {options.budget.text} if none is stopped "
             "early; pretraining is not counted.",

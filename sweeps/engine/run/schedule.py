@@ -32,6 +32,7 @@ from sweeps.engine.run.tracking.trial_trackers import tracking_of
 from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import Source, TrialQueue
 from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
+from sweeps.engine.say import say
 
 RAY_PREFIX = ".ray-"
 """Of the folder of Tune's scratch files, in `out` because every node of a cluster must see it; removed at the end."""
@@ -165,7 +166,7 @@ def run_trials(
     finally:
         shutil.rmtree(session, ignore_errors=True)
         for trial_id, reason in queue.unwritten.items():
-            console.print(f"{trial_id}: {reason}", markup=False, highlight=False, soft_wrap=True)
+            say(console, f"{trial_id}: {reason}")
     if options.budget is not None and queue.out_of_time:
         unasked = 0 if source is None else source.unasked
         raise OutOfTime(options.budget, [entry.trial for entry in queue.pending], unasked, table.seconds_of)

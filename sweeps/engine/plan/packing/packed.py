@@ -11,6 +11,7 @@ from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.packing.choice import candidates, choose, describe, unknown
 from sweeps.engine.plan.packing.probing import measure, recall
 from sweeps.engine.plan.resources import Nodes, ResourceError, pick_resources
+from sweeps.engine.say import say
 
 
 def packed(
@@ -31,7 +32,7 @@ def packed(
     if "gpus" in options.measured and not resources.gpus:
         raise ResourceError("--gpus-per-trial is auto but there is no GPU to share; leave it out")
     if resources.gpus and "gpus" not in options.measured:
-        _say(console, "packing: 1 core each, since the trials train on GPUs")
+        say(console, "packing: 1 core each, since the trials train on GPUs")
         return options
     num_gpus = int(sum(node.get("GPU", 0) for node in nodes)) if resources.gpus else 0
     if resources.num_gpus is not None:
@@ -40,13 +41,9 @@ def packed(
     with console.status("measuring how trials go beside one another"):
         choice = choose(trials, epoch_flops, packings, num_gpus, measure if spend else recall, repeats)
     if choice is None:
-        _say(console, unknown(packings))
+        say(console, unknown(packings))
         return options
-    _say(console, describe(choice, {trial.trial_id: trial.run_name for trial in trials}))
+    say(console, describe(choice, {trial.trial_id: trial.run_name for trial in trials}))
     if choice.packing.on_gpu:
         return replace(options, gpus_per_trial=1 / choice.packing.trials)
     return replace(options, cpus_per_trial=choice.packing.threads, all_cores=choice.wide)
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

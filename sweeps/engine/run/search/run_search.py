@@ -30,6 +30,7 @@ from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
 from sweeps.engine.run.out_of_time import OutOfTime
 from sweeps.engine.run.search.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
+from sweeps.engine.say import say
 
 LOCK_FILE = ".search.lock"
 WRITE_EVERY_S, WRITE_SHARE = 5.0, 0.05
@@ -94,7 +95,7 @@ def run_search(
         ) from None
     if complete:
         return results.exit_code(options.strict)
-    console.print(f"{why}; the same command again goes on from here", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"{why}; the same command again goes on from here")
     return INTERRUPTED
 
 
@@ -215,12 +216,10 @@ class Results:
             spent = f"{epochs} of {len(trials) * searched.cell.config.epochs}"
             table.add_row(searched.cell.name, found, scores, " / ".join(counts), spent)
         console.print(table)
-        console.print(
+        say(
+            console,
             f"search: {self.folder}; its report: python -m analysis report {self.folder}\n"
             f"the grid at these rates: python sweeps/fcn_grid.py --lr-from {self.folder}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
         )
 
 
