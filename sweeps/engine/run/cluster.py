@@ -103,12 +103,14 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
     else:
         start = partial(_connect, find_cluster(options.address))
     started: Future[Callable[[], Nodes]] = Future()
+    over = threading.Event()
 
     def fill() -> None:
         try:
             started.set_result(start())
         except BaseException as error:
             started.set_exception(error)
+        over.wait()  # the kernel ends Ray's processes with the thread that has started them
 
     # A daemon, which does not hold this process back: see STARTED_S.
     threading.Thread(target=fill, name="ray", daemon=True).start()
@@ -119,6 +121,7 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
             import ray
 
             ray.shutdown()
+        over.set()
 
 
 def _init_ray(address: str, **how: Any) -> None:
