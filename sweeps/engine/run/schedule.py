@@ -25,12 +25,13 @@ from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 from sweeps.engine.run.lost_workers import HungWorkers
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
-from sweeps.engine.run.out_of_time import OutOfTime
 from sweeps.engine.run.progress.calls_for_help import CallsForHelp
 from sweeps.engine.run.progress.live_table import SweepTable
+from sweeps.engine.run.queue.out_of_time import OutOfTime
+from sweeps.engine.run.queue.trial_queue import TrialQueue
+from sweeps.engine.run.queue.trial_source import Source
 from sweeps.engine.run.tracking.trial_trackers import tracking_of
 from sweeps.engine.run.trainable import TrialTrainable
-from sweeps.engine.run.trial_queue import Source, TrialQueue
 from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
 from sweeps.engine.say import say
 
