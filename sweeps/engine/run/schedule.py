@@ -38,6 +38,9 @@ from sweeps.engine.say import say
 RAY_PREFIX = ".ray-"
 """Of the folder of Tune's scratch files, in `out` because every node of a cluster must see it; removed at the end."""
 MORE_THAN_ANY_CLUSTER_HOLDS = 10_000
+# A variable for PyTorch Lightning. With any, an actor takes no worker that is ready, and its own is started by way of
+# another Python, which imports Ray as well.
+class_cache.DEFAULT_ENV_VARS.clear()
 # Tune would hand these to its workers, which need none, and Ray writes what is handed on into logs that all may read.
 class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
     {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}

@@ -111,7 +111,7 @@ def _spend(
 ) -> bool:
     """Whether it came to its end."""
     try:
-        with starting_ray(options) as ready:
+        with starting_ray(options, len(plan) + studies.unasked) as ready:
             from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
 
             return run_trials(
