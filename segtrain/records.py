@@ -52,6 +52,7 @@ CODE_DIR = "code"  # of a model of the user's own: its source, or its configurat
 CODE_KEY = "code"  # in env.json: {"sha256", "files", "earlier"}
 IMAGE_S = "image_s"  # in env.json of a finished trial: seconds from one image, alone on the device, to its logits
 NEW_LAYERS_KEY = "new_layers"  # in env.json of a trial that took all that fits of its parent: what did not
+CONTINUED_KEY = "continued_from"  # in env.json of a trial that went on from a shorter one: {"trial_id", "epoch"}
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
 STOP_FILE = ".stop"  # somebody wants this trial to end, and not to be started again; says who

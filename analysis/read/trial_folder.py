@@ -8,11 +8,13 @@ from statistics import median
 from typing import Any
 
 from analysis.read import dynamics
+from analysis.read.counted_classes import comparable_best, count_classes
 from analysis.read.gathering.study_json import Row
 from segtrain import records
 from segtrain.fields import COUNT, FLAG, NAME, NUMBER, OBJECT, PLAIN, TEXT, or_none
 from segtrain.records import RecordError
 
+VAL_COUNTED = "val_counted_classes"
 NOT_STARTED = "not started"
 UNREADABLE = "unreadable"
 
@@ -160,7 +162,7 @@ def _read_outcome(folder: Path, status: records.Status) -> tuple[Row, list[Row],
     if (folder / records.TEST_FILE).exists():
         scores = records.read_test_scores(folder)
         row |= {records.TEST_LOSS: scores.loss, records.TEST_MEAN_IOU: scores.mean_iou, "best_epoch": scores.epoch}
-        row |= {"counted_classes": scores.counted_classes}
+        row |= {"test_counted_classes": scores.counted_classes, "class_count": len(scores.classes)}
         row |= {name: vars(scores)[name] for name in TEST_NUMBERS}
         classes = _list_classes(scores)
         row |= {f"iou_{size}": scores.mean_size_iou[size] for size in records.OBJECT_SIZES}
@@ -178,7 +180,10 @@ def _read_outcome(folder: Path, status: records.Status) -> tuple[Row, list[Row],
             f"{folder / records.METRICS_FILE} has no line of epoch {row['best_epoch']}, whose weights were kept; "
             "delete its folder to start over"
         )
-    columns = (records.TRAIN_LOSS, records.VAL_LOSS, records.VAL_MEAN_IOU)
+    ious = {epoch: line[records.VAL_IOU] for epoch, line in epochs.items() if line[records.VAL_IOU]}
+    row["comparable_best_epoch"] = comparable_best(ious)
+    row.setdefault("class_count", len(next(iter(ious.values()))) if ious else None)
+    columns = (records.TRAIN_LOSS, records.VAL_LOSS, records.VAL_MEAN_IOU, VAL_COUNTED)
     return row | {column: kept.get(column) for column in columns}, list(epochs.values()), classes
 
 
@@ -211,4 +216,10 @@ def _list_classes(scores: records.TestScores) -> list[Row]:
 def _read_epochs(folder: Path) -> dict[int, Row]:
     """Epoch -> its numbers, in order. The last line of an epoch counts: it was trained again."""
     lines = {line[records.EPOCH]: line for line in records.read_metrics(folder)}
-    return {epoch: {key: lines[epoch].get(key) for key in (records.EPOCH, *EPOCH_NUMBERS)} for epoch in sorted(lines)}
+    keys = (records.EPOCH, *EPOCH_NUMBERS, records.VAL_IOU)
+    return {epoch: {key: lines[epoch].get(key) for key in keys} | _counted(lines[epoch]) for epoch in sorted(lines)}
+
+
+def _counted(line: Row) -> Row:
+    iou = line.get(records.VAL_IOU)
+    return {VAL_COUNTED: None if iou is None else count_classes(iou)}

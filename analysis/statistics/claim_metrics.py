@@ -6,6 +6,7 @@ iou[Fences]                   the test IoU of one class
 test/geometric/mean_iou       a test score of one of the tasks of the data: TASK_NUMBERS
 confusion[border, pet]        the share of the test pixels of class border that are predicted as pet
 val/mean_iou[3]               a number of one epoch; early epochs say who learns faster at first
+iou[pet] - iou[border]        one number minus another of the same kind, of the same trial
 """
 
 import re
@@ -23,7 +24,11 @@ from segtrain import records
 from segtrain.records import EPOCH, EPOCH_S, TEST_MEAN_IOU, RecordError
 
 COLUMNS = tuple(name for name, dtype in TRIAL_DTYPES.items() if dtype == "float64" and name != "lr")
-METRICS = (*COLUMNS, EPOCH_S, "test/TASK/SCORE", "iou[CLASS]", "confusion[TRUTH, PREDICTION]", "COLUMN[EPOCH]")
+METRICS = (
+    *(*COLUMNS, EPOCH_S, "test/TASK/SCORE", "iou[CLASS]", "confusion[TRUTH, PREDICTION]", "COLUMN[EPOCH]"),
+    "METRIC - METRIC",
+)
+_MINUS = re.compile(r" - (?![^\[]*\])")  # not within a class's name
 
 Resample = Callable[[Counts, Floats], Floats]
 """Confusion matrices of the test images (N, K, K) and weights (B, N) -> the metric of each resampled test set (B,)."""
@@ -35,6 +40,16 @@ class Metric:
 
     values: Mapping[str, float]
     resample: Resample | None = None
+
+
+def terms_of(name: str) -> tuple[str, ...]:
+    """The metrics of which the name is a difference; itself where it is none. Raises ValueError on a difference of
+    unequal things, and on names that there are not."""
+    parts = tuple(_MINUS.split(name))
+    kinds = {parse(part)[0] for part in parts}
+    if len(parts) > 2 or len(kinds) > 1:
+        raise ValueError(f"its metric is {name!r}; allowed: one metric, or a difference of two of one kind")
+    return parts
 
 
 def parse(name: str) -> tuple[str, tuple[str, ...]]:
@@ -58,6 +73,22 @@ def parse(name: str) -> tuple[str, tuple[str, ...]]:
 
 def find(study: Study, name: str) -> Metric:
     """Raises ValueError on a name that is no metric, and on a class that the study's data do not have."""
+    first, *others = (_find(study, part) for part in terms_of(name))
+    return _difference(first, others[0]) if others else first
+
+
+def _difference(left: Metric, right: Metric) -> Metric:
+    """Of trials that have both; over the same resampled test images."""
+    values = {
+        trial_id: value - right.values[trial_id] for trial_id, value in left.values.items() if trial_id in right.values
+    }
+    one, other = left.resample, right.resample
+    if one is None or other is None:
+        return Metric(values)
+    return Metric(values, lambda counts, weights: one(counts, weights) - other(counts, weights))
+
+
+def _find(study: Study, name: str) -> Metric:
     kind, inside = parse(name)
     if kind == "iou":
         index = _class_index(study, name, inside[0])

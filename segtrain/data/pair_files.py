@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from segtrain.data.pixels import Pixels
+from segtrain.data.pixels import Pixels, read_colours
 from segtrain.data.spec import IGNORE, Channels, DataError, Dataset, Pair, open_picture
 from segtrain.errors import UserError
 from segtrain.own_code import CodeError, describe_error
@@ -73,7 +73,7 @@ def _to_train_ids(
 
 
 def _read_rgb(dataset: Dataset, path: Path) -> npt.NDArray[np.unsignedinteger]:
-    return np.asarray(dataset.decode_image(open_picture(path)))
+    return np.asarray(dataset.decode_image(read_colours(path)))
 
 
 def _join(dataset: Dataset, pair: Pair, parts: list[npt.NDArray[np.unsignedinteger]]) -> Pixels:

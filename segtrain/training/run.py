@@ -30,6 +30,7 @@ from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart, Progress
+from segtrain.training.continuation import read_origin
 from segtrain.training.data_file import write_data_file
 from segtrain.training.evaluation import Evaluation, evaluate
 from segtrain.training.examples import save_training_examples
@@ -167,6 +168,8 @@ def start_or_resume(
     described = environment.describe(hardware, data.fingerprint, model, flops)
     if config.take == "all":
         described[records.NEW_LAYERS_KEY] = new_layers
+    if last is not None:
+        described |= read_origin(folder)
     if dataset.task:
         described[records.TASK_KEY] = dataset.task
     records.write_json(folder / records.ENV_FILE, described | keep_code(config, num_outputs, folder, last is not None))

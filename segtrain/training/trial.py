@@ -1,6 +1,7 @@
 """One trial: `train` is a generator that yields a record per epoch, each already on disk when it is yielded."""
 
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from segtrain.machine.disk import NO_SPACE_LEFT, DiskError, is_full, locked
 from segtrain.metrics.confusion import scores
 from segtrain.training import checkpoint
 from segtrain.training.calibration import image_seconds
+from segtrain.training.continuation import take_over
 from segtrain.training.epoch import Diverged, Stopped, is_validated, train_one_epoch, validate, why_stopped
 from segtrain.training.evaluation import (
     evaluate_test,
@@ -40,12 +42,20 @@ class TrialLocked(UserError):
 
 
 def train(
-    config: TrialConfig, folder: Path, data_root: Path, threads: int | None = None, use_gpu: bool = True
+    config: TrialConfig,
+    folder: Path,
+    data_root: Path,
+    threads: int | None = None,
+    use_gpu: bool = True,
+    shorter: Path | None = None,
+    extendable: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Trains `config` in `folder`, going on from what is there, and yields one line of metrics.jsonl per epoch.
 
     How it ended stands in the folder's status: finished, with the test scores of the best weights, or diverged. A
-    trial that has ended so yields nothing. One that somebody stops (records.STOP_FILE) drops the epoch in hand, and is
+    trial that has ended so yields nothing. With no checkpoint of its own it goes on from the finished trial in
+    `shorter`, which differs in nothing but fewer epochs; `extendable` keeps its own last state for a longer one. One
+    that somebody stops (records.STOP_FILE) drops the epoch in hand, and is
     `stopped`. Raises TrialLocked while another process runs the trial, and DiskError when
     its folder cannot be locked or has no space left. Any exception but the first leaves the status failed, with the
     reason, and a traceback, where that can be written, and goes through.
@@ -58,7 +68,8 @@ def train(
             raise TrialLocked(f"{folder} is being trained by another process; wait for it or stop it") from None
         before = records.read_status(folder)
         if before is not None and before.state in records.FINAL_STATES:
-            (folder / records.LAST_FILE).unlink(missing_ok=True)
+            if before.state == "diverged":
+                (folder / records.LAST_FILE).unlink(missing_ok=True)
             return
         if (why := why_stopped(folder)) is not None:
             records.write_status(folder, records.ended("stopped", before, config.epochs, why))
@@ -68,8 +79,13 @@ def train(
         try:
             with open(room, "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
+            if shorter is not None and (why := take_over(shorter, folder, config)) is not None:
+                print(f"{folder.name} is trained from the start: {why}", file=sys.stderr)
             run = start_or_resume(config, folder, data_root, threads, use_gpu)
             yield from train_epochs(run)
+            if not extendable:
+                # Weights and three moments of each: four times the size of the best weights, and of no use any more.
+                (folder / records.LAST_FILE).unlink(missing_ok=True)
         except Stopped as stopped:
             status = records.read_status(folder)
             records.write_status(folder, records.ended("stopped", status, config.epochs, str(stopped)))
@@ -131,8 +147,6 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
     records.add_to_env(run.folder, {records.IMAGE_S: image_seconds(run.model, config, run.hardware)})
     progress.runtime_s += time.perf_counter() - started
     run.write_status("finished")
-    # Weights and three moments of each: four times the size of the best weights, and of no use any more.
-    (run.folder / records.LAST_FILE).unlink()
 
 
 def test_best_weights(run: Run) -> None:

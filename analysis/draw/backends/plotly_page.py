@@ -125,6 +125,8 @@ def _traces(series: Series) -> list[dict[str, Any]]:
                 "width": 0 if look.symbol == "none" else 5,
                 "color": look.colour,
             }
+            if look.symbol == "none":
+                trace["opacity"] = 0.4  # what lies within the bar, in the same grey perhaps, is seen over it
         return [trace]
     band = shared | {
         "x": [*series.x, *reversed(series.x)],

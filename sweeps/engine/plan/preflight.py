@@ -13,7 +13,7 @@ from segtrain import own_code, records
 from segtrain.architectures import library_of
 from segtrain.config import PUBLISHED, TrialConfig
 from segtrain.data.by_name import find_dataset
-from segtrain.data.cache import DataCache, list_pairs, open_cache, read_fingerprint
+from segtrain.data.cache import DataCache, file_size, list_pairs, open_cache, read_fingerprint
 from segtrain.data.spec import RGB, SPLITS, DataError
 from segtrain.errors import UserError
 from segtrain.own_code import is_own_name
@@ -23,6 +23,7 @@ from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.cost import epoch_flops, mean_views, spread
 from sweeps.engine.plan.resources import local_node, pick_resources
+from sweeps.engine.say import say
 
 LEAST_FREE_BYTES = 2**20
 """What the smallest study leaves before its first checkpoint."""
@@ -82,7 +83,7 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
         notes[head_note(config, num_outputs)] = None
     for note in notes:
         if note is not None:
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
+            say(console, note)
 
 
 def check_starts(trials: Iterable[Trial], console: Console) -> None:
@@ -107,7 +108,7 @@ def check_starts(trials: Iterable[Trial], console: Console) -> None:
             raise ParentError(f"{trial.run_name}: {error}") from None
         notes[f"{trial.run_name} takes all layers of {start.run_name}; new: {', '.join(new) or 'none'}"] = None
     for note in notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+        say(console, note)
 
 
 def _layers(config: TrialConfig) -> tuple[Any, ...]:
@@ -218,6 +219,19 @@ def check_data(configs: Iterable[TrialConfig], data_root: Path) -> Callable[[Tri
         return epoch_flops(config, {split: len(data.splits[split]) for split in SPLITS}, views)
 
     return flops
+
+
+def listed_flops(configs: Iterable[TrialConfig], data_root: Path) -> dict[str, float]:
+    """By trial id: floating-point operations of an epoch, by the list of files; none is decoded. Raises DataError."""
+    configs = list(configs)
+    pairs = {name: list_pairs(find_dataset(name), data_root) for name in {config.dataset for config in configs}}
+
+    def flops(config: TrialConfig) -> float:
+        listed = pairs[config.dataset]
+        sizes = (file_size(find_dataset(config.dataset), pair) for pair in spread(listed["test"]))
+        return epoch_flops(config, {split: len(listed[split]) for split in SPLITS}, mean_views(config, sizes))
+
+    return {config.trial_id: flops(config) for config in configs}
 
 
 def current_data(data_root: Path) -> Callable[[str], str | None]:

@@ -97,8 +97,9 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
         os.environ.update(OWN_ENVIRONMENT)
         node = local_node()
         own = pick_resources([node], *options.resources)
+        cpus = node["CPU"] if options.measured else own.slots([node]) * own.cpus
         gpus = node["GPU"] if own.num_gpus is None else own.num_gpus
-        start = partial(_start, math.ceil(own.slots([node]) * own.cpus), int(gpus), int(node["memory"]))
+        start = partial(_start, math.ceil(cpus), int(gpus), int(node["memory"]))
     else:
         start = partial(_connect, find_cluster(options.address))
     started: Future[Callable[[], Nodes]] = Future()
