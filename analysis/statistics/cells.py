@@ -7,6 +7,7 @@ none may write into `shown`.
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.inference.estimates import estimate
@@ -34,7 +35,8 @@ def of_first_task(study: Study, found: pd.DataFrame) -> pd.DataFrame:
     tasks = [study.envs.get(trial_id, {}).get(TASK_KEY) or "" for trial_id in study.trials["trial_id"]]
     by_setting = dict(zip(study.trials["setting"], tasks, strict=True))
     first = by_setting.get(next(iter(shown(study)["setting"]), None))
-    return pd.DataFrame(found[[by_setting.get(setting) == first for setting in found["setting"]]])
+    alike = [by_setting.get(setting) == first for setting in found["setting"]]
+    return pd.DataFrame(found[np.array(alike, dtype=bool)])
 
 
 def class_scores(study: Study, column: str = "iou") -> pd.DataFrame:
