@@ -24,7 +24,7 @@ from functools import cached_property
 from math import prod
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from analysis.inference.estimates import RESOLUTION, Floats
 
@@ -62,16 +62,16 @@ class Effects:
 
     def reach(self, level: float) -> Floats:
         """Half of the interval at `level`."""
-        return np.asarray(student.ppf((1 + level) / 2, self.df) * np.sqrt(self.variance))
+        return np.asarray(stdtrit(self.df, (1 + level) / 2) * np.sqrt(self.variance))
 
     def p_above(self, threshold: Floats | float = 0.0) -> Floats:
         """One-sided p-values against effects of at most `threshold`; NaN where there is no variance to test by."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(student.sf((self.mean - threshold) / np.sqrt(self.variance), self.df))
+            return np.asarray(stdtr(self.df, (threshold - self.mean) / np.sqrt(self.variance)))
 
     def p_below(self, threshold: Floats | float = 0.0) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(student.sf((threshold - self.mean) / np.sqrt(self.variance), self.df))
+            return np.asarray(stdtr(self.df, (self.mean - threshold) / np.sqrt(self.variance)))
 
 
 def satterthwaite(first: Floats, first_df: Floats, second: Floats, second_df: Floats) -> Floats:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analysis.read.frames import Study
-from analysis.report.tables import result_tables
 from analysis.report.tables.table import part
+from analysis.report.tables.trials_table import nothing_yet
 from analysis.statistics import cells, claims, selection
 from analysis.statistics.cells import ending_text
 from analysis.statistics.claims import Judgement
@@ -54,7 +54,7 @@ def unfinished(study: Study) -> list[str]:
         [f"{len(study.archived)} archived, and left out: {', '.join(study.archived[:10])}"] if study.archived else []
     )
     if selection.usable(study).empty:
-        found.append(result_tables.nothing_yet(study))
+        found.append(nothing_yet(study))
     for state, group in study.trials.groupby("state", sort=False):
         if state not in ("finished", "pruned"):
             names = [

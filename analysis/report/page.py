@@ -30,8 +30,7 @@ from analysis.read.trial_files.network_layers import Layer, read_layers
 from analysis.report import answers, overview, page_images, provenance
 from analysis.report.frame_files import write_frames
 from analysis.report.tables import claims_table, result_tables
-from analysis.report.tables.area_table import area_table
-from analysis.report.tables.class_tables import class_shares, class_tables
+from analysis.report.tables.class_tables import area_table, class_shares, class_tables
 from analysis.report.tables.data_tables import data_tables
 from analysis.report.tables.error_table import error_table
 from analysis.report.tables.image_table import image_table

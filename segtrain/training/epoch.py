@@ -197,7 +197,7 @@ def dropout_seed(seed: int, epoch: int) -> int:
 
 
 def validate(run: Run, epoch: int) -> dict[str, Any]:
-    """Scores the validation split, and keeps the weights when the mean IoU of its first task has risen. Raises
+    """Scores the validation split, and copies the weights when the mean IoU of its first task has risen. Raises
     Diverged."""
     with run.judged_weights():
         validation, *further = run.evaluate("val")
@@ -208,7 +208,7 @@ def validate(run: Run, epoch: int) -> dict[str, Any]:
         found = scores(validation.confusion)
         if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
             run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou
-            checkpoint.save_best(run.folder, run.model)
+            run.best = checkpoint.copy_weights(run.model)
     record: dict[str, Any] = {
         records.VAL_LOSS: validation.loss,
         records.VAL_MEAN_IOU: found.mean_iou,

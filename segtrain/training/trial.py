@@ -82,6 +82,7 @@ def train(
             if shorter is not None and (why := take_over(shorter, folder, config)) is not None:
                 print(f"{folder.name} is trained from the start: {why}", file=sys.stderr)
             run = start_or_resume(config, folder, data_root, threads, use_gpu)
+            held.callback(run.writer.close)
             yield from train_epochs(run)
             if not extendable:
                 # Weights and three moments of each: four times the size of the best weights, and of no use any more.
@@ -114,7 +115,8 @@ def _write_failure(folder: Path, config: TrialConfig, reason: str) -> None:
 
 def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
     """The epochs that are left, then the test set. The order of writing matters: what `last.pt` counts as finished
-    is on disk before it, and what a crash leaves beyond it is made again, the same."""
+    is on disk before it, and what a crash leaves beyond it is made again, the same. It is written while the next epoch
+    runs, unless it is small, so a crash may cost the epoch before the one in hand, too."""
     config, progress = run.config, run.progress
     for epoch in range(progress.epoch + 1, config.epochs + 1):
         started = time.perf_counter()
@@ -125,6 +127,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
             if is_validated(run, epoch):
                 record |= validate(run, epoch)
         except Diverged as error:
+            run.writer.wait()
             progress.runtime_s += time.perf_counter() - started
             run.write_status("diverged", reason=f"epoch {epoch}, {error}", step=error.step)
             (run.folder / records.LAST_FILE).unlink(missing_ok=True)
@@ -143,6 +146,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         run.write_status("running")
         yield record
     started = time.perf_counter()
+    run.writer.wait()
     test_best_weights(run)
     records.add_to_env(run.folder, {records.IMAGE_S: image_seconds(run.model, config, run.hardware)})
     progress.runtime_s += time.perf_counter() - started

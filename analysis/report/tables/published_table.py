@@ -9,8 +9,9 @@ from analysis.draw.metric_words import POINTS, unit_of, words_of
 from analysis.inference.estimates import estimate
 from analysis.read.frames import Study
 from analysis.read.trial_folder import freeze_label
-from analysis.report.tables.result_tables import INTERVAL, duration
+from analysis.report.tables.result_tables import INTERVAL
 from analysis.report.tables.table import Column, Table, part, part_text, with_counted, words
+from analysis.report.tables.trials_table import duration
 from analysis.statistics import cells, selection
 from analysis.statistics.counted import counted_among
 from segtrain import records

@@ -28,7 +28,7 @@ from sweeps.engine.plan.packing.packed import packed
 from sweeps.engine.run.cluster import find_nodes, starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
-from sweeps.engine.run.out_of_time import OutOfTime
+from sweeps.engine.run.queue.out_of_time import OutOfTime
 from sweeps.engine.say import say
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def run_study(
     if left:
         say(console, f"{len(left)} to train; reading the data while Ray starts")
     why = "interrupted"
-    with starting_ray(options) if left else nullcontext() as ready:
+    with starting_ray(options, len(left)) if left else nullcontext() as ready:
         epoch_flops = preflight.check_data(configs, options.data_root)
         move_away(again, options.out)
         clear_restarted(plan, options.out)
@@ -90,7 +90,7 @@ def run_study(
         write()
         source = None
         if replication:
-            from sweeps.engine.run.replicate_source import ReplicateSource  # statistics, likewise
+            from sweeps.engine.run.queue.replicate_source import ReplicateSource  # statistics, likewise
 
             source = ReplicateSource(replication, options, write, epoch_flops)
         try:
@@ -136,6 +136,7 @@ def _replication(study: Study, options: Options, current_data: CurrentData) -> "
 def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> tuple[int, int]:
     """How many claims are decided, of how many. Whoever reads the verdicts has looked at the claims, so the look is
     counted before; one of replicates has been."""
+    from sweeps.engine.plan.look_costs import beside_grid
     from sweeps.engine.plan.replication import counted
     from sweeps.engine.plan.study_file import read_looks, write_study
     from sweeps.engine.plan.verdicts import judge
@@ -147,6 +148,8 @@ def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, cons
     verdicts = judge(study, trials, taken, options)
     decided = sum(judgement.verdict != "undecided" for judgement in verdicts.judgements)
     lines = [f"{decided} of {len(verdicts.judgements)} claims are decided:", *verdicts.lines()]
+    if options.replicates is not None and (beside := beside_grid(study, trials, options.out)):
+        lines.append(beside)
     say(console, "\n".join(lines))
     return decided, len(verdicts.judgements)
 

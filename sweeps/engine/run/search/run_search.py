@@ -28,7 +28,7 @@ from sweeps.engine.plan.study_file import write_study
 from sweeps.engine.run.cluster import find_nodes, starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
-from sweeps.engine.run.out_of_time import OutOfTime
+from sweeps.engine.run.queue.out_of_time import OutOfTime
 from sweeps.engine.run.search.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
 from sweeps.engine.say import say
 
@@ -111,7 +111,7 @@ def _spend(
 ) -> bool:
     """Whether it came to its end."""
     try:
-        with starting_ray(options) as ready:
+        with starting_ray(options, len(plan) + studies.unasked) as ready:
             from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
 
             return run_trials(
