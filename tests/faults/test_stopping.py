@@ -55,7 +55,17 @@ def test_sigterm_ends_a_sweep_without_a_dump_of_the_stack(start: Callable[..., S
     assert status.state == "running"
 
 
-def test_a_ray_that_does_not_come_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Options:
+    monkeypatch.setattr(cluster, "ENVIRONMENT", {})
+    monkeypatch.setattr(cluster, "OWN_ENVIRONMENT", {})
+    return Options(
+        out=tmp_path, data_root=tmp_path, num_gpus=None, gpus_per_trial=None, cpus_per_trial=1, address=None,
+        wandb="disabled", strict=False, command="python sweeps/fcn_grid.py",
+    )  # fmt: skip
+
+
+def test_a_ray_that_does_not_come_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, options: Options) -> None:
     """As after a signal to the whole process group, which ends what Ray has started so far: it would wait a minute for
     that, then end this process with 1. (The signal itself: `make soak`.)"""
     let_go, ended = threading.Event(), threading.Event()
@@ -66,13 +76,19 @@ def test_a_ray_that_does_not_come_up_is_not_waited_for(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(cluster, "_start", start)
     monkeypatch.setattr(cluster, "STARTED_S", 0.01)
-    monkeypatch.setattr(cluster, "ENVIRONMENT", {})
-    monkeypatch.setattr(cluster, "OWN_ENVIRONMENT", {})
-    options = Options(
-        out=tmp_path, data_root=tmp_path, num_gpus=None, gpus_per_trial=None, cpus_per_trial=1, address=None,
-        wandb="disabled", strict=False, command="python sweeps/fcn_grid.py",
-    )  # fmt: skip
     with pytest.raises(KeyboardInterrupt), cluster.starting_ray(options):
         raise KeyboardInterrupt
     assert not ended.is_set()
     let_go.set()
+
+
+def test_the_thread_that_started_ray_lives_as_long_as_ray(monkeypatch: pytest.MonkeyPatch, options: Options) -> None:
+    """With it the kernel would end Ray's processes, which die with the thread that is their parent."""
+    threads = []
+    monkeypatch.setattr(cluster, "_start", lambda *_: threads.append(threading.current_thread()))
+    with cluster.starting_ray(options) as ready:
+        ready()
+        threads[0].join(timeout=0.1)
+        assert threads[0].is_alive()
+    threads[0].join(timeout=60)
+    assert not threads[0].is_alive()
