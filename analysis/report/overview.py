@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.read.frames import Study
 from analysis.report.tables.table import part
 from analysis.report.tables.trials_table import nothing_yet
-from analysis.statistics import claims, selection
+from analysis.statistics import cells, claims, selection
 from analysis.statistics.cells import ending_text
 from analysis.statistics.claims import Judgement
 from analysis.statistics.counted import COUNTED
@@ -21,7 +21,7 @@ def tiles(study: Study, judgements: list[Judgement]) -> list[tuple[str, str, str
     seeds = selection.usable(study)["seed"].nunique()
     lost = ending_text(*((trials["state"] == state).sum() for state in ("diverged", "failed")))
     found = [("trials finished", f"{finished} of {len(trials)}", lost), ("seeds", str(seeds), "")]
-    models = selection.best_models(study)
+    models = cells.of_first_task(study, selection.best_models(study))
     if len(models):
         best = models.iloc[0]
         numbers = (best[f"{TEST_MEAN_IOU}{name}"] for name in ("", "_low", "_high", "_n"))

@@ -1,7 +1,7 @@
 """The tables of a report. CSV columns hold fractions and seconds; what is shown is percent and words."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -105,7 +105,7 @@ def _text(found: Part | None) -> str:
 
 def best_models(study: Study) -> Table:
     """The best setting of each model, ranked by validation."""
-    models = selection.best_models(study)
+    models = cells_of.of_first_task(study, selection.best_models(study))
     if models.empty:
         return Table("best_models", "Best models", nothing_yet(study))
     lost = cells_of.endings(study).set_index("setting").loc[models["setting"]]
@@ -127,7 +127,10 @@ def best_models(study: Study) -> Table:
 
 
 def four_metrics(study: Study) -> Table:
-    columns = [spread(title, _cells(study), name, ".2f", 100, best="highest") for name, title in FOUR_METRICS.items()]
+    cells = _cells(study)
+    alike = len(cells_of.of_first_task(study, cells)) == len(cells)
+    best: Literal["highest"] | None = "highest" if alike else None
+    columns = [spread(title, cells, name, ".2f", 100, best=best) for name, title in FOUR_METRICS.items()]
     note = (
         "The four metrics of Long et al. 2015 on the test set, from one confusion matrix over all its "
         f"pixels; {INTERVAL}."

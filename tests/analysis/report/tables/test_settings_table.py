@@ -8,7 +8,7 @@ import pytest
 from analysis.draw.panels import read_panels
 from analysis.read.frames import Study, load
 from analysis.report.tables.settings_table import task_names, task_table
-from analysis.statistics import claim_metrics
+from analysis.statistics import cells, claim_metrics
 from segtrain import records
 from tests.analysis.conftest import StudyBuilder, scores
 
@@ -88,3 +88,9 @@ def test_a_torn_file_of_a_task_makes_its_trial_unreadable(builder: StudyBuilder)
     study = load(builder.write())
     assert study.trials["state"].tolist() == ["unreadable"]
     assert str(path) in study.problems[0]
+
+
+def test_classes_are_compared_among_models_of_the_same_task(study: Study) -> None:
+    found = cells.of_first_task(study, cells.shown(study))
+    assert found["name"].tolist() == ["both"]
+    assert set(cells.class_scores(study)["name"]) == {"both"}
