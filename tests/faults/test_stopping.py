@@ -11,6 +11,7 @@ import pytest
 from segtrain import records
 from sweeps.engine import cli
 from sweeps.engine.ask.options import Options
+from sweeps.engine.plan.resources import ResourceError
 from sweeps.engine.run import cluster
 from sweeps.engine.run.schedule import RAY_PREFIX
 from tests.sweeps.conftest import start
@@ -66,13 +67,56 @@ def test_a_ray_that_does_not_come_up_is_not_waited_for(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(cluster, "_start", start)
     monkeypatch.setattr(cluster, "STARTED_S", 0.01)
-    monkeypatch.setattr(cluster, "ENVIRONMENT", {})
-    monkeypatch.setattr(cluster, "OWN_ENVIRONMENT", {})
-    options = Options(
-        out=tmp_path, data_root=tmp_path, num_gpus=None, gpus_per_trial=None, cpus_per_trial=1, address=None,
-        wandb="disabled", strict=False, command="python sweeps/fcn_grid.py",
-    )  # fmt: skip
+    options = _own_ray(tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt), cluster.starting_ray(options):
         raise KeyboardInterrupt
     assert not ended.is_set()
     let_go.set()
+
+
+def _own_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
+    """For a Ray of its own that leaves the variables of this process as they are."""
+    monkeypatch.setattr(cluster, "ENVIRONMENT", {})
+    monkeypatch.setattr(cluster, "OWN_ENVIRONMENT", {})
+    monkeypatch.setenv(cluster.PRESTART, "")
+    return Options(
+        out=tmp_path, data_root=tmp_path, num_gpus=None, gpus_per_trial=None, cpus_per_trial=1, address=None,
+        wandb="disabled", strict=False, command="python sweeps/fcn_grid.py",
+    )  # fmt: skip
+
+
+def test_the_thread_that_starts_ray_lives_as_long_as_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel ends what Ray has started when that thread ends."""
+    starting: list[threading.Thread] = []
+
+    def start(*_: object) -> Callable[[], list[dict[str, float]]]:
+        starting.append(threading.current_thread())
+        return list
+
+    monkeypatch.setattr(cluster, "_start", start)
+    with cluster.starting_ray(_own_ray(tmp_path, monkeypatch)) as ready:
+        ready()
+        starting[0].join(timeout=0.05)
+        assert starting[0].is_alive()
+    starting[0].join(timeout=60)
+    assert not starting[0].is_alive()
+
+
+def test_a_ray_that_does_not_come_up_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out\nduring startup.")
+
+    monkeypatch.setattr(cluster, "_init_ray", fail)
+    sentence = "Ray could not be started on this machine: The current node timed out during startup.; give the command"
+    with cluster.starting_ray(_own_ray(tmp_path, monkeypatch)) as ready, pytest.raises(ResourceError, match=sentence):
+        ready()
+
+
+@pytest.mark.parametrize(("trials", "prestarted"), [(0, "false"), (3, "false"), (4, "true"), (9, "true")])
+def test_workers_are_ready_where_as_many_trials_wait(
+    trials: int, prestarted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "local_node", lambda: {"CPU": 4.0, "GPU": 0.0, "memory": 1e9})
+    monkeypatch.setattr(cluster, "_start", lambda *_: list)
+    with cluster.starting_ray(_own_ray(tmp_path, monkeypatch), trials):
+        assert os.environ[cluster.PRESTART] == prestarted
