@@ -88,7 +88,8 @@ def _import(name: str) -> Dataset:
         raise CodeError(
             f"dataset is {name!r}, which is a {type(dataset).__name__}; it has to be a segtrain.data.spec.Dataset"
         )
-    problems = [wrong for one in (dataset, *dataset.further) if (wrong := _what_is_wrong(one)) is not None]
+    tasks: list[Dataset | Task] = [dataset, *dataset.further]
+    problems = [wrong for one in tasks if (wrong := _what_is_wrong(one)) is not None]
     if not problems and len({task.name for task in dataset.further} | {dataset.task}) < 1 + len(dataset.further):
         problems = ["two tasks of one name; give each its own"]
     if problems:
