@@ -56,7 +56,18 @@ def test_sigterm_ends_a_sweep_without_a_dump_of_the_stack(start: Callable[..., S
     assert status.state == "running"
 
 
-def test_a_ray_that_does_not_come_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Options:
+    monkeypatch.setattr(cluster, "ENVIRONMENT", {})
+    monkeypatch.setattr(cluster, "OWN_ENVIRONMENT", {})
+    monkeypatch.setenv(cluster.PRESTART, "")
+    return Options(
+        out=tmp_path, data_root=tmp_path, num_gpus=None, gpus_per_trial=None, cpus_per_trial=1, address=None,
+        wandb="disabled", strict=False, command="python sweeps/fcn_grid.py",
+    )  # fmt: skip
+
+
+def test_a_ray_that_does_not_come_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, options: Options) -> None:
     """As after a signal to the whole process group, which ends what Ray has started so far: it would wait a minute for
     that, then end this process with 1. (The signal itself: `make soak`.)"""
     let_go, ended = threading.Event(), threading.Event()
@@ -67,56 +78,39 @@ def test_a_ray_that_does_not_come_up_is_not_waited_for(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(cluster, "_start", start)
     monkeypatch.setattr(cluster, "STARTED_S", 0.01)
-    options = _own_ray(tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt), cluster.starting_ray(options):
         raise KeyboardInterrupt
     assert not ended.is_set()
     let_go.set()
 
 
-def _own_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
-    """For a Ray of its own that leaves the variables of this process as they are."""
-    monkeypatch.setattr(cluster, "ENVIRONMENT", {})
-    monkeypatch.setattr(cluster, "OWN_ENVIRONMENT", {})
-    monkeypatch.setenv(cluster.PRESTART, "")
-    return Options(
-        out=tmp_path, data_root=tmp_path, num_gpus=None, gpus_per_trial=None, cpus_per_trial=1, address=None,
-        wandb="disabled", strict=False, command="python sweeps/fcn_grid.py",
-    )  # fmt: skip
-
-
-def test_the_thread_that_starts_ray_lives_as_long_as_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel ends what Ray has started when that thread ends."""
-    starting: list[threading.Thread] = []
-
-    def start(*_: object) -> Callable[[], list[dict[str, float]]]:
-        starting.append(threading.current_thread())
-        return list
-
-    monkeypatch.setattr(cluster, "_start", start)
-    with cluster.starting_ray(_own_ray(tmp_path, monkeypatch)) as ready:
+def test_the_thread_that_started_ray_lives_as_long_as_ray(monkeypatch: pytest.MonkeyPatch, options: Options) -> None:
+    """With it the kernel would end Ray's processes, which die with the thread that is their parent."""
+    threads = []
+    monkeypatch.setattr(cluster, "_start", lambda *_: threads.append(threading.current_thread()))
+    with cluster.starting_ray(options) as ready:
         ready()
-        starting[0].join(timeout=0.05)
-        assert starting[0].is_alive()
-    starting[0].join(timeout=60)
-    assert not starting[0].is_alive()
+        threads[0].join(timeout=0.1)
+        assert threads[0].is_alive()
+    threads[0].join(timeout=60)
+    assert not threads[0].is_alive()
 
 
-def test_a_ray_that_does_not_come_up_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ray_that_does_not_come_up_is_a_line(monkeypatch: pytest.MonkeyPatch, options: Options) -> None:
     def fail(*_: object, **__: object) -> None:
         raise Exception("The current node timed out\nduring startup.")
 
     monkeypatch.setattr(cluster, "_init_ray", fail)
     sentence = "Ray could not be started on this machine: The current node timed out during startup.; give the command"
-    with cluster.starting_ray(_own_ray(tmp_path, monkeypatch)) as ready, pytest.raises(ResourceError, match=sentence):
+    with cluster.starting_ray(options) as ready, pytest.raises(ResourceError, match=sentence):
         ready()
 
 
 @pytest.mark.parametrize(("trials", "prestarted"), [(0, "false"), (3, "false"), (4, "true"), (9, "true")])
 def test_workers_are_ready_where_as_many_trials_wait(
-    trials: int, prestarted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trials: int, prestarted: str, monkeypatch: pytest.MonkeyPatch, options: Options
 ) -> None:
     monkeypatch.setattr(cluster, "local_node", lambda: {"CPU": 4.0, "GPU": 0.0, "memory": 1e9})
     monkeypatch.setattr(cluster, "_start", lambda *_: list)
-    with cluster.starting_ray(_own_ray(tmp_path, monkeypatch), trials):
+    with cluster.starting_ray(options, trials):
         assert os.environ[cluster.PRESTART] == prestarted
