@@ -110,6 +110,8 @@ def run_without_ray(
     ready: object,
     source: Source | None = None,
     mirror: None = None,
+    longest: object = None,
+    notifier: object = None,
 ) -> bool:
     """Stands for `schedule.run_trials`: the engine's own queue and table, told what Tune would tell them of trials
     that train nothing."""
