@@ -29,7 +29,8 @@ def train(given: dict[str, Any]) -> None:
     from segtrain import records
     from segtrain.config import TrialConfig
     from segtrain.data import DATASETS
-    from segtrain.data.cache import list_pairs, read_pair
+    from segtrain.data.cache import list_pairs
+    from segtrain.data.pair_files import read_pair
     from segtrain.data.pixels import resize
     from segtrain.data.spec import IGNORE
     from segtrain.metrics.confusion import SegMetric
@@ -49,7 +50,7 @@ def train(given: dict[str, Any]) -> None:
             return len(self.pairs)
 
         def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-            image, labels = read_pair(dataset, self.pairs[index])
+            image, labels, *_ = read_pair(dataset, self.pairs[index])
             size = (config.image_width, config.image_height)
             pixels = torch.from_numpy(resize(image, config.image_height, config.image_width)).permute(2, 0, 1) / 255
             mask = torch.from_numpy(np.array(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))).long()

@@ -6,7 +6,8 @@ Loops take turns in one process, epoch by epoch, on the same machine state: the 
 normalisation, loss bookkeeping, and the record and status on disk) and a bare loop over tensors that lie ready on the
 device, with the same model, precision, batch size and optimiser; on a GPU also that bare loop captured as a CUDA graph,
 which pays for no launch. Prints images/s of each and the ratios of the medians. Validation is in none of them; a
-checkpoint is printed by itself.
+checkpoint is printed by itself, and so is the share of the machine's peak that the trainer reaches: the operations of
+its steps against those of a large matrix product in the same precision, on as many threads, in the same run.
 
 `--packed` then trains so many trials at once, each in a process of its own, and prints images/s of all together.
 """
@@ -26,13 +27,16 @@ import torch
 from segtrain import records
 from segtrain.architectures import SCALABLE
 from segtrain.config import TrialConfig
+from segtrain.data.by_name import find_dataset
 from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
 from segtrain.training.epoch import train_one_epoch
 from segtrain.training.evaluation import autocast, cross_entropy_sum
+from segtrain.training.operation_counts import flops_per_image
 from segtrain.training.run import Run, start_or_resume
 
 Pair = tuple[torch.Tensor, torch.Tensor]
+MATRIX = 2048
 
 
 def trainer_epoch(run: Run, epoch: int) -> None:
@@ -82,6 +86,20 @@ def capture(run: Run, batches: list[Pair]) -> Callable[[], None]:
     return epoch
 
 
+def peak_flops(run: Run) -> float:
+    """Operations a second of the fastest of some products of square matrices."""
+    dtype = torch.bfloat16 if run.hardware.precision == "bfloat16" else torch.float32
+    matrix = torch.rand(MATRIX, MATRIX, dtype=dtype, device=run.hardware.device)
+    seconds = []
+    for _ in range(10):
+        started = time.perf_counter()
+        matrix @ matrix
+        if run.hardware.device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return 2 * MATRIX**3 / min(seconds)
+
+
 def compare(config: TrialConfig, rounds: int, out: Path) -> None:
     folder = records.trial_dir(out, config.trial_id)
     folder.mkdir(parents=True)
@@ -113,8 +131,12 @@ def compare(config: TrialConfig, rounds: int, out: Path) -> None:
         print(f"{name:8} {rate:8.1f} images/s  (median of {rounds}, spread {spread:.0%})")
     for name in loops.keys() - {"trainer"}:
         print(f"trainer / {name} = {rates['trainer'] / rates[name]:.3f}")
+    dataset = find_dataset(config.dataset)
+    reached = rates["trainer"] * flops_per_image(config, len(dataset.classes), dataset.streams)[0]
+    peak = peak_flops(run)
+    print(f"the trainer reaches {reached / 1e9:.0f} of {peak / 1e9:.0f} GFLOP/s, {reached / peak:.0%}")
     started = time.perf_counter()
-    checkpoint.save_last(run.folder, run.progress, run.model, run.optimizer)
+    checkpoint.save_last(run.folder, checkpoint.copy_state(run.progress, run.model, run.optimizer))
     megabytes = (run.folder / records.LAST_FILE).stat().st_size / 1e6
     print(f"a checkpoint of {megabytes:.0f} MB takes {time.perf_counter() - started:.2f} s")
     print(f"{config.arch}, {config.image_height}x{config.image_width}, batch {config.batch_size}, {run.hardware}")

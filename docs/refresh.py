@@ -19,7 +19,7 @@ BEGIN, END = "<!-- results: make readme -->", "<!-- end of results -->"
 TABLES = ("architecture_by_freeze", "claims")
 # Columns of the claims that are in the report.
 LEFT_OUT = (
-    "metric", "test", "note", "source", "over images [95 %]", "[90 %]", "left: seeds", "right: seeds", "p alone",
+    "test", "note", "source", "over images [95 %]", "[90 %]", "left: seeds", "right: seeds", "p alone",
     "flattered by", "lacks",
 )  # fmt: skip
 WIDTH_PX, HEIGHT_PX = 1280, 1500

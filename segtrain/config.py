@@ -23,6 +23,8 @@ Dataset = Literal[
     "voc", "voc2012", "objects",
     "nyud", "nyud_depth", "nyud_rgbd", "nyud_hha", "nyud_rgb_hha",
     "rooms", "rooms_depth", "rooms_rgbd", "rooms_hha", "rooms_rgb_hha",
+    "siftflow", "siftflow_semantic", "siftflow_geometric",
+    "outdoors", "outdoors_semantic", "outdoors_geometric",
 ]  # fmt: skip
 """The datasets that come with the program; TrialConfig.dataset may also be of the form of one of OWN_DATASETS."""
 OWN_DATASETS = ("PATH/dataset.toml", "package.module:NAME")

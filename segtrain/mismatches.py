@@ -180,3 +180,25 @@ def _of_freezing(config: Any) -> str | None:
             "set init=imagenet or init=parent, or freeze=none"
         )
     return None
+
+
+def why_not_extendable(config: Any) -> str | None:
+    """Why a trial of more epochs would not begin like this one, and what to do; None when it does."""
+    if not rates_are_fixed(config):
+        return (
+            f"schedule is {config.schedule!r}, whose rates depend on the number of epochs, so no longer trial begins "
+            "like this one; set schedule=exponential or constant"
+        )
+    for name in ("val_every", "test_every"):
+        every = getattr(config, name)
+        if every and config.epochs % every:
+            return (
+                f"epochs is {config.epochs} and {name} is {every}, so the last epoch is evaluated out of turn, as in "
+                f"no longer trial; set epochs to a multiple of {every}"
+            )
+    return None
+
+
+def rates_are_fixed(config: Any) -> bool:
+    """Whether the learning rate of an epoch does not depend on how many there are."""
+    return config.schedule in ("exponential", "constant")

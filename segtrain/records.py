@@ -4,6 +4,7 @@
                                best.safetensors test.json confusion.npy confusion.csv confusion_normalised.csv
                                image_confusion.npz roc.npz panels/*.png
     <out>/studies/<name>/      study.json report/
+                               tasks/<name>/ of each further task of the data: test.json, confusion*, roc.npz, panels/
     <out>/archive/             trials/ and studies/ that were set aside
 
 Writers and readers share this module, so a name on disk is spelled once. Metrics are fractions in
@@ -51,6 +52,7 @@ CODE_DIR = "code"  # of a model of the user's own: its source, or its configurat
 CODE_KEY = "code"  # in env.json: {"sha256", "files", "earlier"}
 IMAGE_S = "image_s"  # in env.json of a finished trial: seconds from one image, alone on the device, to its logits
 NEW_LAYERS_KEY = "new_layers"  # in env.json of a trial that took all that fits of its parent: what did not
+CONTINUED_KEY = "continued_from"  # in env.json of a trial that went on from a shorter one: {"trial_id", "epoch"}
 ERROR_FILE = "error.txt"  # the traceback of the last failure
 LOCK_FILE = ".lock"
 STOP_FILE = ".stop"  # somebody wants this trial to end, and not to be started again; says who
@@ -62,6 +64,8 @@ PANELS_DIR = "panels"
 PANEL_COUNT = 8
 PANEL_KINDS = ("image", "truth", "prediction")
 """Each panel is three PNGs of one size, named by `panel_file`; truth and prediction carry the dataset's palette."""
+TASKS_DIR = "tasks"  # see `task_dir`
+TASK_KEY = "task"  # in env.json: the name of the first task, where the data name it
 EXAMPLES_DIR = "examples"  # single images for the eye, named by `example_file`; absent before it
 EXAMPLE_RANKS = ("train", "worst1", "worst2", "worst3", "median")
 
@@ -194,6 +198,25 @@ def panel_file(index: int, kind: str) -> str:
 def example_file(rank: str, index: int, kind: str) -> str:
     """`worst1-17_prediction.png`: `rank` is of EXAMPLE_RANKS, `index` the image's number in its split, from 0."""
     return f"{rank}-{index}_{kind}.png"
+
+
+def task_dir(folder: Path, task: str) -> Path:
+    """Where a trial's folder keeps what it says of one task; of the first one, "", beside everything else."""
+    return folder / TASKS_DIR / task if task else folder
+
+
+def named_task(key: str) -> tuple[str, str] | None:
+    """`val/geometric/mean_iou` -> its task and `val/mean_iou`; None for what is of no named task."""
+    match key.split("/"):
+        case [split, task, name] if task:
+            return task, f"{split}/{name}"
+    return None
+
+
+def of_task(key: str, task: str) -> str:
+    """`val/mean_iou` -> `val/geometric/mean_iou`; the key of the first task, "", as it is."""
+    split, _, name = key.partition("/")
+    return f"{split}/{task}/{name}" if task else key
 
 
 def trial_dir(out: Path, trial_id: str) -> Path:

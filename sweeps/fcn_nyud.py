@@ -15,10 +15,18 @@ Command    python sweeps/fcn_nyud.py --num-gpus 8 --data-root DIR    (DIR/nyud)
 import sys
 
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.published import PublishedTable
 from sweeps.engine.ask.study import Claim, Study
 from sweeps.engine.cli import main
 
-LONG = "Long et al. 2015, NYUDv2; of its numbers only 0.340 for 16s RGB-HHA was at hand"
+LONG = "Long et al. 2015, NYUDv2"
+
+PUBLISHED = PublishedTable(
+    LONG,
+    ("variant", "test/mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou"),
+    (("16s-rgb-hha", 0.340, 0.654, 0.461, 0.495),),
+    "Of its rows only that of FCN-16s RGB-HHA was at hand.",
+)
 
 STUDY = Study(
     name="fcn_nyud",
@@ -52,6 +60,7 @@ STUDY = Study(
         ),
         Claim("FCN-16s is better than FCN-32s", {"variant": "16s-rgb-hha"}, {"variant": "rgb-hha"}, LONG),
     ),
+    published=PUBLISHED,
 )
 
 DEMO = Study(
@@ -69,6 +78,7 @@ DEMO = Study(
         "16s-rgb-hha": {"dataset": "rooms_rgb_hha", "fusion": "late", "arch": "fcn16s"},
     },
     claims=STUDY.claims,
+    published=PUBLISHED,
 )
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ Command    python sweeps/fcn_resnet50.py --num-gpus 8 --download
 import sys
 
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.published import PublishedTable
 from sweeps.engine.ask.study import Claim, Study
 from sweeps.engine.cli import main
 
 BERALDI = "Beraldi & Miesbauer 2024, plots"
+PUBLISHED = PublishedTable("Beraldi & Miesbauer 2024", (), (), "It has plots and no numbers.")
 
 STUDY = Study(
     name="fcn_resnet50",
@@ -73,7 +75,22 @@ STUDY = Study(
             "expected here; the report compares how steady two architectures are",
             metric="val_unsteadiness",
         ),
+        Claim(
+            "The border is harder than the pet, fine-tuned",
+            {"variant": "fine-tuned"},
+            None,
+            BERALDI,
+            metric="iou[pet] - iou[border]",
+        ),
+        Claim(
+            "The border is harder than the background, fine-tuned",
+            {"variant": "fine-tuned"},
+            None,
+            BERALDI,
+            metric="iou[background] - iou[border]",
+        ),
     ),
+    published=PUBLISHED,
 )
 
 # ImageNet weights do not come with the program, so the demo trains its own stand-in on street scenes.
@@ -88,6 +105,7 @@ DEMO = Study(
     },
     pretrain={"dataset": "streets"},
     claims=STUDY.claims,
+    published=PUBLISHED,
 )
 
 if __name__ == "__main__":

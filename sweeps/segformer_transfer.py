@@ -14,10 +14,12 @@ Command    python sweeps/segformer_transfer.py --num-gpus 8 --data-root DIR    (
 import sys
 
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.published import PublishedTable
 from sweeps.engine.ask.study import Claim, Study
 from sweeps.engine.cli import main
 
 BERALDI = "Beraldi & Miesbauer 2024, plots"
+PUBLISHED = PublishedTable("Beraldi & Miesbauer 2024", (), (), "It has plots and no numbers.")
 
 STUDY = Study(
     name="segformer_transfer",
@@ -78,7 +80,22 @@ STUDY = Study(
             "expected here; the report gives no memory",
             metric="peak_memory_bytes",
         ),
+        Claim(
+            "The border is harder than the pet, fine-tuned",
+            {"variant": "fine-tuned"},
+            None,
+            BERALDI,
+            metric="iou[pet] - iou[border]",
+        ),
+        Claim(
+            "The border is harder than the background, fine-tuned",
+            {"variant": "fine-tuned"},
+            None,
+            BERALDI,
+            metric="iou[background] - iou[border]",
+        ),
     ),
+    published=PUBLISHED,
 )
 
 DEMO = Study(
@@ -88,6 +105,7 @@ DEMO = Study(
     pretrain={"dataset": "streets"},
     variants=STUDY.variants,
     claims=STUDY.claims,
+    published=PUBLISHED,
 )
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ Command    python sweeps/unet_ablation.py --num-gpus 8
 import sys
 
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.published import PublishedTable
 from sweeps.engine.ask.study import Claim, Study
 from sweeps.engine.cli import main
 
 REPORT = "report 2021101058, plots"
+PUBLISHED = PublishedTable("report 2021101058", (), (), "It has plots and no numbers.")
 
 STUDY = Study(
     name="unet_ablation",
@@ -69,6 +71,7 @@ STUDY = Study(
             margin=0.01,
         ),
     ),
+    published=PUBLISHED,
 )
 
 DEMO = Study(
@@ -77,6 +80,7 @@ DEMO = Study(
     base=STUDY.base.edit(dataset="scenes", image_height=96, image_width=128, width_mult=0.25, epochs=5, batch_size=4),
     variants=STUDY.variants,
     claims=STUDY.claims,
+    published=PUBLISHED,
 )
 
 if __name__ == "__main__":

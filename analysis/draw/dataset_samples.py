@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.read.dataset_survey import Survey
-from segtrain.data.cache import read_pair
+from segtrain.data.pair_files import read_pair
 from segtrain.data.pixels import picture
 from segtrain.data.spec import IGNORE, SPLITS, Dataset, Pair
 
@@ -77,7 +77,7 @@ def draw_classes(survey: Survey) -> Figure | None:
 
 def _read_small(dataset: Dataset, pair: Pair) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Image and labels with every n-th pixel, so that a figure of large files stays small."""
-    image, labels = read_pair(dataset, pair)
+    image, labels, *_ = read_pair(dataset, pair)
     step = -(-max(labels.shape) // MAX_SIDE_PX)
     return np.asarray(picture(image).convert("RGB"))[::step, ::step], labels[::step, ::step]
 

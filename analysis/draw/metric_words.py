@@ -1,11 +1,13 @@
 """What a metric of a claim is called, and in which unit its differences are shown, on the page and in its pictures."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analysis.read import dynamics
 from analysis.read.frames import SCORES
 from analysis.read.trial_folder import SIZE_NUMBERS
+from analysis.statistics import claim_metrics
 from segtrain import records
 
 
@@ -58,13 +60,25 @@ _WORDS = {
 assert set(dynamics.COLUMNS) <= set(_WORDS), "a claim may be about each of them"
 
 
+def _without_task(key: str) -> str:
+    """`test/pixel_accuracy` -> `pixel_accuracy`: only losses and mean IoUs are of a split by name."""
+    return key if key in _WORDS else key.partition("/")[2]
+
+
 def unit_of(metric: str) -> Unit:
-    """Of a class's, a cell's and an epoch's metric, too; of one that is not known, its own number."""
+    """Of a class's, a cell's, a task's and an epoch's metric, too; of one that is not known, its own number."""
+    if (task := records.named_task(metric)) is not None:
+        return unit_of(_without_task(task[1]))
     return _UNITS.get(metric.partition("[")[0], Unit(""))
 
 
 def words_of(metric: str) -> str:
-    """`test mean IoU`, `IoU of Fences`, `truth border predicted as pet`, `validation mean IoU at epoch 3`."""
+    """`test mean IoU`, `pixel accuracy (geometric)`, `IoU of Fences`, `truth border predicted as pet`, `validation mean
+    IoU at epoch 3`, `IoU of pet minus IoU of border`."""
+    if len(parts := claim_metrics.terms_of(metric) if " - " in metric else ()) > 1:
+        return " minus ".join(map(words_of, parts))
+    if (task := records.named_task(metric)) is not None:
+        return f"{words_of(_without_task(task[1]))} ({task[0]})"
     found = re.fullmatch(r"([^\[\]]+)\[([^\[\]]+)\]", metric)
     if found is None:
         return _WORDS.get(metric, metric)
@@ -74,3 +88,17 @@ def words_of(metric: str) -> str:
     if kind == "confusion" and len(inside) == 2:
         return f"truth {inside[0]} predicted as {inside[1]}"
     return f"{_WORDS.get(kind, kind)} at epoch {inside[0]}"
+
+
+def counted_words(counted: Iterable[tuple[str, str]]) -> str:
+    """What a caption says of means over fewer classes than the data have, of (name, "12 of 13" or blank for all)."""
+    found = dict(counted)
+    few = {name: text for name, text in found.items() if text}
+    if not few:
+        return ""
+    if len(few) == len(found) and len(set(few.values())) == 1:
+        return (
+            f" Every mean counts {next(iter(few.values()))} classes: the others occur in neither truth nor prediction."
+        )
+    listed = "; ".join(f"{name} ({text} classes)" for name, text in few.items())
+    return f" Over fewer classes than the others, and so not quite comparable: {listed}."

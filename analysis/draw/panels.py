@@ -16,8 +16,17 @@ from PIL import Image
 
 from analysis.read.arrays import read_picture
 from analysis.read.frames import Study
+from analysis.read.trial_files.task_folders import task_folders
 from analysis.statistics import cells as cells_of
-from segtrain.records import PANEL_COUNT, PANEL_KINDS, PANELS_DIR, RecordError, panel_file
+from segtrain.records import (
+    PANEL_COUNT,
+    PANEL_KINDS,
+    PANELS_DIR,
+    TASKS_DIR,
+    RecordError,
+    panel_file,
+    read_test_scores,
+)
 
 IGNORED = 255
 TITLE_WIDTH = 28  # characters above a picture; a setting of many fields is longer
@@ -48,14 +57,18 @@ class Panels:
     problems: list[str]
 
 
-def read_panels(study: Study) -> Panels | None:
-    """The pictures of up to PANEL_COUNT test images; None when none of the shown models has any.
+def read_panels(study: Study, task: str | None = None) -> Panels | None:
+    """The pictures of up to PANEL_COUNT test images, of the models that know the `task`, or the first one of the first
+    model; None when none of them has any.
 
     Image and truth are those of the first model that has them. A model whose truth of an image is another one was
     tested on other data: its prediction is left out and named in `problems`.
     """
-    models = cells_of.shown(study).to_dict("records")
-    folders = {f"{m['name']}\n{m['setting_name']}": study.out / m["folder"] / PANELS_DIR for m in models}
+    places = {m["trial_id"]: task_folders(study, m["trial_id"]) for m in cells_of.shown(study).to_dict("records")}
+    if task is None:
+        task = next((first for folders in places.values() for first in folders), "")
+    models = [m for m in cells_of.shown(study).to_dict("records") if task in places[m["trial_id"]]]
+    folders = {f"{m['name']}\n{m['setting_name']}": places[m["trial_id"]][task] / PANELS_DIR for m in models}
     cells: dict[tuple[int, str], Pixels] = {}
     marked: dict[tuple[int, str], Pixels] = {}
     wrong: dict[tuple[int, str], float] = {}
@@ -82,8 +95,7 @@ def read_panels(study: Study) -> Panels | None:
             predicted[row, title] = labels
     if not cells:
         return None
-    classes = study.classes[study.classes["trial_id"] == models[0]["trial_id"]]
-    names = dict(zip(classes["class_index"], classes["class_name"], strict=True))
+    names = _class_names(study, models[0]["trial_id"], places[models[0]["trial_id"]][task])
     if any((truth == IGNORED).any() for truth in truths.values()):
         names[IGNORED] = "ignored"
     legend = legend_entries(names, palette)
@@ -93,6 +105,13 @@ def read_panels(study: Study) -> Panels | None:
         iou[row, title] = image_iou(labels, truths[row])
     titles = ["image", "truth", *folders]
     return Panels(sorted(truths), titles, cells, marked, wrong, iou, legend, colour, problems)
+
+
+def _class_names(study: Study, trial_id: str, folder: Path) -> dict[int, str]:
+    if folder.parent.name == TASKS_DIR:
+        return dict(enumerate(read_test_scores(folder).classes))
+    classes = study.classes[study.classes["trial_id"] == trial_id]
+    return dict(zip(classes["class_index"], classes["class_name"], strict=True))
 
 
 def image_iou(prediction: Pixels, truth: Pixels) -> float:

@@ -1,20 +1,22 @@
 """Scores of settings over seeds -> effects with one variance each -> p-values and intervals. Arrays in, arrays out.
 
-A claim is a contrast: weights over the study's settings that add up to zero. Its effect is the contrast's mean over the
-seeds that all of its settings have, and the variance of that mean adds two independent chances:
+A claim is a contrast: weights over the study's settings that add up to zero; or one setting's own number, such as by
+how much one class of it is better than another. Its effect is the contrast's mean over the seeds that all of its
+settings have, and the variance of that mean adds two independent chances:
 
     seeds    s^2 / n, what training again with other seeds would change
     images   what other test images would change, from a bootstrap (`image_units`)
 
 With three seeds s^2 is known badly, so it is taken from three looks at the same residuals of setting + seed: the spread
 of the claim's own paired differences, that of its settings one by one, and that of all the study's settings pooled. The
-mean of the first two counts, or POOL_FLOOR of the pooled one where that is larger: a claim that seems to spread less
-than the study was lucky, and the larger of two estimates is too large on average. Degrees of freedom are those of the
-pool while spreads are alike. Where the claim spreads `ratio` times as much they fall with its cube, to those that the
-claim has alone: so the pool helps, and loses its say soon (a plain pool decides wrongly then, a plain paired t seldom
-decides at all). Degrees of freedom of the sum are Satterthwaite's (1946). With two settings all three are the paired t
-test's. The numbers in this rule are the best of a search by benchmarks/verdicts.py, which measures how often the
-decisions are right.
+larger of the first two counts, or POOL_FLOOR of the pooled one where that is larger still: a claim that seems to spread
+less than the study was lucky, and the largest of three estimates is too large on average. Degrees of freedom are those
+of the pool while spreads are alike. Where the claim spreads more than ALIKE times as much they fall with the cube of
+what is beyond, to those that the claim has alone: so the pool helps, and loses its say soon (a plain pool decides
+wrongly then, a plain paired t seldom decides at all). Degrees of freedom of the sum are Satterthwaite's (1946). With
+two settings all three are the paired t test's, and one setting's own number has that test alone, since what a seed does
+to all settings is in it. The numbers in this rule are the best of a search by benchmarks/verdicts.py, which measures
+how often the decisions are right.
 """
 
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from functools import cached_property
 from math import prod
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from analysis.inference.estimates import RESOLUTION, Floats
 
@@ -30,8 +32,10 @@ FEWEST_SEEDS = 2
 """One seed decides nothing, however many images there are: the difference may be that of two random starts."""
 
 
-POOL_FLOOR = 0.8
+POOL_FLOOR = 0.75
 """Of the study's pooled variance: a claim's seeds are taken to vary by as much at least."""
+ALIKE = 1.3
+"""Times the pooled variance: a claim that varies by no more may be as the others are."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,16 @@ class Effects:
 
     def reach(self, level: float) -> Floats:
         """Half of the interval at `level`."""
-        return np.asarray(student.ppf((1 + level) / 2, self.df) * np.sqrt(self.variance))
+        return np.asarray(stdtrit(self.df, (1 + level) / 2) * np.sqrt(self.variance))
 
     def p_above(self, threshold: Floats | float = 0.0) -> Floats:
         """One-sided p-values against effects of at most `threshold`; NaN where there is no variance to test by."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(student.sf((self.mean - threshold) / np.sqrt(self.variance), self.df))
+            return np.asarray(stdtr(self.df, (threshold - self.mean) / np.sqrt(self.variance)))
 
     def p_below(self, threshold: Floats | float = 0.0) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(student.sf((threshold - self.mean) / np.sqrt(self.variance), self.df))
+            return np.asarray(stdtr(self.df, (self.mean - threshold) / np.sqrt(self.variance)))
 
 
 def satterthwaite(first: Floats, first_df: Floats, second: Floats, second_df: Floats) -> Floats:
@@ -80,7 +84,8 @@ def estimate_effects(
     scores: Floats, contrasts: Floats, image_variance: Floats | float = 0.0, image_df: Floats | float = np.inf
 ) -> Effects:
     """scores (..., S, n) of settings and seeds, NaN where a trial has none, in the same places for all leading indices;
-    contrasts (C, S), rows that add up to zero; the images' variance of each effect, (..., C) or one number."""
+    contrasts (C, S), rows that add up to 0, or to 1 of one setting's own number; the images' variance of each effect,
+    (..., C) or one number."""
     leading = scores.shape[:-2]
     table = scores.reshape(prod(leading), *scores.shape[-2:])
     present = ~np.isnan(table[0])
@@ -122,11 +127,15 @@ def _seed_variance(table: Floats, present: Floats, contrasts: Floats, own: Float
     each_df = np.maximum(present.sum(1) - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         sides_df = sides**2 / ((by_setting**2 / each_df) @ (weights**2).T)
-        local = (own + sides) / 2
-        ratio = local / pool
+        local = np.maximum(own, sides)
+        ratio = local / (ALIKE * pool)
         own_df = np.maximum(n - 1, 1)
         alone_df = np.minimum(sides_df, np.maximum(own_df, pooled_df / ratio**3))
-    return np.maximum(local, POOL_FLOOR * pool), np.where(ratio > 1, np.minimum(alone_df, pooled_df), pooled_df)
+    variance = np.maximum(local, POOL_FLOOR * pool)
+    df = np.where(ratio > 1, np.minimum(alone_df, pooled_df), pooled_df)
+    # What a seed does to all settings stays in one setting's own number, and the residuals are without it.
+    single = np.abs(contrasts.sum(1)) > RESOLUTION
+    return np.where(single, own, variance), np.where(single, own_df, df)
 
 
 def _residuals(table: Floats, present: Floats) -> tuple[Floats, Floats]:

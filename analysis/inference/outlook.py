@@ -5,8 +5,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from math import ceil, inf, sqrt
 
-from scipy.special import ndtr
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtrit
 
 FARTHEST = 200
 """Seeds; nobody trains more, so nothing is promised beyond."""
@@ -93,7 +92,7 @@ def _further_images(claim: Standing, total: int, level: float) -> int | None:
 
 @cache  # asked for at each of FARTHEST seeds, and slow to find
 def _quantile(error: float, freedom: float) -> float:
-    return float(student.isf(error, freedom))
+    return -float(stdtrit(freedom, error))
 
 
 def lack_text(lack: Lack, n: int, most: int) -> str:

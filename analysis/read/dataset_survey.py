@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from analysis.read.stride_bounds import STRIDES, Counts, count_at_strides
-from segtrain.data.cache import list_pairs, read_pair
+from segtrain.data.cache import list_pairs
+from segtrain.data.pair_files import read_pair
 from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset, Pair, Split
 
 
@@ -65,7 +66,7 @@ def read_survey(dataset: Dataset, data_root: Path) -> Survey:
 
 def _count(dataset: Dataset, pair: Pair) -> tuple[Counts, Counts]:
     """(K + 1,): pixels of each class, and ignored ones; and (S, K, K), what labels at a stride could say at best."""
-    _, labels = read_pair(dataset, pair)
+    _, labels, *_ = read_pair(dataset, pair)
     counts = np.bincount(labels.ravel(), minlength=IGNORE + 1)
     classes = len(dataset.classes)
     return np.append(counts[:classes], counts[IGNORE]), count_at_strides(labels, classes, IGNORE)

@@ -25,6 +25,7 @@ from analysis.read.trial_folder import (
     SIZE_NUMBERS,
     TEST_NUMBERS,
     UNREADABLE,
+    VAL_COUNTED,
     Trial,
     read_trial,
     require_inside,
@@ -41,7 +42,8 @@ TRIAL_DTYPES = {
     "runtime_s": "float64",
     **dict.fromkeys(("model", "variant", "arch", "freeze", "dataset", "setting_name"), "str"),
     "lr": "float64",
-    **dict.fromkeys(("seed", "setting", "best_epoch", "counted_classes"), "Int64"),
+    **dict.fromkeys(("seed", "setting", "best_epoch", "comparable_best_epoch"), "Int64"),
+    **dict.fromkeys(("class_count", "test_counted_classes", VAL_COUNTED), "Int64"),
     **dict.fromkeys((records.TRAIN_LOSS, records.VAL_LOSS, records.VAL_MEAN_IOU, *SCORES), "float64"),
     **dict.fromkeys(dynamics.COLUMNS, "float64"),
     **dict.fromkeys((records.IMAGES_PER_S, records.PEAK_MEMORY_BYTES), "float64"),
@@ -50,6 +52,7 @@ TRIAL_DTYPES = {
     "git_dirty": "boolean",
 }
 EPOCH_DTYPES = {"trial_id": "str", records.EPOCH: "Int64", **dict.fromkeys(EPOCH_NUMBERS, "float64")}
+EPOCH_DTYPES |= {VAL_COUNTED: "Int64"}
 CLASS_DTYPES = {
     "trial_id": "str",
     "class_index": "Int64",
@@ -75,7 +78,10 @@ class Study:
     - SCORES: test.json's. iou_small, iou_medium and iou_large are means over the classes that have such objects.
     - dynamics.COLUMNS, which say what they are; images_per_s is the median over the epochs, peak_memory_bytes the
       highest; the rest is env.json's. `multiply_adds` is of the forward pass of one image.
-    - counted_classes: how many classes the mean IoU counts: those that occur in truth or prediction.
+    - test_counted_classes, val_counted_classes: how many of the data's class_count the mean IoU counts, the validated
+      one at best_epoch: those that occur in truth or prediction. comparable_best_epoch: where epochs
+      count different classes, the one that is best over those that all of them count.
+    - test/<task>/mean_iou and so on: of each task, where the data name several (see trial_folder.TASK_NUMBERS).
     - folder: relative to `out`; asked_by: the numbers, from 1, of the `commands` that asked for the trial ("1, 3").
     - then every further field of config.json under its own name.
 
@@ -138,6 +144,7 @@ def assemble(folder: Path, description: Row) -> Study:
     axes = gather_axes(description["axes"], trials)
     numbers, models = _number_settings(configs), _name_models(trials)
     names = name_settings(trials, axes, numbers)
+    of_tasks = {name: "float64" for trial in trials for name in trial.row if records.named_task(name) is not None}
     for trial in trials:
         trial_id = trial.row["trial_id"]
         trial.row |= {"setting": numbers.get(trial_id), "model": models.get(trial_id)}
@@ -153,7 +160,7 @@ def assemble(folder: Path, description: Row) -> Study:
         variants=list(description.get("variants") or {}),
         claims=description["claims"],
         looks=description.get("looks") or [],
-        trials=_add_recipe(_frame([trial.row for trial in trials], TRIAL_DTYPES), configs),
+        trials=_add_recipe(_frame([trial.row for trial in trials], TRIAL_DTYPES | of_tasks), configs),
         epochs=_frame([line for trial in trials for line in trial.epochs], EPOCH_DTYPES),
         classes=_frame([line for trial in trials for line in trial.classes], CLASS_DTYPES),
         configs=configs,

@@ -8,11 +8,13 @@ from statistics import median
 from typing import Any
 
 from analysis.read import dynamics
+from analysis.read.counted_classes import comparable_best, count_classes
 from analysis.read.gathering.study_json import Row
 from segtrain import records
 from segtrain.fields import COUNT, FLAG, NAME, NUMBER, OBJECT, PLAIN, TEXT, or_none
 from segtrain.records import RecordError
 
+VAL_COUNTED = "val_counted_classes"
 NOT_STARTED = "not started"
 UNREADABLE = "unreadable"
 
@@ -29,6 +31,8 @@ EPOCH_NUMBERS = (
     records.PEAK_MEMORY_BYTES,
 )
 TEST_NUMBERS = ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou", "mean_auc", "mean_boundary_iou")
+TASK_NUMBERS = ("loss", "mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
+"""Of each task that has a name: the column `test/<task>/pixel_accuracy` and so on."""
 SIZE_NUMBERS = tuple(f"iou_{size}" for size in records.OBJECT_SIZES)
 CLASS_NUMBERS = ("iou", "auc", "boundary_iou", *SIZE_NUMBERS)
 COST_NUMBERS = ("parameters", "trained_parameters", "multiply_adds")
@@ -40,6 +44,7 @@ ENV_KINDS = {
     **dict.fromkeys((*COST_NUMBERS, "threads"), or_none(COUNT)),
     "git_dirty": or_none(FLAG),
     "packages": or_none(OBJECT),
+    records.TASK_KEY: or_none(NAME),
 }
 
 
@@ -98,7 +103,9 @@ def require_inside(folder: Path, out: Path) -> None:
     """Raises RecordError when the folder of a trial, or a file in it, is a link that leads out of `out`: the run may
     be another's, and what it points to is none of its files."""
     entries = [folder]
-    for listed in (folder, folder / records.PANELS_DIR, folder / records.EXAMPLES_DIR):
+    places = [folder, folder / records.TASKS_DIR, *folder.glob(f"{records.TASKS_DIR}/*")]
+    places += [place / kind for place in places for kind in (records.PANELS_DIR, records.EXAMPLES_DIR)]
+    for listed in places:
         if listed.is_dir():
             entries += [Path(entry.path) for entry in os.scandir(listed) if entry.is_symlink()]
     for path in entries:
@@ -138,6 +145,10 @@ def _add_env(trial: Trial, folder: Path) -> None:
         trial.problems.append(f"{trial.row['run']}: {error}")
         return
     trial.env = env
+    if (task := env.get(records.TASK_KEY)) and records.TEST_MEAN_IOU in trial.row:
+        own = {records.TEST_LOSS: "loss", records.TEST_MEAN_IOU: "mean_iou"}
+        first = {own.get(name, name): value for name, value in trial.row.items()}
+        trial.row |= _of_task(task, first)
     trial.row |= {name: env.get(name) for name in (*ENV_TEXTS, *COST_NUMBERS, "threads", "git_dirty")}
 
 
@@ -151,10 +162,12 @@ def _read_outcome(folder: Path, status: records.Status) -> tuple[Row, list[Row],
     if (folder / records.TEST_FILE).exists():
         scores = records.read_test_scores(folder)
         row |= {records.TEST_LOSS: scores.loss, records.TEST_MEAN_IOU: scores.mean_iou, "best_epoch": scores.epoch}
-        row |= {"counted_classes": scores.counted_classes}
+        row |= {"test_counted_classes": scores.counted_classes, "class_count": len(scores.classes)}
         row |= {name: vars(scores)[name] for name in TEST_NUMBERS}
         classes = _list_classes(scores)
         row |= {f"iou_{size}": scores.mean_size_iou[size] for size in records.OBJECT_SIZES}
+        for place in sorted(folder.glob(f"{records.TASKS_DIR}/*/{records.TEST_FILE}")):
+            row |= _of_task(place.parent.name, vars(records.read_test_scores(place.parent)))
     elif status.state == "finished":
         raise RecordError(f"{folder} is finished but has no {records.TEST_FILE}; delete the folder to start over")
     else:
@@ -167,7 +180,10 @@ def _read_outcome(folder: Path, status: records.Status) -> tuple[Row, list[Row],
             f"{folder / records.METRICS_FILE} has no line of epoch {row['best_epoch']}, whose weights were kept; "
             "delete its folder to start over"
         )
-    columns = (records.TRAIN_LOSS, records.VAL_LOSS, records.VAL_MEAN_IOU)
+    ious = {epoch: line[records.VAL_IOU] for epoch, line in epochs.items() if line[records.VAL_IOU]}
+    row["comparable_best_epoch"] = comparable_best(ious)
+    row.setdefault("class_count", len(next(iter(ious.values()))) if ious else None)
+    columns = (records.TRAIN_LOSS, records.VAL_LOSS, records.VAL_MEAN_IOU, VAL_COUNTED)
     return row | {column: kept.get(column) for column in columns}, list(epochs.values()), classes
 
 
@@ -183,6 +199,10 @@ def _cost(epochs: Mapping[int, Row]) -> Row:
     }
 
 
+def _of_task(task: str, scores: Mapping[str, Any]) -> Row:
+    return {records.of_task(f"test/{name}", task): scores[name] for name in TASK_NUMBERS}
+
+
 def _list_classes(scores: records.TestScores) -> list[Row]:
     """One row per class."""
     columns = {"iou": scores.iou, "auc": scores.auc, "boundary_iou": scores.boundary_iou}
@@ -196,4 +216,10 @@ def _list_classes(scores: records.TestScores) -> list[Row]:
 def _read_epochs(folder: Path) -> dict[int, Row]:
     """Epoch -> its numbers, in order. The last line of an epoch counts: it was trained again."""
     lines = {line[records.EPOCH]: line for line in records.read_metrics(folder)}
-    return {epoch: {key: lines[epoch].get(key) for key in (records.EPOCH, *EPOCH_NUMBERS)} for epoch in sorted(lines)}
+    keys = (records.EPOCH, *EPOCH_NUMBERS, records.VAL_IOU)
+    return {epoch: {key: lines[epoch].get(key) for key in keys} | _counted(lines[epoch]) for epoch in sorted(lines)}
+
+
+def _counted(line: Row) -> Row:
+    iou = line.get(records.VAL_IOU)
+    return {VAL_COUNTED: None if iou is None else count_classes(iou)}

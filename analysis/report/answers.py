@@ -30,6 +30,8 @@ def sentence(judgement: Judgement) -> str:
     if judgement.claim and judgement.claim.margin:
         parts.append(f"asked to lie within ±{unit.scale * judgement.claim.margin:g}")
     parts.append(f"{effect.n} seed{'s' if effect.n > 1 else ''}")
+    if judgement.counted:
+        parts.append(f"means over {judgement.counted} classes")
     published = claims_table.published_text(judgement).partition(" (")[0]
     return minus(", ".join(parts) + (f"; published {published}" if published else ""))
 

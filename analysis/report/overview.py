@@ -10,6 +10,7 @@ from analysis.report.tables.table import part
 from analysis.statistics import claims, selection
 from analysis.statistics.cells import ending_text
 from analysis.statistics.claims import Judgement
+from analysis.statistics.counted import COUNTED
 from segtrain.records import TEST_MEAN_IOU
 
 
@@ -26,6 +27,8 @@ def tiles(study: Study, judgements: list[Judgement]) -> list[tuple[str, str, str
         numbers = (best[f"{TEST_MEAN_IOU}{name}"] for name in ("", "_low", "_high", "_n"))
         score = part(*numbers, form=".2f", within=(0, 1))
         text = f"{score.mean} {score.around}".strip() + f" % test mIoU, n = {best['n']}" if score else ""
+        few = best[COUNTED[TEST_MEAN_IOU]]
+        text += f", {few} classes" if few else ""
         found.append(("best on validation", selection.cell_name(study, best["model"], best["freeze"]), text))
     if judgements:
         counts = claims.count_verdicts(judgements)

@@ -38,13 +38,14 @@ from analysis.report.tables.image_table import image_table
 from analysis.report.tables.network_table import network_table
 from analysis.report.tables.published_table import published_table
 from analysis.report.tables.search_tables import search_tables
-from analysis.report.tables.settings_table import settings_table
+from analysis.report.tables.settings_table import settings_table, task_table
 from analysis.report.tables.table import Column, Table, write_tables
 from analysis.statistics import cells as cells_of
 from analysis.statistics import claims
 from analysis.statistics.claims import Judgement
+from analysis.statistics.counted import counted_by_each
 from segtrain import records
-from segtrain.records import RecordError
+from segtrain.records import VAL_MEAN_IOU, RecordError
 
 DASHES = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "8 3 2 3"}  # of the legend's SVG lines
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -108,9 +109,14 @@ def gather(study: Study) -> Content:
     charts = [*filter(None, (forest, balance)), *charts, *search_charts(searches, study)]
     written = [*result_tables.all_tables(study), settings_table(study), *class_tables(study)]
     shares = data_tables(samples)
-    written += [*search_tables(searches), *shares, *filter(None, () if shares else (class_shares(study),))]
+    written += [
+        *search_tables(searches, validated_classes(study)),
+        *shares,
+        *filter(None, () if shares else (class_shares(study),)),
+    ]
     further = (
         published_table(study),
+        task_table(study),
         image_table(study),
         error_table(study),
         area_table(study),
@@ -119,6 +125,11 @@ def gather(study: Study) -> Content:
     written += [table for table in further if table]
     written += [claims_table.claims_table(judgements), provenance.table(study)]
     return Content(judgements, written, charts, pictures, examples, samples, networks, problems)
+
+
+def validated_classes(study: Study) -> dict[str, str]:
+    """Trial id -> the classes that its validation mean IoU counts, blank for all."""
+    return dict(zip(study.trials["trial_id"], counted_by_each(study.trials, VAL_MEAN_IOU), strict=True))
 
 
 def read_networks(study: Study) -> tuple[dict[str, list[Layer]], list[str]]:

@@ -7,8 +7,10 @@ from typing import Any
 
 from analysis.read.frames import Study
 from analysis.report.tables.table import Table, numbers, words
+from analysis.statistics.counted import counted_among
 from analysis.statistics.selection import compared
 from segtrain import records
+from segtrain.records import TEST_MEAN_IOU, VAL_MEAN_IOU
 
 FACTS = {
     "git_commit": "git commit",
@@ -95,21 +97,20 @@ def warnings(study: Study) -> list[str]:
 
 def _fewer_classes(study: Study) -> list[str]:
     """A sentence for each dataset some of whose classes are in no mean IoU, or not in that of every trial."""
-    known = study.classes.groupby("trial_id").size()
-    trials = compared(study).assign(classes=lambda frame: frame["trial_id"].map(known))
     found = []
-    ranges = trials.groupby("dataset").agg({"counted_classes": ["min", "max"], "classes": "max"}).dropna()
-    for dataset, few, many, classes in ranges.itertuples():
-        if few < many:
-            found.append(
-                f"The mean IoU on {dataset} counts {few} to {many} of {classes:.0f} classes: one that a trial neither "
-                "has nor predicts is left out of its mean, so the means do not quite compare."
-            )
-        elif many < classes:
-            found.append(
-                f"The mean IoU on {dataset} counts {many} of {classes:.0f} classes: the others are neither in the test "
-                "set nor predicted."
-            )
+    for dataset, trials in compared(study).groupby("dataset"):
+        for metric, split in ((TEST_MEAN_IOU, "test"), (VAL_MEAN_IOU, "validation")):
+            few = counted_among(trials, metric)
+            if " to " in few:
+                found.append(
+                    f"The {split} mean IoU on {dataset} counts {few} classes: one that a trial neither has nor "
+                    "predicts is left out of its mean, so the means do not quite compare."
+                )
+            elif few:
+                found.append(
+                    f"The {split} mean IoU on {dataset} counts {few} classes: the others are neither in the {split} "
+                    "set nor predicted."
+                )
     return found
 
 

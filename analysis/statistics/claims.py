@@ -34,6 +34,7 @@ from analysis.read.gathering.study_json import REMEDY
 from analysis.statistics import claim_metrics, contrasts
 from analysis.statistics.claim_metrics import METRICS, Metric
 from analysis.statistics.contrasts import NO_TRIALS, Differences, Side
+from analysis.statistics.counted import counted
 from analysis.statistics.declared import Claim, read_claim
 from analysis.statistics.image_chance import ImageChance, TestImages
 from analysis.statistics.selection import compared, standings
@@ -59,7 +60,8 @@ class Judgement:
     claim's p-value at the last look, `p_value` after looks and Holm. `left` and `right` say how many seeds of each side
     finished, diverged and failed, and among how many settings it was chosen. `reason` says in words why a claim is
     undecided, or what its test is short of; `lacks` what would decide an undecided one, and `outlook` that in numbers.
-    `flattery`: by how much the choice of settings on the seeds that are compared moves the effect.
+    `flattery`: by how much the choice of settings on the seeds that are compared moves the effect. `counted`: the
+    classes that the mean IoUs of the sides count, where not all of them.
     """
 
     text: str
@@ -82,6 +84,7 @@ class Judgement:
     lacks: str = ""
     outlook: Lack | None = None
     flattery: float = float("nan")
+    counted: str = ""
 
     @property
     def metric(self) -> str:
@@ -137,6 +140,7 @@ def _open(study: Study, images: TestImages, value: Any) -> Judgement | _Case:
         nothing, claim=claim, cells=found, images=chance.interval, left=found.left, right=found.right,
         effect=estimates.estimate(found.by_seed), reason=lack,
         flattery=contrasts.flattered(study, found, metric.values),
+        counted=counted(study, [trial_id for _, trial_id in found.models], claim.metric),
     )  # fmt: skip
     return _Case(judgement, claim, metric, found, chance)
 

@@ -51,8 +51,10 @@ class Differences:
     right: Side = NO_TRIALS
 
 
-def terms(left: Mapping[str, Any], right: Mapping[str, Any], gain: Mapping[str, Any] | None) -> list[Term]:
-    """`left - right`, or with a gain `(left to - left from) - (right to - right from)`."""
+def terms(left: Mapping[str, Any], right: Mapping[str, Any] | None, gain: Mapping[str, Any] | None) -> list[Term]:
+    """`left - right`, or with a gain `(left to - left from) - (right to - right from)`; `left` where it is alone."""
+    if right is None:
+        return [(1, left)]
     if gain is None:
         return [(1, left), (-1, right)]
     after, before = {gain["field"]: gain["to"]}, {gain["field"]: gain["from"]}
@@ -61,7 +63,7 @@ def terms(left: Mapping[str, Any], right: Mapping[str, Any], gain: Mapping[str, 
 
 def differences(study: Study, contrast: Sequence[Term], values: Mapping[str, float], metric: str) -> Differences:
     """The signed sum of the trials' `values` of `metric` over the terms, paired by seed within every cell that has all
-    of them. The first half of the terms is the left side."""
+    of them. The first half of the terms is the left side; a term alone is both."""
     named = {name for _, selector in contrast for name in selector}
     # A variant sets fields of its own, which its trials have by being that variant.
     axes = [axis for axis, found in study.axes.items() if len(found) > 1 and axis not in (*named, *TUNED, "seed")]
@@ -204,7 +206,8 @@ def _side(
 ) -> Side:
     standings = selection.standings(study)
     middle = len(contrast) // 2
-    chosen = {setting for cell in cells for setting in cell[half * middle : (half + 1) * middle]} - {None}
+    part = slice(half * middle, (half + 1) * middle) if middle else slice(None)
+    chosen = {setting for cell in cells for setting in cell[part]} - {None}
     if not chosen:
         return NO_TRIALS
     found = standings.loc[standings.index.isin(chosen)]

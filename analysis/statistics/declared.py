@@ -16,7 +16,7 @@ class Claim:
     source: str = ""
     kind: Kind = "greater"
     left: Mapping[str, Any]
-    right: Mapping[str, Any]
+    right: Mapping[str, Any] | None = None  # of a metric that is a difference: one side's own
     gain: Mapping[str, Any] | None = None  # {"field": name, "from": value, "to": value}
     metric: str = TEST_MEAN_IOU
     margin: float | None = None
@@ -28,10 +28,10 @@ def read_claim(value: Any) -> Claim:
     if not isinstance(value, dict) or not isinstance(value.get("text"), str):
         raise ValueError("the study states it in words only, so there is nothing to test")
     claim = {name: value[name] for name in Claim.__dataclass_fields__ if value.get(name) is not None}
-    for side in ("left", "right"):
+    alone = len(claim_metrics.terms_of(str(claim.get("metric", TEST_MEAN_IOU)))) > 1 and "gain" not in claim
+    for side in ("left",) if alone and "right" not in claim else ("left", "right"):
         if not isinstance(claim.get(side), dict) or not claim[side]:
             raise ValueError(f"its {side} side names no trials")
-    claim_metrics.parse(str(claim.get("metric", TEST_MEAN_IOU)))
     if claim.get("kind", "greater") not in ("greater", "equivalent"):
         raise ValueError(f"its kind is {claim['kind']!r}; allowed: greater, equivalent")
     if claim.get("kind") == "equivalent" and not _positive(claim.get("margin")):

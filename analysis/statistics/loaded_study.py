@@ -51,7 +51,7 @@ def judgement_frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
 
     claim, verdict, metric; effect with its 95 % interval, low and high, and its 90 % one, within_low and within_high;
     seeds, standard_error, df, image_share (of the variance); p (of this claim alone) and p_holm (what decides);
-    published (the source's effect), lacks, note, source.
+    published (the source's effect), counted (the classes in its mean IoUs, where not all), lacks, note, source.
     """
     return pd.DataFrame([_row(judgement) for judgement in judgements], columns=list(_COLUMNS)).astype(_COLUMNS)
 
@@ -61,7 +61,7 @@ _COLUMNS = {
     **dict.fromkeys(("effect", "low", "high", "within_low", "within_high"), "float64"),
     "seeds": "Int64",
     **dict.fromkeys(("standard_error", "df", "image_share", "p", "p_holm", "published"), "float64"),
-    **dict.fromkeys(("lacks", "note", "source"), "str"),
+    **dict.fromkeys(("counted", "lacks", "note", "source"), "str"),
 }
 
 
@@ -83,6 +83,7 @@ def _row(judgement: Judgement) -> dict[str, Any]:
         "p": judgement.p_single,
         "p_holm": judgement.p_value,
         "published": published["left"] - published["right"] if published else None,
+        "counted": judgement.counted,
         "lacks": judgement.lacks,
         "note": judgement.reason,
         "source": judgement.source,

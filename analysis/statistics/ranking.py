@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.read.frames import Study
 from analysis.statistics import selection
+from analysis.statistics.counted import COUNTED, in_brackets
 from segtrain.records import VAL_MEAN_IOU
 
 
@@ -32,6 +33,7 @@ def best_lines(studies: Sequence[Study]) -> list[str]:
     for best in found.drop_duplicates("dataset").to_dict("records") if len(found) else []:
         folder = studies[0].out / best["folder"]
         over = f", mean over {best['n']} seeds {100 * best[VAL_MEAN_IOU]:.2f} %" if best["n"] > 1 else ""
+        over += in_brackets(best[COUNTED[VAL_MEAN_IOU]])
         lines.append(f"best model on {best['dataset']} by {VAL_MEAN_IOU}: {best['trial_id']}{over}")
         lines.append(f"  in {folder}")
         lines.append(f"  python -m segtrain predict {shlex.quote(str(folder))} IMAGES --out predictions")

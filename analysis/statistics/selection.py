@@ -19,6 +19,7 @@ from analysis.read import dynamics
 from analysis.read.frames import SCORES, Study
 from analysis.read.gathering.study_json import COMPARED_STAGE, TUNING_STAGE
 from analysis.read.trial_folder import CLASS_NUMBERS, COST_NUMBERS, freeze_label
+from analysis.statistics.counted import COUNTED, counted_among
 from segtrain.records import EPOCH, FINAL_STATES, IMAGES_PER_S, PEAK_MEMORY_BYTES, TEST_MEAN_IOU, VAL_MEAN_IOU
 
 COSTS = (*COST_NUMBERS, IMAGES_PER_S, PEAK_MEMORY_BYTES, "runtime_s")
@@ -98,7 +99,7 @@ def settings(study: Study) -> pd.DataFrame:
     Columns: setting, model, freeze, setting_name, lr; seeds ("0, 1"); n (usable seeds), planned (trials of the setting,
     whatever their state), diverged, failed and unfinished (of these, as in `standings`); for every column of MEASURED
     its mean, `<column>_low` and `<column>_high` (95 % interval, missing below two seeds), and `<column>_n` (seeds that
-    have it).
+    have it); val_counted and test_counted ("12 of 13": the classes that the mean IoUs count, blank for all of them).
     """
     trials = usable(study)
     became: dict[Hashable, dict[str, int]] = {
@@ -114,9 +115,10 @@ def settings(study: Study) -> pd.DataFrame:
             found = estimate(group[column].to_numpy(dtype="float64", na_value=float("nan")))
             numbers = {"": found.mean, "_low": found.low, "_high": found.high, "_n": found.n}
             row |= {f"{column}{part}": value for part, value in numbers.items()}
+        row |= {column: counted_among(group, metric) for metric, column in COUNTED.items()}
         rows.append(row)
     parts = [f"{column}{part}" for column in MEASURED for part in ("", "_low", "_high", "_n")]
-    frame = pd.DataFrame(rows, columns=[*_LABELS, "seeds", "n", *BECAME, *parts])
+    frame = pd.DataFrame(rows, columns=[*_LABELS, "seeds", "n", *BECAME, *parts, *COUNTED.values()])
     return frame.astype(dict.fromkeys(("setting", "n", *BECAME), "Int64"))
 
 

@@ -4,6 +4,7 @@ from segtrain import config
 from segtrain.data.camvid import CAMVID
 from segtrain.data.cityscapes import CITYSCAPES, STREETS
 from segtrain.data.matlab.nyud import NYUD, ROOMS
+from segtrain.data.matlab.siftflow import OUTDOORS, SIFTFLOW
 from segtrain.data.matlab.voc import OBJECTS, VOC, VOC2012
 from segtrain.data.pets import ANIMALS, PETS
 from segtrain.data.roads import ROADS, SCENES, SCENES_SOURCE
@@ -23,4 +24,6 @@ DATASETS: dict[config.Dataset, Dataset] = {
     "objects": OBJECTS,
     **NYUD,
     **ROOMS,
+    **SIFTFLOW,
+    **OUTDOORS,
 }

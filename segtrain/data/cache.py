@@ -2,13 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,39 +15,27 @@ from PIL import Image
 
 from segtrain.config import Resolution
 from segtrain.data.fingerprint import fingerprint, stderr_progress
+from segtrain.data.pair_files import dtype_of, read_pair, telling_where
 from segtrain.data.pixels import IMAGE_RESAMPLING, MASK_RESAMPLING, Pixels, resize
 from segtrain.data.ragged import Ragged
-from segtrain.data.spec import (
-    IGNORE,
-    RGB,
-    Channels,
-    DataError,
-    Dataset,
-    Pair,
-    Split,
-    open_picture,
-    require_pairs,
-    to_rgb,
-)
-from segtrain.errors import UserError
+from segtrain.data.spec import RGB, Channels, DataError, Dataset, Pair, Split, require_pairs, to_rgb
 from segtrain.machine.array_store import Array, Layout, StoredArrays, cache_root, machine_store
-from segtrain.own_code import CodeError, describe_error
 
 DECODING_VERSION = 1
 """Raise it when the code below makes other pixels of the same files: trials of before then count as of other data."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class SplitArrays:
     """One split in memory-mapped arrays: `images` (N, H, W, C) of `channels`, uint8 or, with 16 bits, uint16; `masks`
-    (N, H, W) uint8 train ids, ragged where each has the size of its file; and the N `groups` of its pairs, none where
-    the data has no such."""
+    (N, H, W) uint8 train ids, ragged where each has the size of its file; the N `groups` of its pairs, none where
+    the data has no such; and masks for each of the dataset's further tasks."""
 
     images: Pixels | Ragged
     masks: npt.NDArray[np.uint8] | Ragged
     groups: tuple[str, ...] = ()
     channels: Channels = RGB
+    further: tuple[npt.NDArray[np.uint8], ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -67,26 +54,13 @@ class DataCache:
 
 def list_pairs(dataset: Dataset, data_root: Path) -> Mapping[Split, list[Pair]]:
     """The pairs of every split, writing the embedded scenes first where `dataset` is made of them."""
-    with _telling_where(dataset):
+    with telling_where(dataset):
         if dataset.prepare is not None:
             dataset.prepare(data_root)
         pairs = dataset.list_pairs(data_root)
         if dataset.code is not None:
             require_pairs(pairs, data_root, dataset.name, "of its own code")
         return pairs
-
-
-@contextmanager
-def _telling_where(dataset: Dataset) -> Iterator[None]:
-    """What own code of a dataset raises is told by file and line."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        if dataset.code is None:
-            raise
-        raise CodeError(f"dataset {dataset.name!r}: {describe_error(error)}") from error
 
 
 def download(dataset: Dataset, data_root: Path) -> None:
@@ -108,6 +82,8 @@ def open_cache(
     Concurrent callers build it once. Raises DataError naming every file that cannot be used: unreadable,
     a mask of another size than its image, a label that is no class.
     """
+    if dataset.further and resolution != "resized":
+        raise DataError(f"dataset {dataset.name!r} has several tasks, which are scored with resolution=resized only")
     pairs = list_pairs(dataset, data_root)
     found = _fingerprint(dataset, data_root, pairs)
     if resolution == "own":
@@ -127,22 +103,31 @@ def _open_resized(
     for split in pairs:
         count = len(pairs[split])
         layouts[f"{split}_images"] = Layout((count, height, width, len(dataset.channels)), dtype_of(dataset.channels))
-        layouts[f"{split}_masks"] = Layout((count, height, width), np.uint8)
+        for name in _mask_names(dataset, split):
+            layouts[name] = Layout((count, height, width), np.uint8)
 
     def fill(arrays: Mapping[str, Array]) -> None:
-        def keep(split: Split, index: int, image: Pixels, labels: npt.NDArray[np.uint8]) -> None:
+        def keep(split: Split, index: int, image: Pixels, *masks: npt.NDArray[np.uint8]) -> None:
             arrays[f"{split}_images"][index] = resize(image, height, width)
-            labelled = Image.fromarray(labels).resize((width, height), MASK_RESAMPLING)
-            arrays[f"{split}_masks"][index] = np.asarray(labelled)
+            for name, labels in zip(_mask_names(dataset, split), masks, strict=True):
+                labelled = Image.fromarray(labels).resize((width, height), MASK_RESAMPLING)
+                arrays[name][index] = np.asarray(labelled)
 
         _decode_all(dataset, pairs, keep)
 
     stored = machine_store().open(f"{dataset.name}-{width}x{height}-{found}", layouts, fill)
-    splits = {
-        split: SplitArrays(stored[f"{split}_images"], stored[f"{split}_masks"], _groups(pairs[split]), dataset.channels)
-        for split in pairs
-    }
-    return splits, stored
+
+    def arrays_of(split: Split) -> SplitArrays:
+        masks, *further = (stored[name] for name in _mask_names(dataset, split))
+        images, groups = stored[f"{split}_images"], _groups(pairs[split])
+        return SplitArrays(images, masks, groups, dataset.channels, tuple(further))
+
+    return {split: arrays_of(split) for split in pairs}, stored
+
+
+def _mask_names(dataset: Dataset, split: Split) -> list[str]:
+    """Of the stored masks of each task."""
+    return [f"{split}_masks", *(f"{split}_masks_{task.name}" for task in dataset.further)]
 
 
 def _open_own(
@@ -197,8 +182,8 @@ def file_size(dataset: Dataset, pair: Pair) -> tuple[int, int]:
         with Image.open(pair.image) as picture:
             return picture.height, picture.width
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        with _telling_where(dataset):
-            _, labels = read_pair(dataset, pair)
+        with telling_where(dataset):
+            _, labels, *_ = read_pair(dataset, pair)
         return labels.shape[0], labels.shape[1]
 
 
@@ -231,6 +216,10 @@ def _fingerprint(dataset: Dataset, data_root: Path, pairs: Mapping[Split, list[P
         decoding["channels"] = [*channels.names, *channels.mean, *channels.std, channels.bits]
     if dataset.code is not None:
         decoding["code"] = dataset.code
+    if dataset.further:
+        decoding["further"] = [
+            [task.name, sorted(task.train_ids.items()), _describe(task.read_labels)] for task in dataset.further
+        ]
     place = hashlib.sha256(os.fsencode(data_root.absolute())).hexdigest()[:8]
     return fingerprint(pairs, decoding, cache_root() / f"files-{dataset.name}-{place}.json")
 
@@ -245,20 +234,20 @@ def _describe(function: Any) -> str:
 def _decode_all(
     dataset: Dataset,
     pairs: Mapping[Split, list[Pair]],
-    keep: Callable[[Split, int, Pixels, npt.NDArray[np.uint8]], None],
+    keep: Callable[..., None],
 ) -> None:
-    """Gives every pair's image and labels, with its place, to `keep`. Raises DataError on what was wrong with the
+    """Gives every pair's place, image and train ids of each task to `keep`. Raises DataError on what was wrong with the
     files."""
     places = [(split, index) for split in pairs for index in range(len(pairs[split]))]
 
     def decode(place: tuple[Split, int]) -> tuple[str, ...]:
         split, index = place
         try:
-            with _telling_where(dataset):
-                image, labels = read_pair(dataset, pairs[split][index])
+            with telling_where(dataset):
+                found = read_pair(dataset, pairs[split][index])
         except DataError as error:
             return error.problems
-        keep(split, index, image, labels)
+        keep(split, index, *found)
         return ()
 
     problems: list[str] = []
@@ -268,69 +257,3 @@ def _decode_all(
             problems += found
     if problems:
         raise DataError(*problems)
-
-
-def dtype_of(channels: Channels) -> type[np.uint8] | type[np.uint16]:
-    return np.uint8 if channels.bits == 8 else np.uint16
-
-
-def read_pair(dataset: Dataset, pair: Pair) -> tuple[Pixels, npt.NDArray[np.uint8]]:
-    """The image, (H, W, C) of the dataset's channels, and its (H, W) train ids, at the size of the files.
-
-    Raises DataError naming every file that cannot be used: unreadable, an image of other channels or more bits than the
-    dataset has, a mask of another size than its image, a label that the dataset does not have.
-    """
-    problems: list[str] = []
-    parts = [_read(dataset.read_image or partial(_read_rgb, dataset), path, problems) for path in pair.images]
-    read_labels = dataset.read_labels or (lambda path: dataset.decode_mask(open_picture(path)))
-    labels = _read(read_labels, pair.mask, problems)
-    if problems or labels is None:
-        raise DataError(*problems)
-    image = _join(dataset, pair, [part for part in parts if part is not None])
-    if image.shape[:2] != labels.shape[:2]:
-        size, wanted = (f"{array.shape[1]}x{array.shape[0]}" for array in (labels, image))
-        raise DataError(f"{pair.mask}: is {size} but its image {pair.image} is {wanted}")
-    if labels.ndim != 2:
-        raise DataError(
-            f"{pair.mask}: has {labels.shape[2]} channels; dataset {dataset.name!r} expects labels in a single one"
-        )
-    stray = [label for label in np.unique(labels).tolist() if label not in dataset.train_ids]
-    if stray:
-        raise DataError(
-            f"{pair.mask}: has label {', '.join(map(str, stray))}; dataset {dataset.name!r} has labels "
-            f"{', '.join(map(str, dataset.train_ids))}"
-        )
-    table = np.full(max(256, 1 + max(dataset.train_ids)), IGNORE, dtype=np.uint8)
-    for label, train_id in dataset.train_ids.items():
-        table[label] = train_id
-    return image, table[labels.astype(np.intp)]
-
-
-def _read_rgb(dataset: Dataset, path: Path) -> npt.NDArray[np.unsignedinteger]:
-    return np.asarray(dataset.decode_image(open_picture(path)))
-
-
-def _join(dataset: Dataset, pair: Pair, parts: list[npt.NDArray[np.unsignedinteger]]) -> Pixels:
-    """The channels of all files of an image. Raises DataError where they do not fit, or are not the dataset's."""
-    channels, wanted = dataset.channels, parts[0].shape[:2]
-    for path, part in zip(pair.images, parts, strict=True):
-        if part.shape[:2] != wanted:
-            size, other = (f"{shape[1]}x{shape[0]}" for shape in (part.shape, wanted))
-            raise DataError(f"{path}: is {size} but {pair.image}, which it belongs to, is {other}")
-    image = np.concatenate(parts, axis=2) if len(parts) > 1 else parts[0]
-    if image.shape[2] != len(channels) or image.dtype != dtype_of(channels):
-        found = f"{image.shape[2]} channels of {8 * image.dtype.itemsize} bits"
-        raise DataError(
-            f"{pair.image}: has {found}; dataset {dataset.name!r} has {len(channels)} of {channels.bits}: "
-            f"{', '.join(channels.names)}"
-        )
-    return image
-
-
-def _read(function: Callable[[Path], T], path: Path, problems: list[str]) -> T | None:
-    """What `function` makes of the file; None, and more `problems`, where it cannot be used."""
-    try:
-        return function(path)
-    except DataError as error:
-        problems += [f"{path}: {problem}" for problem in error.problems]
-    return None

@@ -29,12 +29,12 @@ def fingerprint(pairs: Mapping[Split, list[Pair]], decoding: Mapping[str, Any], 
     `index` is a file that remembers the hash of each file by its size, times and inode: an unchanged file is not read
     again. It may be deleted at any time. Raises DataError naming every file that cannot be read.
     """
-    paths = [path for split in SPLITS for pair in pairs[split] for path in (*pair.images, pair.mask)]
+    paths = [path for split in SPLITS for pair in pairs[split] for path in (*pair.images, *pair.masks)]
     hashes = _hash_files(dict.fromkeys(paths), index)
     digest = hashlib.sha256(json.dumps(decoding, sort_keys=True).encode())
     for split in SPLITS:
         for pair in pairs[split]:
-            digest.update(f"{split} {' '.join(hashes[path] for path in (*pair.images, pair.mask))}\n".encode())
+            digest.update(f"{split} {' '.join(hashes[path] for path in (*pair.images, *pair.masks))}\n".encode())
     return digest.hexdigest()[: records.FINGERPRINT_DIGITS]
 
 

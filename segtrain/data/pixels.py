@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segtrain.data.spec import DataError, open_picture
+from segtrain.data.spec import RGB, DataError, open_picture
 
 Pixels: TypeAlias = npt.NDArray[np.unsignedinteger]
 """uint8 or uint16."""
@@ -38,6 +38,18 @@ def read_channels(path: Path) -> Pixels:
         raise DataError(f"holds {shape} of {image.dtype} (axes {axes}); expected one image of 8 or 16 bits a channel")
     (channel,) = {0, 1, 2} - {axes.index("Y"), axes.index("X")}
     return np.moveaxis(image, channel, 2)
+
+
+def read_colours(path: Path) -> Image.Image:
+    """As Pillow opens it. Pillow knows nothing of a TIFF of three channels that does not call them red, green and blue,
+    as GDAL's of 16 bits do not: it becomes what Pillow makes of those that do, 8 bits, of 16 the upper ones. Raises
+    DataError, without the name of the file, when it cannot be read."""
+    try:
+        return open_picture(path)
+    except DataError:
+        if path.suffix.lower() not in TIFF or (pixels := read_channels(path)).shape[2] != len(RGB):
+            raise
+    return Image.fromarray((pixels >> 8 * (pixels.dtype.itemsize - 1)).astype(np.uint8))
 
 
 def _read_tiff(path: Path) -> tuple[Pixels, str]:

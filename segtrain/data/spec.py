@@ -53,16 +53,22 @@ RGB = Channels(("red", "green", "blue"), (0.485, 0.456, 0.406), (0.229, 0.224, 0
 @dataclass(frozen=True)
 class Pair:
     """`group`: the drive, sequence or city, where the data has such; images of one group are no independent samples.
-    `more`: further files of the image, whose channels follow those of the first."""
+    `more`: further files of the image, whose channels follow those of the first. `further`: a mask for each of the
+    further tasks of its dataset."""
 
     image: Path
     mask: Path
     group: str | None = None
     more: tuple[Path, ...] = ()
+    further: tuple[Path, ...] = ()
 
     @property
     def images(self) -> tuple[Path, ...]:
         return (self.image, *self.more)
+
+    @property
+    def masks(self) -> tuple[Path, ...]:
+        return (self.mask, *self.further)
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -84,6 +90,17 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What else is asked of every pixel of a dataset, in masks of its own; the fields are as those of a Dataset."""
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    train_ids: Mapping[int, int]
+    read_labels: Callable[[Path], npt.NDArray[np.integer]]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A dataset with its classes in train-id order and their colours.
 
@@ -97,6 +114,9 @@ class Dataset:
     `prepare(data_root)`, where present, writes the data that the program itself makes; `download(data_root)` fetches
     them from their publisher and raises DataError when it cannot. `code` is a hash of the source of a dataset that is
     not of this program.
+
+    Where more than one thing is asked of a pixel, the fields above are of the first task, whose name is `task`, and
+    `further` are the others: one network answers all of them, and the first one chooses its weights.
     """
 
     name: str
@@ -112,6 +132,13 @@ class Dataset:
     prepare: Callable[[Path], None] | None = None
     download: Callable[[Path], None] | None = None
     code: str | None = None
+    task: str = ""
+    further: tuple[Task, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """How many classes each task has: a network gives a score for each, one task behind the other."""
+        return (len(self.classes), *(len(task.classes) for task in self.further))
 
     @property
     def streams(self) -> tuple[int, ...]:
@@ -143,7 +170,7 @@ def require_pairs(
         for pair in pairs[split]
         for missing, kind, other in (
             *((image, "image", pair.mask) for image in pair.images),
-            (pair.mask, "mask", pair.image),
+            *((mask, "mask", pair.image) for mask in pair.masks),
         )
         if not missing.is_file()
     ]

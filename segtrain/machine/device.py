@@ -97,6 +97,16 @@ def device_name(device: torch.device) -> str:
     return str(torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine())
 
 
+def free_memory_share(device: torch.device) -> float:
+    """Of all the memory that the device has, for whoever wants it."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return free / total
+    memory = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    free, total = (int(memory[name].split()[0]) for name in ("MemAvailable", "MemTotal"))
+    return free / total
+
+
 def reset_peak_memory(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -25,17 +26,36 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
     threads_before = torch.get_num_threads()
     torch.set_num_threads(hardware.threads)
     dataset = find_dataset(config.dataset)
-    num_classes, streams = len(dataset.classes), dataset.streams
-    model = build_model(config, num_classes, streams)
+    batch_size = 2 if hardware.device.type == "cpu" else config.batch_size
+    step = noise_step(hardware, config, batch_size, sum(dataset.outputs), dataset.streams)
+    step()  # the first one warms up
+    rate = images_per_s(step, batch_size, CALIBRATION_S)
+    torch.set_num_threads(threads_before)
+    return flops_per_image(config, sum(dataset.outputs), dataset.streams)[0] * rate
+
+
+def images_per_s(step: Callable[[], None], batch_size: int, seconds: float) -> float:
+    """Over as many steps as fit into the time, and one at least."""
+    steps, started = 0, time.perf_counter()
+    while steps == 0 or time.perf_counter() - started < seconds:
+        step()
+        steps += 1
+    return batch_size * steps / (time.perf_counter() - started)
+
+
+def noise_step(
+    hardware: Hardware, config: TrialConfig, batch_size: int, num_outputs: int, streams: tuple[int, ...]
+) -> Callable[[], None]:
+    """A training step of the trial on a batch of noise, to be called again and again."""
+    model = build_model(config, num_outputs, streams)
     set_trainable(model, config.freeze)
     model.to(hardware.device).to(memory_format=hardware.memory_format)
     optimizer = build_optimizer(config, model)
-    batch_size = 2 if hardware.device.type == "cpu" else config.batch_size
     size = (batch_size, config.image_height, config.image_width)
     images = torch.randn(size[0], sum(streams), *size[1:], device=hardware.device).to(
         memory_format=hardware.memory_format
     )
-    target = torch.randint(num_classes, size, device=hardware.device)
+    target = torch.randint(num_outputs, size, device=hardware.device)
 
     def step() -> None:
         with autocast(hardware):
@@ -46,14 +66,7 @@ def measure_rate(hardware: Hardware, config: TrialConfig) -> float:
         optimizer.step()
         loss_sum.item()  # waits for a GPU
 
-    step()  # the first one warms up
-    steps, started = 0, time.perf_counter()
-    while steps == 0 or time.perf_counter() - started < CALIBRATION_S:
-        step()
-        steps += 1
-    elapsed = time.perf_counter() - started
-    torch.set_num_threads(threads_before)
-    return flops_per_image(config, num_classes, streams)[0] * batch_size * steps / elapsed
+    return step
 
 
 @torch.no_grad()

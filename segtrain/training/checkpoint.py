@@ -1,5 +1,7 @@
 """What a trial needs to go on after it was killed, and the weights it hands on."""
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from segtrain import records
 from segtrain.config import Precision
@@ -31,25 +34,69 @@ class Progress:
 class EpochPart:
     """How far the epoch after `Progress.epoch` has come: what its batches gave, and the generators of dropout."""
 
-    loss_sums: list[Tensor]  # () each
+    loss_sums: list[Tensor]  # (tasks,) each
     pixels: list[Tensor]  # likewise
     cpu_generator: Tensor
     gpu_generator: Tensor | None  # of the trial's GPU
     confusion: Tensor | None = None  # (K, K) so far, in an epoch that is validated
 
 
-def save_last(
-    folder: Path,
+class Writer:
+    """Writes in a thread of its own what it is given, one after the other, while the training goes on."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
+
+    def start(self, write: Callable[[], None]) -> None:
+        """Waits for what was given before, and raises what that raised."""
+        self.wait()
+        self._writing = self._thread.submit(write)
+
+    def wait(self) -> None:
+        """Until all is on the disk. Raises what its writing raised, once."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def close(self) -> None:
+        """Until what is being written has come to its end, a good one or a bad one."""
+        self._thread.shutdown()
+
+
+def copy_state(
     progress: Progress,
     model: nn.Module,
     optimizer: Optimizer,
     average: dict[str, Tensor] | None = None,
     part: EpochPart | None = None,
-) -> None:
+) -> dict[str, Any]:
+    """What `last.pt` holds, in memory of its own: the training may go on while it is written."""
     state = {"progress": asdict(progress), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
     extra = {"average": average, "part": None if part is None else vars(part)}
+    copied: dict[str, Any] = tree_map_only(
+        Tensor,
+        lambda tensor: tensor.detach().to("cpu", copy=True),
+        state | {name: value for name, value in extra.items() if value is not None},
+    )
+    return copied
+
+
+def count_bytes(state: dict[str, Any]) -> int:
+    return sum(leaf.nbytes for leaf in tree_leaves(state) if isinstance(leaf, Tensor))
+
+
+def copy_weights(model: nn.Module) -> dict[str, Tensor]:
+    """What `best.safetensors` holds, likewise."""
+    return {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
+
+
+def save_last(folder: Path, state: dict[str, Any]) -> None:
     with records.atomic_file(folder / records.LAST_FILE) as file:
-        torch.save(state | {name: value for name, value in extra.items() if value is not None}, file)
+        torch.save(state, file)
 
 
 def load_last(folder: Path) -> dict[str, Any] | None:
@@ -61,8 +108,7 @@ def load_last(folder: Path) -> dict[str, Any] | None:
     return dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
-def save_best(folder: Path, model: nn.Module) -> None:
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+def save_best(folder: Path, weights: dict[str, Tensor]) -> None:
     records.write_atomic(folder / records.BEST_FILE, safetensors.torch.save(weights))
 
 

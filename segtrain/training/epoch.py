@@ -1,7 +1,9 @@
 """One epoch of a trial: a step for every batch, then the validation split."""
 
+import functools
 import math
 import time
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,13 @@ from torch import Tensor
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.data.by_name import find_dataset
 from segtrain.data.spec import IGNORE
 from segtrain.metrics.confusion import SegMetric, scores
 from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
 from segtrain.training.checkpoint import EpochPart
 from segtrain.training.evaluation import cross_entropy_sum, most_likely
-from segtrain.training.inference.network import autocast, forward_with_auxiliary
+from segtrain.training.inference.network import autocast, by_task, forward_with_auxiliary
 from segtrain.training.objective.optimizer import learning_rate, set_learning_rate
 from segtrain.training.run import Run
 
@@ -64,10 +65,11 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     """Forward, loss, backward over the training split, and a step every `accumulate` batches. Raises Diverged, and
     Stopped within some seconds after somebody has asked for it.
 
-    The loss that is recorded is the cross-entropy of the logits in nats, a mean over pixels, whatever the trial makes
-    small and whatever auxiliary heads add to it: comparable between recipes, and with the loss of the validation. The
-    mean IoU of an epoch that is validated is that of the predictions its steps were taken from: with dropout and
-    augmentation, by weights that change from batch to batch.
+    The losses that are recorded, one a task, are the cross-entropies of the logits in nats, means over pixels, whatever
+    the trial makes small and whatever auxiliary heads add to it: comparable between recipes, and with the losses of the
+    validation. What a trial makes small is the sum over the tasks. The mean IoU of an epoch that is validated is that
+    of the first task's predictions that its steps were taken from: with dropout and augmentation, by weights that
+    change from batch to batch.
     """
     config, inputs = run.config, run.training
     started = time.perf_counter()
@@ -83,11 +85,13 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
     for number, batch in enumerate(islice(inputs.training_batches(config, epoch), begun, None), begun):
         with autocast(run.hardware):
             logits, auxiliary = forward_with_auxiliary(run.model, batch)
-        with torch.set_grad_enabled(run.loss is None):
-            loss_sum, pixels = cross_entropy_sum(logits, batch.target)
-        objective = run.loss(logits, batch.target) if run.loss else _reduced(config, loss_sum, pixels)
+        parts = by_task(logits, run.outputs)
+        with torch.set_grad_enabled(run.losses is None):
+            found = [cross_entropy_sum(*answer) for answer in zip(parts, batch.targets, strict=True)]
+        objective = objective_of(run, parts, batch.targets, found)
         for logits_besides in auxiliary:
-            objective = objective + AUXILIARY_WEIGHT * _loss(run, logits_besides, batch.target)
+            besides = by_task(logits_besides, run.outputs)
+            objective = objective + AUXILIARY_WEIGHT * objective_of(run, besides, batch.targets)
         first = number - number % config.accumulate
         if number == first:
             run.optimizer.zero_grad()
@@ -96,24 +100,28 @@ def train_one_epoch(run: Run, epoch: int) -> dict[str, float]:
         if stepped:
             _step(run)
         # A loss that is not finite is seen in what is recorded, whatever it is.
-        recorded = loss_sum if run.loss is None else torch.where(objective.isfinite(), loss_sum, objective)
+        loss_sums, pixels = (torch.stack(each) for each in zip(*found, strict=True))
+        recorded = loss_sums if run.losses is None else torch.where(objective.isfinite(), loss_sums, objective)
         sums.append(recorded.detach())
         counts.append(pixels)
         if metric is not None:
-            metric.update(most_likely(logits.detach()), batch.target)
+            metric.update(most_likely(parts[0].detach()), batch.target)
         looked = _look_for_a_stop(run, looked)
         if stepped and time.monotonic() - saved > SAVE_EVERY_S:
             _save_part(run, sums, counts, metric)
             saved = time.monotonic()
     # Read once an epoch: asking for a number at every step would make a GPU wait.
-    losses = torch.stack(sums)
+    losses, pixels = torch.stack(sums), torch.stack(counts)
     finite = losses.isfinite()
     if not finite.all():
-        number = int((~finite).nonzero()[0])
-        raise Diverged("training", losses[number].item(), number // config.accumulate + 1)
+        number, task = (int(place) for place in (~finite).nonzero()[0])
+        raise Diverged("training", losses[number, task].item(), number // config.accumulate + 1)
     seen = {} if metric is None else {records.TRAIN_MEAN_IOU: metric.mean_iou()}
     return {
-        records.TRAIN_LOSS: (losses.double().sum() / torch.stack(counts).sum()).item(),
+        **{
+            records.of_task(records.TRAIN_LOSS, name): (losses[:, task].double().sum() / pixels[:, task].sum()).item()
+            for task, name in enumerate(run.tasks)
+        },
         **seen,
         records.LR: lr,
         records.IMAGES_PER_S: len(inputs) / (time.perf_counter() - started),
@@ -126,13 +134,23 @@ def is_validated(run: Run, epoch: int) -> bool:
 
 def _metric(run: Run, part: EpochPart | None) -> SegMetric:
     so_far = None if part is None or part.confusion is None else part.confusion.to(run.hardware.device)
-    return SegMetric(len(find_dataset(run.config.dataset).classes), IGNORE, so_far)
+    return SegMetric(run.outputs[0], IGNORE, so_far)
 
 
-def _loss(run: Run, logits: Tensor, target: Tensor) -> Tensor:
-    if run.loss is not None:
-        return run.loss(logits, target)
-    return _reduced(run.config, *cross_entropy_sum(logits, target))
+def objective_of(
+    run: Run,
+    parts: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    cross_entropies: Sequence[tuple[Tensor, Tensor]] | None = None,
+) -> Tensor:
+    """What is made small: the sum over the tasks. `cross_entropies` of the same logits, where they are known."""
+    answers = list(zip(parts, targets, strict=True))
+    if run.losses is not None:
+        losses = [loss(*answer) for loss, answer in zip(run.losses, answers, strict=True)]
+    else:
+        found = cross_entropies or [cross_entropy_sum(*answer) for answer in answers]
+        losses = [_reduced(run.config, *each) for each in found]
+    return functools.reduce(torch.add, losses)
 
 
 def _reduced(config: TrialConfig, loss_sum: Tensor, pixels: Tensor) -> Tensor:
@@ -167,7 +185,9 @@ def _go_on(run: Run, part: EpochPart) -> tuple[list[Tensor], list[Tensor]]:
     torch.set_rng_state(part.cpu_generator)
     if part.gpu_generator is not None and device.type == "cuda":
         torch.cuda.set_rng_state(part.gpu_generator, device)
-    return [each.to(device) for each in part.loss_sums], [each.to(device) for each in part.pixels]
+    # Before there were tasks, these were numbers.
+    sums, pixels = ([each.to(device).reshape(-1) for each in many] for many in (part.loss_sums, part.pixels))
+    return sums, pixels
 
 
 def dropout_seed(seed: int, epoch: int) -> int:
@@ -177,9 +197,10 @@ def dropout_seed(seed: int, epoch: int) -> int:
 
 
 def validate(run: Run, epoch: int) -> dict[str, Any]:
-    """Scores the validation split, and keeps the weights when its mean IoU has risen. Raises Diverged."""
+    """Scores the validation split, and copies the weights when the mean IoU of its first task has risen. Raises
+    Diverged."""
     with run.judged_weights():
-        validation = run.evaluate("val")
+        validation, *further = run.evaluate("val")
         if validation.confusion.any() and not math.isfinite(validation.loss):
             # The last step blew the weights up after its own loss had been fine.
             step_images = run.config.batch_size * run.config.accumulate
@@ -187,9 +208,13 @@ def validate(run: Run, epoch: int) -> dict[str, Any]:
         found = scores(validation.confusion)
         if run.progress.best_epoch == 0 or found.mean_iou > run.progress.best_mean_iou:
             run.progress.best_epoch, run.progress.best_mean_iou = epoch, found.mean_iou
-            checkpoint.save_best(run.folder, run.model)
-    return {
+            run.best = checkpoint.copy_weights(run.model)
+    record: dict[str, Any] = {
         records.VAL_LOSS: validation.loss,
         records.VAL_MEAN_IOU: found.mean_iou,
         records.VAL_IOU: list(found.iou),
     }
+    for name, answer in zip(run.tasks[1:], further, strict=True):
+        record[records.of_task(records.VAL_LOSS, name)] = answer.loss
+        record[records.of_task(records.VAL_MEAN_IOU, name)] = scores(answer.confusion).mean_iou
+    return record

@@ -23,6 +23,7 @@ from segtrain.metrics.confusion import SegMetric, confusion_matrices, mean_of_de
 from segtrain.metrics.object_size import ObjectSizeMetric
 from segtrain.metrics.roc import RocCurves, RocMetric
 from segtrain.models.encoder_decoder import EncoderDecoder
+from segtrain.training.inference.network import by_task
 from segtrain.training.inference.predictions import Judged, predict
 
 
@@ -83,42 +84,61 @@ def most_likely(logits: Tensor) -> Tensor:
 
 
 def evaluate(
-    model: EncoderDecoder, inputs: Judged, num_classes: int, batch_size: int, hardware: Hardware
-) -> Evaluation:
-    loss, metric = LossMean(), SegMetric(num_classes, IGNORE)
-    for logits, target in predict(model, inputs, batch_size, hardware):
-        loss.update(logits, target)
-        metric.update(most_likely(logits), target)
-    return Evaluation(loss.mean(), metric.confusion.cpu())
+    model: EncoderDecoder, inputs: Judged, outputs: Sequence[int], batch_size: int, hardware: Hardware
+) -> list[Evaluation]:
+    """One of each task, whose numbers of classes are `outputs`."""
+    judges = [(LossMean(), SegMetric(num_classes, IGNORE)) for num_classes in outputs]
+    for logits, targets in predict(model, inputs, batch_size, hardware):
+        for (loss, metric), part, target in zip(judges, by_task(logits, outputs), targets, strict=True):
+            loss.update(part, target)
+            metric.update(most_likely(part), target)
+    return [Evaluation(loss.mean(), metric.confusion.cpu()) for loss, metric in judges]
+
+
+class _TestJudge:
+    """Of one task, what costs more than validation during training should."""
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes, self.loss = num_classes, LossMean()
+        self.confusions: list[Tensor] = []
+        self.roc, self.boundary = RocMetric(num_classes, IGNORE), BoundaryMetric(num_classes, IGNORE)
+        self.size = ObjectSizeMetric(num_classes, IGNORE)
+
+    def update(self, logits: Tensor, target: Tensor) -> None:
+        prediction = most_likely(logits)
+        self.loss.update(logits, target)
+        self.confusions.append(confusion_matrices(prediction, target, self.num_classes, IGNORE).cpu())
+        self.roc.update(logits, target)
+        self.boundary.update(prediction, target)
+        self.size.update(prediction, target)
+
+    def found(self) -> TestEvaluation:
+        confusion = torch.cat(self.confusions)
+        return TestEvaluation(self.loss.mean(), confusion, self.roc.curves(), self.boundary.iou(), self.size.iou())
 
 
 def evaluate_test(
-    model: EncoderDecoder, inputs: Judged, num_classes: int, batch_size: int, hardware: Hardware
-) -> TestEvaluation:
-    """As `evaluate`, with the metrics that cost more than validation during training should."""
-    loss, confusions = LossMean(), []
-    roc, boundary = RocMetric(num_classes, IGNORE), BoundaryMetric(num_classes, IGNORE)
-    size = ObjectSizeMetric(num_classes, IGNORE)
-    for logits, target in predict(model, inputs, batch_size, hardware):
-        prediction = most_likely(logits)
-        loss.update(logits, target)
-        confusions.append(confusion_matrices(prediction, target, num_classes, IGNORE).cpu())
-        roc.update(logits, target)
-        boundary.update(prediction, target)
-        size.update(prediction, target)
-    return TestEvaluation(loss.mean(), torch.cat(confusions), roc.curves(), boundary.iou(), size.iou())
+    model: EncoderDecoder, inputs: Judged, outputs: Sequence[int], batch_size: int, hardware: Hardware
+) -> list[TestEvaluation]:
+    """As `evaluate`, with all that the trial folder keeps."""
+    judges = [_TestJudge(num_classes) for num_classes in outputs]
+    for logits, targets in predict(model, inputs, batch_size, hardware):
+        for judge, part, target in zip(judges, by_task(logits, outputs), targets, strict=True):
+            judge.update(part, target)
+    return [judge.found() for judge in judges]
 
 
 def save_test_results(
-    folder: Path, evaluation: TestEvaluation, dataset: Dataset, best_epoch: int, groups: Sequence[str] = ()
+    folder: Path, evaluation: TestEvaluation, classes: Sequence[str], best_epoch: int, groups: Sequence[str] = ()
 ) -> records.TestScores:
-    """Writes the confusion matrices, beside them the `groups` of the images, the ROC curves and, last, the scores."""
+    """Writes the confusion matrices of one task, beside them the `groups` of the images, the ROC curves and, last, the
+    scores."""
     confusion, auc = evaluation.image_confusion.sum(0), evaluation.roc.auc()
     found = scores(confusion)
     test_scores = records.TestScores(
         epoch=best_epoch,
         loss=evaluation.loss,
-        classes=list(dataset.classes),
+        classes=list(classes),
         images=len(evaluation.image_confusion),
         auc=[*auc],
         mean_auc=mean_of_defined(auc),
@@ -132,8 +152,8 @@ def save_test_results(
     shares = [[f"{cell / row.sum():.6f}" if row.any() else "" for cell in row] for row in counts]
     with records.atomic_file(folder / records.CONFUSION_FILE) as file:
         np.save(file, counts)
-    _write_table(folder / records.CONFUSION_TABLE_FILE, dataset.classes, counts.tolist())
-    _write_table(folder / records.NORMALISED_TABLE_FILE, dataset.classes, shares)
+    _write_table(folder / records.CONFUSION_TABLE_FILE, classes, counts.tolist())
+    _write_table(folder / records.NORMALISED_TABLE_FILE, classes, shares)
     by_image: dict[str, Any] = {"confusion": evaluation.image_confusion.numpy()}
     with records.atomic_file(folder / records.IMAGE_CONFUSION_FILE) as file:
         np.savez_compressed(file, **(by_image | {"group": np.array(groups)} if groups else by_image))
@@ -160,23 +180,27 @@ def save_panels(
     batch_size: int,
     hardware: Hardware,
 ) -> None:
-    """Image, truth and prediction of test images spread evenly over the split: the same ones in every trial."""
-    panels = folder / records.PANELS_DIR
-    panels.mkdir(exist_ok=True)
+    """Image, truth and prediction of test images spread evenly over the split: the same ones in every trial; of each
+    task in its own folder."""
     chosen = np.unique(np.linspace(0, len(arrays) - 1, records.PANEL_COUNT).round().astype(int))
-    predictions: list[np.ndarray] = []
+    predictions: list[list[np.ndarray]] = [[] for _ in dataset.outputs]
     for logits, _ in predict(model, inputs, batch_size, hardware, chosen):
-        predictions.extend(most_likely(logits).byte().cpu().numpy())
-    for panel, (index, prediction) in enumerate(zip(chosen, predictions, strict=True)):
-        pictures = {
-            "image": picture(arrays.images[index]),
-            "truth": palette_image(arrays.masks[index], dataset.palette),
-            "prediction": palette_image(prediction, dataset.palette),
-        }
-        for kind, shown in pictures.items():
-            buffer = io.BytesIO()
-            shown.save(buffer, format="PNG")
-            records.write_atomic(panels / records.panel_file(panel, kind), buffer.getvalue())
+        for found, part in zip(predictions, by_task(logits, dataset.outputs), strict=True):
+            found.extend(most_likely(part).byte().cpu().numpy())
+    names, palettes = zip(("", dataset.palette), *((t.name, t.palette) for t in dataset.further), strict=True)
+    for name, palette, masks, found in zip(names, palettes, (arrays.masks, *arrays.further), predictions, strict=True):
+        panels = records.task_dir(folder, name) / records.PANELS_DIR
+        panels.mkdir(exist_ok=True, parents=True)
+        for panel, (index, prediction) in enumerate(zip(chosen, found, strict=True)):
+            pictures = {
+                "image": picture(arrays.images[index]),
+                "truth": palette_image(masks[index], palette),
+                "prediction": palette_image(prediction, palette),
+            }
+            for kind, shown in pictures.items():
+                buffer = io.BytesIO()
+                shown.save(buffer, format="PNG")
+                records.write_atomic(panels / records.panel_file(panel, kind), buffer.getvalue())
 
 
 def palette_image(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> Image.Image:

@@ -17,6 +17,7 @@ from segtrain.data.spec import Dataset
 from segtrain.machine.device import Hardware
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.training.evaluation import most_likely, palette_image
+from segtrain.training.inference.network import by_task
 from segtrain.training.inference.predictions import Judged, predict
 
 TRAINING_IMAGES = 4
@@ -39,11 +40,13 @@ def save_test_examples(
     batch_size: int,
     hardware: Hardware,
 ) -> None:
-    """Image, truth and prediction of the test images that `rank_images` chooses. image_confusion: (N, K, K)."""
+    """Image, truth and prediction of the first task of the test images that `rank_images` chooses. image_confusion:
+    (N, K, K)."""
     chosen = rank_images(image_confusion.numpy())
     places = np.array(list(chosen), dtype=int)
     found = predict(model, inputs, batch_size, hardware, places)
-    predictions = [labels for logits, _ in found for labels in most_likely(logits).byte().cpu().numpy()]
+    first = (by_task(logits, dataset.outputs)[0] for logits, _ in found)
+    predictions = [labels for logits in first for labels in most_likely(logits).byte().cpu().numpy()]
     for (index, rank), prediction in zip(chosen.items(), predictions, strict=True):
         pictures = _pictures(arrays, index, dataset)
         _save(folder, rank, index, pictures | {"prediction": palette_image(prediction, dataset.palette)})

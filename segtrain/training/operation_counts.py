@@ -18,23 +18,20 @@ SHAPE = (
     "arch", "image_height", "image_width", "width_mult", "gate", "freeze", "upsampling", "skip_scale", "fusion",
 )  # fmt: skip
 """The fields that the way of one image depends on."""
-KINDS = {
-    "operations": dict.fromkeys(("training", "evaluation"), COUNT),
-    "layers": {"layers": list_of(OBJECT)},
-}
+KINDS = {**dict.fromkeys(("training", "evaluation"), COUNT), "layers": list_of(OBJECT)}
 
 
 def flops_per_image(config: TrialConfig, num_classes: int, streams: tuple[int, ...] = (3,)) -> tuple[int, int]:
     """(training, evaluation) floating-point operations for one image; two per multiply-add. Frozen layers need no
     backward. Raises ArchError and CodeError for a model that cannot be built, or gives no logits."""
-    counts = _found("operations", _shape_of(config), num_classes, streams)
-    return counts["training"], counts["evaluation"]
+    found = _found(_shape_of(config), num_classes, streams)
+    return found["training"], found["evaluation"]
 
 
 def layers_of(config: TrialConfig, num_classes: int, streams: tuple[int, ...] = (3,)) -> list[dict[str, Any]]:
     """The fields of each `segtrain.models.layers.Layer`. Raises as `flops_per_image`."""
-    found: list[dict[str, Any]] = _found("layers", _shape_of(config), num_classes, streams)["layers"]
-    return found
+    layers: list[dict[str, Any]] = _found(_shape_of(config), num_classes, streams)["layers"]
+    return layers
 
 
 def _shape_of(config: TrialConfig) -> tuple[object, ...]:
@@ -42,25 +39,25 @@ def _shape_of(config: TrialConfig) -> tuple[object, ...]:
 
 
 @functools.cache
-def _found(what: str, shape: tuple[object, ...], num_classes: int, streams: tuple[int, ...]) -> Result:
+def _found(shape: tuple[object, ...], num_classes: int, streams: tuple[int, ...]) -> Result:
     fields = {f.name: f.default for f in dataclasses.fields(TrialConfig) if f.default is not dataclasses.MISSING}
     fields |= {"dataset": "roads", "init": "parent", "parent": "any"} | dict(zip(SHAPE, shape, strict=True))
     config = TrialConfig(**fields)
     # To count is how a model that is not the program's is tried, and its code may be another the next time.
     if library_of(config.arch) is not None:
-        return _make(what, config, num_classes, streams)
+        return _make(config, num_classes, streams)
     key = [shape, num_classes, streams, models_code()]
-    return remembered(what, key, KINDS[what], lambda: _make(what, config, num_classes, streams))
+    return remembered("operations", key, KINDS, lambda: _make(config, num_classes, streams))
 
 
-def _make(what: str, config: TrialConfig, num_classes: int, streams: tuple[int, ...]) -> Result:
-    if what == "layers":
-        from segtrain.models.layers import list_layers
-
-        return {"layers": [dataclasses.asdict(layer) for layer in list_layers(config, num_classes, streams)]}
+def _make(config: TrialConfig, num_classes: int, streams: tuple[int, ...]) -> Result:
+    """Both at once: the imports are what takes long, and who asks for one will soon ask for the other."""
+    from segtrain.models.layers import list_layers
     from segtrain.models.operations import count_flops
 
-    return dict(zip(("training", "evaluation"), count_flops(config, num_classes, streams), strict=True))
+    training, evaluation = count_flops(config, num_classes, streams)
+    layers = [dataclasses.asdict(layer) for layer in list_layers(config, num_classes, streams)]
+    return {"training": training, "evaluation": evaluation, "layers": layers}
 
 
 @functools.cache

@@ -1,14 +1,16 @@
 """A trial in memory, as it is at its beginning or was when its last checkpoint was written."""
 
+import functools
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from segtrain import own_code, records
@@ -28,7 +30,8 @@ from segtrain.models import build_model, load_parent, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.resolve import code_of, head_note
 from segtrain.training import checkpoint
-from segtrain.training.checkpoint import EpochPart, Progress
+from segtrain.training.checkpoint import EpochPart, Progress, Writer
+from segtrain.training.continuation import read_origin
 from segtrain.training.data_file import write_data_file
 from segtrain.training.evaluation import Evaluation, evaluate
 from segtrain.training.examples import save_training_examples
@@ -41,6 +44,11 @@ from segtrain.training.model_file import write_model_file
 from segtrain.training.objective.losses import Loss, build_loss
 from segtrain.training.objective.optimizer import AveragedWeights, build_optimizer
 from segtrain.training.operation_counts import flops_per_image, layers_of
+
+WRITTEN_ONCE = (records.MODEL_FILE, records.NETWORK_FILE, records.DATA_FILE, records.EXAMPLES_DIR)
+"""A folder that was begun by an earlier version may lack one of them."""
+SMALL_BYTES = 2**24
+"""A checkpoint of less is waited for, which takes no time: an epoch that was told of is then on the disk."""
 
 
 @dataclass
@@ -57,21 +65,44 @@ class Run:
     attempts: int
     training: Inputs | RandomViews
     inputs: Mapping[Split, Judged]  # of the splits that are evaluated
-    loss: Loss | None  # None: the plain cross-entropy, which is recorded in any case
+    losses: list[Loss] | None  # of each task; None: the plain cross-entropy, which is recorded in any case
     average: AveragedWeights | None
     part: EpochPart | None = None  # of the next epoch, when it was under way
+    best: dict[str, Tensor] | None = None  # weights that are the best so far, and not written yet
+    writer: Writer = field(default_factory=Writer)
+
+    @functools.cached_property
+    def outputs(self) -> tuple[int, ...]:
+        """The number of classes of each task."""
+        return find_dataset(self.config.dataset).outputs
+
+    @functools.cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """As records call them."""
+        return ("", *(task.name for task in find_dataset(self.config.dataset).further))
 
     def judged_weights(self) -> AbstractContextManager[None]:
         """The model has the weights that validation judges, until the end of the block."""
         return nullcontext() if self.average is None else self.average.in_place_of(self.model)
 
     def save_last(self, part: EpochPart | None = None) -> None:
+        """Writes a checkpoint while the training goes on; before it, the best weights that it counts on."""
         average = None if self.average is None else self.average.state
-        checkpoint.save_last(self.folder, self.progress, self.model, self.optimizer, average, part)
+        state = checkpoint.copy_state(self.progress, self.model, self.optimizer, average, part)
+        best, self.best = self.best, None
 
-    def evaluate(self, split: Split) -> Evaluation:
-        num_classes = len(find_dataset(self.config.dataset).classes)
-        return evaluate(self.model, self.inputs[split], num_classes, self.config.batch_size, self.hardware)
+        def write() -> None:
+            if best is not None:
+                checkpoint.save_best(self.folder, best)
+            checkpoint.save_last(self.folder, state)
+
+        self.writer.start(write)
+        if checkpoint.count_bytes(state) < SMALL_BYTES:
+            self.writer.wait()
+
+    def evaluate(self, split: Split) -> list[Evaluation]:
+        """One a task."""
+        return evaluate(self.model, self.inputs[split], self.outputs, self.config.batch_size, self.hardware)
 
     def write_status(self, state: records.State, reason: str | None = None, step: int | None = None) -> None:
         status = records.Status(
@@ -90,75 +121,140 @@ def start_or_resume(
     config: TrialConfig, folder: Path, data_root: Path, threads: int | None, use_gpu: bool = True
 ) -> Run:
     """Builds the trial as it was when `last.pt` was written, or at its beginning."""
-    for written in (folder, folder / records.PANELS_DIR, folder / records.EXAMPLES_DIR):
-        for stray in written.glob(f".*{records.TEMPORARY_SUFFIX}"):
-            stray.unlink(missing_ok=True)
-    hardware = pick_hardware(config.precision, threads, use_gpu)
+    _remove_strays(folder)
     last = checkpoint.load_last(folder)
-    if last is not None:
-        kept = Progress(**last["progress"])
+    progress = Progress(**last["progress"]) if last is not None else None
+    hardware = _prepare_hardware(config, threads, use_gpu, progress)
+    data = _open_data(config, folder, data_root, resumed=last is not None)
+    model, new_layers = _build_model(config, folder, data_root, resumed=last is not None)
+    model.to(hardware.device).to(memory_format=hardware.memory_format)
+    optimizer = build_optimizer(config, model)
+    average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
+    if last is None:
+        records.write_json(folder / records.CONFIG_FILE, config.to_dict())
+    else:
+        _load(last, model, optimizer, average)
+    training, inputs = prepare_inputs(config, model, data, hardware)
+    before = records.read_status(folder)
+    run = Run(
+        config=config,
+        folder=folder,
+        data=data,
+        hardware=hardware,
+        model=model,
+        optimizer=optimizer,
+        progress=progress or _beginning(hardware),
+        attempts=1 + (before.attempts if before else 0),
+        training=training,
+        inputs=inputs,
+        losses=_build_losses(config, data, hardware),
+        average=average,
+        part=EpochPart(**last["part"]) if last is not None and "part" in last else None,
+    )
+    records.truncate_metrics(folder, run.progress.epoch)
+    _describe(run, new_layers, resumed=last is not None)
+    run.write_status("running")
+    return run
+
+
+def _remove_strays(folder: Path) -> None:
+    """What a process that was killed was just writing."""
+    written = [folder, *folder.glob(f"{records.TASKS_DIR}/*")]
+    written += [place / kind for place in written for kind in (records.PANELS_DIR, records.EXAMPLES_DIR)]
+    for place in written:
+        for stray in place.glob(f".*{records.TEMPORARY_SUFFIX}"):
+            stray.unlink(missing_ok=True)
+
+
+def _prepare_hardware(config: TrialConfig, threads: int | None, use_gpu: bool, kept: Progress | None) -> Hardware:
+    """Sets this process up for the trial; one that goes on keeps what its last bits depend on."""
+    hardware = pick_hardware(config.precision, threads, use_gpu)
+    if kept is not None:
         hardware = Hardware(hardware.device, kept.precision, kept.threads, kept.channels_last)
     make_deterministic(hardware)
     keep_freed_memory()
     release_memory(hardware.device)
+    return hardware
 
+
+def _beginning(hardware: Hardware) -> Progress:
+    return Progress(precision=hardware.precision, threads=hardware.threads, channels_last=hardware.channels_last)
+
+
+def _open_data(config: TrialConfig, folder: Path, data_root: Path, *, resumed: bool) -> DataCache:
+    """Raises DataError where a trial that goes on would do so on other data."""
     dataset = find_dataset(config.dataset)
     data = open_cache(dataset, data_root, config.image_height, config.image_width, config.resolution)
     made_from = records.read_data_fingerprint(folder)
-    if last is not None and made_from not in (data.fingerprint, None):
+    if resumed and made_from not in (data.fingerprint, None):
         raise DataError(
             f"{folder} was begun on other data (fingerprint {made_from}) than lie in {data_root} here and now "
             f"({data.fingerprint}); restore them, or delete the folder to train the trial again"
         )
+    return data
+
+
+def _build_model(
+    config: TrialConfig, folder: Path, data_root: Path, *, resumed: bool
+) -> tuple[EncoderDecoder, list[str] | None]:
+    """The model before its first step, and which of its layers are new where it took all that fit of its parent. One
+    that goes on is about to get its own weights, so no others are looked for."""
+    dataset = find_dataset(config.dataset)
     torch.manual_seed(config.seed)
-    model = build_model(config, len(dataset.classes), dataset.streams)
-    new_layers = records.read_new_layers(folder) if last is not None else None
-    if last is None and config.init in PUBLISHED:
+    num_outputs = sum(dataset.outputs)
+    model = build_model(config, num_outputs, dataset.streams)
+    new_layers = records.read_new_layers(folder) if resumed else None
+    if not resumed and config.init in PUBLISHED:
         from segtrain.models import weights  # torchvision, which takes seconds
 
-        weights.start_from(model, config, len(dataset.classes), data_root, dataset.streams)
-    elif last is None and config.parent is not None:
+        weights.start_from(model, config, num_outputs, data_root, dataset.streams)
+    elif not resumed and config.parent is not None:
         new_layers = load_parent(model, checkpoint.load_best(folder.parent / config.parent), config.freeze, config.take)
     set_trainable(model, config.freeze)
-    model.to(hardware.device).to(memory_format=hardware.memory_format)
-    optimizer = build_optimizer(config, model)
-    if last is None:
-        progress = Progress(
-            precision=hardware.precision, threads=hardware.threads, channels_last=hardware.channels_last
-        )
-        records.write_json(folder / records.CONFIG_FILE, config.to_dict())
-    else:
-        progress = kept
-        model.load_state_dict(last["model"])
-        optimizer.load_state_dict(last["optimizer"])
-    average = AveragedWeights(model, config.ema_decay) if config.ema_decay else None
-    if average is not None and last is not None:
+    return model, new_layers
+
+
+def _load(
+    last: Mapping[str, Any], model: EncoderDecoder, optimizer: Optimizer, average: AveragedWeights | None
+) -> None:
+    model.load_state_dict(last["model"])
+    optimizer.load_state_dict(last["optimizer"])
+    if average is not None:
         average.load(last["average"])
-    records.truncate_metrics(folder, progress.epoch)
-    before = records.read_status(folder)
-    attempts = 1 + (before.attempts if before else 0)
-    training, inputs = prepare_inputs(config, model, data, hardware)
-    loss = None
-    if (config.loss, config.class_weights, config.label_smoothing) != ("cross_entropy", "none", 0):
-        loss = build_loss(config, data.splits["train"].masks, len(dataset.classes), hardware.device)
-    part = EpochPart(**last["part"]) if last is not None and "part" in last else None
-    run = Run(
-        config, folder, data, hardware, model, optimizer, progress, attempts, training, inputs, loss, average, part
-    )
-    _, flops = flops_per_image(config, len(dataset.classes), dataset.streams)
-    described = environment.describe(hardware, data.fingerprint, model, flops)
+
+
+def _build_losses(config: TrialConfig, data: DataCache, hardware: Hardware) -> list[Loss] | None:
+    if (config.loss, config.class_weights, config.label_smoothing) == ("cross_entropy", "none", 0):
+        return None
+    masks = (data.splits["train"].masks, *data.splits["train"].further)
+    outputs = find_dataset(config.dataset).outputs
+    return [
+        build_loss(config, of_task, classes, hardware.device) for of_task, classes in zip(masks, outputs, strict=True)
+    ]
+
+
+def _describe(run: Run, new_layers: list[str] | None, *, resumed: bool) -> None:
+    """Writes what the folder says of its trial but for how it goes. Another start may be on another machine; all else
+    follows from recipe and data, and is written once."""
+    config, folder, data, dataset = run.config, run.folder, run.data, find_dataset(run.config.dataset)
+    num_outputs = sum(dataset.outputs)
+    _, flops = flops_per_image(config, num_outputs, dataset.streams)
+    described = environment.describe(run.hardware, data.fingerprint, run.model, flops)
     if config.take == "all":
         described[records.NEW_LAYERS_KEY] = new_layers
-    records.write_json(
-        folder / records.ENV_FILE, described | keep_code(config, len(dataset.classes), folder, last is not None)
-    )
+    if resumed:
+        described |= read_origin(folder)
+    if dataset.task:
+        described[records.TASK_KEY] = dataset.task
+    described |= keep_code(config, num_outputs, folder, resumed)
+    records.write_json(folder / records.ENV_FILE, described)
+    if resumed and all((folder / name).exists() for name in WRITTEN_ONCE):
+        return
     write_model_file(folder, dataset)
-    layers = layers_of(config, len(dataset.classes), dataset.streams)
+    layers = layers_of(config, num_outputs, dataset.streams)
     records.write_json(folder / records.NETWORK_FILE, {"layers": layers})
     write_data_file(folder, config, dataset, data)
     save_training_examples(folder, data.splits["train"], dataset)
-    run.write_status("running")
-    return run
 
 
 def keep_code(config: TrialConfig, num_classes: int, folder: Path, resumed: bool) -> dict[str, Any]:

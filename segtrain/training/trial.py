@@ -1,6 +1,7 @@
 """One trial: `train` is a generator that yields a record per epoch, each already on disk when it is yielded."""
 
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from segtrain.machine.disk import NO_SPACE_LEFT, DiskError, is_full, locked
 from segtrain.metrics.confusion import scores
 from segtrain.training import checkpoint
 from segtrain.training.calibration import image_seconds
+from segtrain.training.continuation import take_over
 from segtrain.training.epoch import Diverged, Stopped, is_validated, train_one_epoch, validate, why_stopped
 from segtrain.training.evaluation import (
     evaluate_test,
@@ -40,12 +42,20 @@ class TrialLocked(UserError):
 
 
 def train(
-    config: TrialConfig, folder: Path, data_root: Path, threads: int | None = None, use_gpu: bool = True
+    config: TrialConfig,
+    folder: Path,
+    data_root: Path,
+    threads: int | None = None,
+    use_gpu: bool = True,
+    shorter: Path | None = None,
+    extendable: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Trains `config` in `folder`, going on from what is there, and yields one line of metrics.jsonl per epoch.
 
     How it ended stands in the folder's status: finished, with the test scores of the best weights, or diverged. A
-    trial that has ended so yields nothing. One that somebody stops (records.STOP_FILE) drops the epoch in hand, and is
+    trial that has ended so yields nothing. With no checkpoint of its own it goes on from the finished trial in
+    `shorter`, which differs in nothing but fewer epochs; `extendable` keeps its own last state for a longer one. One
+    that somebody stops (records.STOP_FILE) drops the epoch in hand, and is
     `stopped`. Raises TrialLocked while another process runs the trial, and DiskError when
     its folder cannot be locked or has no space left. Any exception but the first leaves the status failed, with the
     reason, and a traceback, where that can be written, and goes through.
@@ -58,7 +68,8 @@ def train(
             raise TrialLocked(f"{folder} is being trained by another process; wait for it or stop it") from None
         before = records.read_status(folder)
         if before is not None and before.state in records.FINAL_STATES:
-            (folder / records.LAST_FILE).unlink(missing_ok=True)
+            if before.state == "diverged":
+                (folder / records.LAST_FILE).unlink(missing_ok=True)
             return
         if (why := why_stopped(folder)) is not None:
             records.write_status(folder, records.ended("stopped", before, config.epochs, why))
@@ -68,8 +79,14 @@ def train(
         try:
             with open(room, "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
+            if shorter is not None and (why := take_over(shorter, folder, config)) is not None:
+                print(f"{folder.name} is trained from the start: {why}", file=sys.stderr)
             run = start_or_resume(config, folder, data_root, threads, use_gpu)
+            held.callback(run.writer.close)
             yield from train_epochs(run)
+            if not extendable:
+                # Weights and three moments of each: four times the size of the best weights, and of no use any more.
+                (folder / records.LAST_FILE).unlink(missing_ok=True)
         except Stopped as stopped:
             status = records.read_status(folder)
             records.write_status(folder, records.ended("stopped", status, config.epochs, str(stopped)))
@@ -98,7 +115,8 @@ def _write_failure(folder: Path, config: TrialConfig, reason: str) -> None:
 
 def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
     """The epochs that are left, then the test set. The order of writing matters: what `last.pt` counts as finished
-    is on disk before it, and what a crash leaves beyond it is made again, the same."""
+    is on disk before it, and what a crash leaves beyond it is made again, the same. It is written while the next epoch
+    runs, unless it is small, so a crash may cost the epoch before the one in hand, too."""
     config, progress = run.config, run.progress
     for epoch in range(progress.epoch + 1, config.epochs + 1):
         started = time.perf_counter()
@@ -109,6 +127,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
             if is_validated(run, epoch):
                 record |= validate(run, epoch)
         except Diverged as error:
+            run.writer.wait()
             progress.runtime_s += time.perf_counter() - started
             run.write_status("diverged", reason=f"epoch {epoch}, {error}", step=error.step)
             (run.folder / records.LAST_FILE).unlink(missing_ok=True)
@@ -116,7 +135,7 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         if config.test_every and (epoch % config.test_every == 0 or last_epoch):
             # Drawn as a curve, never used to choose weights.
             with run.judged_weights():
-                test = run.evaluate("test")
+                test, *_ = run.evaluate("test")
             record |= {records.TEST_LOSS: test.loss, records.TEST_MEAN_IOU: scores(test.confusion).mean_iou}
         record[records.PEAK_MEMORY_BYTES] = peak_memory_bytes(run.hardware.device)
         record[records.EPOCH_S] = time.perf_counter() - started
@@ -127,12 +146,11 @@ def train_epochs(run: Run) -> Iterator[dict[str, Any]]:
         run.write_status("running")
         yield record
     started = time.perf_counter()
+    run.writer.wait()
     test_best_weights(run)
     records.add_to_env(run.folder, {records.IMAGE_S: image_seconds(run.model, config, run.hardware)})
     progress.runtime_s += time.perf_counter() - started
     run.write_status("finished")
-    # Weights and three moments of each: four times the size of the best weights, and of no use any more.
-    (run.folder / records.LAST_FILE).unlink()
 
 
 def test_best_weights(run: Run) -> None:
@@ -142,7 +160,10 @@ def test_best_weights(run: Run) -> None:
     batch_size, hardware = run.config.batch_size, run.hardware
     arrays = run.data.scored["test"]
     save_panels(run.folder, run.model, arrays, inputs, dataset, batch_size, hardware)
-    evaluation = evaluate_test(run.model, inputs, len(dataset.classes), batch_size, hardware)
+    evaluation, *further = evaluate_test(run.model, inputs, dataset.outputs, batch_size, hardware)
     confusion = evaluation.image_confusion
     save_test_examples(run.folder, run.model, arrays, inputs, dataset, confusion, batch_size, hardware)
-    save_test_results(run.folder, evaluation, dataset, run.progress.best_epoch, arrays.groups)
+    for task, found in zip(dataset.further, further, strict=True):
+        folder = records.task_dir(run.folder, task.name)
+        save_test_results(folder, found, task.classes, run.progress.best_epoch, arrays.groups)
+    save_test_results(run.folder, evaluation, dataset.classes, run.progress.best_epoch, arrays.groups)

@@ -1,7 +1,8 @@
 """`python -m segtrain export TRIAL --format onnx|torchscript|safetensors`: a trial's model for other programs.
 
 ONNX and TorchScript take `image`, (N, C, H, W) float32 in [0, 1] of the size of the training, N as you like, C mostly
-red, green and blue, and give `logits`, (N, K, H, W) float32; the normalisation is inside. A safetensors file holds the
+red, green and blue, and give `logits`, (N, K, H, W) float32, of several tasks behind each other; the normalisation is
+inside. A safetensors file holds the
 weights. Each carries, as JSON under the key `segtrain`, the trial's config, its classes, colours and normalisation.
 Nothing is left behind that was not read again and found to agree with the model on real images.
 """
@@ -11,7 +12,6 @@ import json
 import uuid
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -29,7 +29,7 @@ from segtrain.data.pixels import IMAGE_RESAMPLING
 from segtrain.errors import UserError
 from segtrain.machine.device import Hardware
 from segtrain.models import build_model
-from segtrain.training.model_file import ModelFile
+from segtrain.training.model_file import ModelFile, ModelTask
 from segtrain.use.trained_model import TrainedModel, load_model
 
 Format = Literal["onnx", "torchscript", "safetensors"]
@@ -51,7 +51,7 @@ class Normalised(nn.Module):
 
     def __init__(self, network: nn.Module, facts: ModelFile) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.facts = network, facts
         for name, values in (("mean", facts.mean), ("std", facts.std)):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
 
@@ -98,7 +98,7 @@ def export(folder: Path, kind: Format, path: Path | None = None) -> str:
     model = load_model(folder, Hardware(torch.device("cpu"), "float32", torch.get_num_threads(), channels_last=False))
     images = read_panels(model)
     whole = Normalised(model.network, model.facts).eval()
-    description = json.dumps({"config": model.config.to_dict(), **asdict(model.facts)})
+    description = json.dumps({"config": model.config.to_dict(), **model.facts.to_dict()})
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{records.TEMPORARY_SUFFIX}")
     try:
         exporter.write(whole, images, description, temporary)
@@ -126,7 +126,7 @@ def read_panels(model: TrainedModel) -> Tensor:
 
 
 @torch.inference_mode()
-def check(model: nn.Module, run: Run, images: Tensor) -> str:
+def check(model: Normalised, run: Run, images: Tensor) -> str:
     """Compares the logits of all images at once and of the first alone, since N may be any. Raises ExportError when one
     differs by more than TOLERANCE."""
     largest = 0.0
@@ -149,7 +149,9 @@ def check(model: nn.Module, run: Run, images: Tensor) -> str:
                 f"{len(batch)} test images; allowed: {TOLERANCE:g}; nothing was kept, try another --format"
             )
         largest = max(largest, difference)
-    same = float((run(images).argmax(1) == model(images).argmax(1)).double().mean())
+    # Of the first task, where a model has several.
+    first, got = model.facts.outputs[0], run(images)
+    same = float((got[:, :first].argmax(1) == model(images)[:, :first].argmax(1)).double().mean())
     return (
         f"checked on {len(images)} test images, logits differ by at most {largest:.1e} of the largest, "
         f"{100 * same:.4g} % of the pixels get the same class"
@@ -199,9 +201,10 @@ def _open_safetensors(path: Path) -> Run:
     with safe_open(path, framework="pt") as file:
         kept = json.loads(file.metadata()[KEY])
     config = TrialConfig.from_dict(kept.pop("config"))
-    network = build_model(config, len(kept["classes"]), kept["streams"])
+    facts = ModelFile(**kept | {"further": tuple(ModelTask(**task) for task in kept.get("further", ()))})
+    network = build_model(config, sum(facts.outputs), facts.streams)
     network.load_state_dict(safetensors.torch.load_file(path))
-    return Normalised(network, ModelFile(**kept)).eval()
+    return Normalised(network, facts).eval()
 
 
 EXPORTERS: dict[Format, Exporter] = {

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
 
-from segtrain.data.pixels import Pixels, read_channels
+from segtrain.data.pixels import Pixels, read_channels, read_colours
 from segtrain.data.spec import RGB, Channels, DataError
 from segtrain.errors import UserError
 
@@ -52,10 +52,9 @@ def read_image(source: ImageInput) -> Image.Image:
     if isinstance(source, str | Path):
         name = str(source)
         try:
-            with Image.open(source) as image:
-                image.load()
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise ImageError(f"{name}: cannot be read ({error})") from None
+            image = read_colours(Path(source))
+        except DataError as error:
+            raise ImageError(*(f"{name}: {problem}" for problem in error.problems)) from None
     elif isinstance(source, Image.Image):
         name, image = "the image", source
     else:

@@ -2,6 +2,7 @@
 
     DIR/masks/<name>.png       the class of every pixel, as its place in the trial's classes, with their palette
     DIR/overlays/<name>.png    the image under these colours
+    DIR/<task>/masks/ ...      the same of each further task of a model that has several
 
 Each file carries a mark over the image's content, the model's weights and the options: one whose mark is right is left
 as it is.
@@ -10,7 +11,7 @@ as it is.
 import argparse
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from segtrain.use.trained_model import TrainedModel, load_model, overlay
 
 MARK = "segtrain"
 """The text chunk of a PNG file that holds its mark."""
+KINDS = ("masks", "overlays")
 PREDICTION_VERSION = 1
 """Raise it when the same model makes other predictions of the same image: files of before are then made again."""
 
@@ -38,8 +40,13 @@ class OutputError(UserError):
 @dataclass(frozen=True)
 class Job:
     image: Path
-    mask: Path
-    overlay: Path
+    out: Path
+    name: Path  # of the pictures, in their folders
+
+    def files(self, task: str = "") -> tuple[Path, Path]:
+        """Mask and overlay of a task; the first is ""."""
+        place = self.out / task
+        return place / "masks" / self.name, place / "overlays" / self.name
 
 
 def main(arguments: list[str]) -> int:
@@ -56,21 +63,23 @@ def main(arguments: list[str]) -> int:
         help="look at each image in windows of its own pixels, for those that show more than the training's did",
     )  # fmt: skip
     options = parser.parse_args(arguments)
-    jobs = list_jobs(options.images, options.out)
-    check_free(jobs)
     model = load_model(options.trial)
+    tasks = [task.name for task in model.facts.tasks]
+    jobs = list_jobs(options.images, options.out, tasks)
+    check_free(jobs, tasks)
     made = predict_files(model, jobs, options.own_resolution)
     kept = f", {len(jobs) - made} were there already" if made < len(jobs) else ""
-    print(f"{made} predicted{kept}, in {options.out}/masks and {options.out}/overlays")
+    places = " and ".join(f"{options.out / task}/{kind}" for task in tasks for kind in KINDS)
+    print(f"{made} predicted{kept}, in {places}")
     return 0
 
 
-def list_jobs(paths: Iterable[Path], out: Path) -> list[Job]:
+def list_jobs(paths: Iterable[Path], out: Path, tasks: Sequence[str] = ("",)) -> list[Job]:
     """What to predict, and where it goes. Raises ImageError when there is nothing, or two files would get one name."""
     named: dict[Path, Path] = {}
     problems = []
     for path in paths:
-        found = _find_images(path, out)
+        found = _find_images(path, [(out / task / kind).absolute() for task in tasks for kind in KINDS])
         if not found:
             what = "a folder without images" if path.is_dir() else "no file or folder"
             problems.append(f"{path}: is {what}; allowed: image files, and folders of {', '.join(SUFFIXES)}")
@@ -81,14 +90,13 @@ def list_jobs(paths: Iterable[Path], out: Path) -> list[Job]:
                 problems.append(f"{image}: would be written to {name}, as {other}; predict it into another --out")
     if problems:
         raise ImageError(*problems)
-    return [Job(image, out / "masks" / name, out / "overlays" / name) for name, image in named.items()]
+    return [Job(image, out, name) for name, image in named.items()]
 
 
-def _find_images(path: Path, out: Path) -> list[Path]:
-    """The images of a folder, at any depth, but not those that an earlier command has written there."""
+def _find_images(path: Path, written: Sequence[Path]) -> list[Path]:
+    """The images of a folder, at any depth, but not those that an earlier command has `written` in some folders."""
     if not path.is_dir():
         return [path] if path.is_file() else []
-    written = [(out / kind).absolute() for kind in ("masks", "overlays")]
     return sorted(
         found
         for found in path.rglob("*")
@@ -96,12 +104,13 @@ def _find_images(path: Path, out: Path) -> list[Path]:
     )
 
 
-def check_free(jobs: Iterable[Job]) -> None:
+def check_free(jobs: Iterable[Job], tasks: Sequence[str] = ("",)) -> None:
     """Raises OutputError naming every file in the way that is no prediction of this program."""
     problems = [
         f"{path}: is there already, and is no prediction of this program; choose another --out, or move it away"
         for job in jobs
-        for path in (job.mask, job.overlay)
+        for task in tasks
+        for path in job.files(task)
         if path.exists() and _read_mark(path) is None
     ]
     if problems:
@@ -113,7 +122,7 @@ def predict_files(model: TrainedModel, jobs: list[Job], own_resolution: bool = F
     Raises ImageError, after the others, naming every image that could not be predicted."""
     with open(model.folder / records.BEST_FILE, "rb") as file:
         recipe = f"{PREDICTION_VERSION} {own_resolution} {hashlib.file_digest(file, 'sha256').hexdigest()}"
-    recipe += f" {model.facts} {model.hardware.precision}"
+    recipe += f" {model.facts} {model.hardware.precision}" + (f" {model.facts.further}" if model.facts.further else "")
     made = 0
     problems: list[str] = []
     with stderr_progress() as progress:
@@ -133,12 +142,13 @@ def _predict_file(model: TrainedModel, job: Job, own_resolution: bool, recipe: s
     except OSError as error:
         raise ImageError(f"{job.image}: cannot be read ({error.strerror})") from None
     mark = hashlib.sha256(recipe.encode() + hashlib.sha256(content).digest()).hexdigest()
-    if _read_mark(job.mask) == mark == _read_mark(job.overlay):
+    if all(_read_mark(path) == mark for task in model.facts.tasks for path in job.files(task.name)):
         return False
     pixels = read_pixels(job.image, model.facts.to_channels())
-    mask = model.predict(pixels, own_resolution=own_resolution)
-    _write_png(job.overlay, overlay(picture(pixels), mask, model.facts.palette), mark)
-    _write_png(job.mask, palette_image(mask, model.facts.palette), mark)
+    for task, found in zip(model.facts.tasks, model.predict_tasks(pixels, own_resolution), strict=True):
+        mask_file, overlay_file = job.files(task.name)
+        _write_png(overlay_file, overlay(picture(pixels), found, task.palette), mark)
+        _write_png(mask_file, palette_image(found, task.palette), mark)
     return True
 
 

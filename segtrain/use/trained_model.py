@@ -20,7 +20,7 @@ from segtrain.models import build_model
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.records import RecordError
 from segtrain.training import checkpoint
-from segtrain.training.inference.network import class_probabilities
+from segtrain.training.inference.network import by_task, class_probabilities
 from segtrain.training.inference.own_resolution import at_own_resolution
 from segtrain.training.inference.windows import resized, through_windows
 from segtrain.training.inputs.batches import Normalisation
@@ -45,22 +45,24 @@ class TrainedModel:
 
     @overload
     def predict(
-        self, image: ImageInput, output: Literal["mask"] = "mask", own_resolution: bool = False
+        self, image: ImageInput, output: Literal["mask"] = "mask", own_resolution: bool = False, task: str = ""
     ) -> npt.NDArray[np.uint8]: ...
 
     @overload
     def predict(
-        self, image: ImageInput, output: Literal["probabilities"], own_resolution: bool = False
+        self, image: ImageInput, output: Literal["probabilities"], own_resolution: bool = False, task: str = ""
     ) -> npt.NDArray[np.float32]: ...
 
     @overload
-    def predict(self, image: ImageInput, output: Literal["overlay"], own_resolution: bool = False) -> Image.Image: ...
+    def predict(
+        self, image: ImageInput, output: Literal["overlay"], own_resolution: bool = False, task: str = ""
+    ) -> Image.Image: ...
 
-    def predict(self, image: ImageInput, output: str = "mask", own_resolution: bool = False) -> Any:
+    def predict(self, image: ImageInput, output: str = "mask", own_resolution: bool = False, task: str = "") -> Any:
         """`image`, H x W: a file, a PIL image, an (H, W, 3) uint8 array, or a (3, H, W) tensor of uint8 or of floats in
         [0, 1]; for a model of other channels a file, an (H, W, C) array or a (C, H, W) tensor of its bits. -> at its
         resolution: "mask" (H, W) uint8 places in `facts.classes`; "probabilities" (K, H, W) float32; "overlay" the
-        image under the colours of its classes.
+        image under the colours of its classes; of the first task, or of another in `facts.further` by its name.
 
         The image is looked at as in the trial's evaluation: resized to what the network was trained on, or, where that
         was crops, in its own pixels. One of other proportions, which would
@@ -69,12 +71,25 @@ class TrainedModel:
         """
         if output not in OUTPUTS:
             raise ValueError(f"output is {output!r}; allowed: {', '.join(OUTPUTS)}")
-        pixels = read_pixels(image, self.facts.to_channels())
+        names = [one.name for one in self.facts.tasks]
+        if task not in names:
+            raise ValueError(f"task is {task!r}; allowed: {', '.join(map(repr, names))}")
+        place, pixels = names.index(task), read_pixels(image, self.facts.to_channels())
         if output == "probabilities":
-            return torch.cat(list(self._probability_rows(pixels, own_resolution)), dim=1).cpu().numpy()
-        rows = [rows.argmax(0).byte().cpu() for rows in self._probability_rows(pixels, own_resolution)]
-        mask = torch.cat(rows).numpy()
-        return mask if output == "mask" else overlay(picture(pixels), mask, self.facts.palette)
+            first = sum(self.facts.outputs[:place])
+            part = slice(first, first + self.facts.outputs[place])
+            rows = [found[part] for found in self._probability_rows(pixels, own_resolution)]
+            return torch.cat(rows, dim=1).cpu().numpy()
+        mask = self.predict_tasks(pixels, own_resolution)[place]
+        return mask if output == "mask" else overlay(picture(pixels), mask, self.facts.tasks[place].palette)
+
+    def predict_tasks(self, pixels: Pixels, own_resolution: bool = False) -> list[npt.NDArray[np.uint8]]:
+        """(H, W, C) of the model's channels -> (H, W) places in the classes of each of `facts.tasks`."""
+        bands = [
+            [part[0].argmax(0).byte().cpu() for part in by_task(rows[None], self.facts.outputs)]
+            for rows in self._probability_rows(pixels, own_resolution)
+        ]
+        return [torch.cat(band).numpy() for band in zip(*bands, strict=True)]
 
     def _probability_rows(self, pixels: Pixels, own_resolution: bool) -> Iterator[Tensor]:
         """Probabilities (K, rows, W) of an image (H, W, C), top first."""
@@ -103,7 +118,7 @@ class TrainedModel:
     def probabilities(self, images: Pixels) -> Tensor:
         """(N, h, w, C), of the size of the training -> (N, K, h, w), on the model's device."""
         normalise = Normalisation(self.hardware, self.facts.to_channels())
-        return class_probabilities(self.network, images, normalise, self.hardware)
+        return class_probabilities(self.network, images, normalise, self.hardware, self.facts.outputs)
 
 
 OUTPUTS = ("mask", "probabilities", "overlay")
@@ -119,7 +134,7 @@ def load_model(folder: Path, hardware: Hardware | None = None) -> TrainedModel:
     """The model with its best weights. Raises RecordError when the folder holds none that is whole."""
     config = _read_config(folder)
     facts = read_model_file(folder, config)
-    network = build_model(config, len(facts.classes), facts.streams)
+    network = build_model(config, sum(facts.outputs), facts.streams)
     path = folder / records.BEST_FILE
     try:
         network.load_state_dict(checkpoint.load_best(folder))

@@ -18,6 +18,7 @@ from segtrain.data.by_name import find_dataset, register
 from segtrain.data.spec import DataError
 from segtrain.errors import UserError, speak_any_name
 from segtrain.fields import printable
+from segtrain.mismatches import why_not_extendable
 from sweeps.engine.ask.command_line import (
     build_parser,
     build_search_parser,
@@ -165,6 +166,8 @@ def _name_datasets(study: Study) -> Study:
 
 def _prepare(study: Study, options: Options, download: bool) -> None:
     """What comes before torch and ray are imported."""
+    if options.extendable:
+        _check_extendable(study)
     if download:
         _download(study, options.data_root)
     if options.address is None:
@@ -172,6 +175,13 @@ def _prepare(study: Study, options: Options, download: bool) -> None:
         # run's token may use them. Ray reads both variables when it is imported.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def _check_extendable(study: Study) -> None:
+    """Raises ConfigError on a trial that no longer one could go on from."""
+    for trial in study.expand():
+        if (why := why_not_extendable(trial.config)) is not None:
+            raise ConfigError(f"--extendable is given, and {why}, or leave --extendable out")
 
 
 def _download(study: Study, data_root: Path) -> None:

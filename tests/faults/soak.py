@@ -37,7 +37,7 @@ class Soak:
         self.folder, self.random = folder, random.Random(seed)
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "SEGTRAIN_CACHE": str(folder / "cache")}
         self.counts: Counter[str] = Counter()
-        self.findings: list[str] = []
+        self.findings: list[str] = []  # each printed when it is found: whoever ends the soak early has them
         self.started = 0
         write_scenes(folder / "data/scenes", "target", {"dataA": 20, "dataB": 20}, 64, 64, seed=1)
         write_scenes(folder / "data/scenes_source", "source", {"dataA": 20}, 64, 64, seed=1)
@@ -70,7 +70,7 @@ class Soak:
         last = self.start(out)
         self.expect(last, {0}, f"round {number}, the last command")
         if self.outcomes(out) != self.whole:
-            self.findings.append(f"round {number}: other results than undisturbed; see {out}")
+            self.find(f"round {number}: other results than undisturbed; see {out}")
         for process in families:
             kill(process)  # what a killed driver may have left
         self.counts["rounds"] += 1
@@ -79,7 +79,11 @@ class Soak:
         code = sweep.wait()
         self.counts[f"exit code {code}"] += 1
         if code not in codes:
-            self.findings.append(f"{what}: exit code {code}, not of {sorted(codes)}; see {sweep.log}")
+            self.find(f"{what}: exit code {code}, not of {sorted(codes)}; see {sweep.log}")
+
+    def find(self, what: str) -> None:
+        self.findings.append(what)
+        print(what, flush=True)
 
     def kill_worker(self, sweep: Sweep, out: Path) -> set[int]:
         """Soon after there is one."""
@@ -153,7 +157,7 @@ def main() -> int:
         print(f"{arguments.disturbances - left} of {arguments.disturbances}, {len(soak.findings)} findings", flush=True)
     for name, count in sorted(soak.counts.items()):
         print(f"{count:5}  {name}")
-    print("\n".join(soak.findings) or "no findings")
+    print(f"{len(soak.findings)} findings")
     if not soak.findings:
         shutil.rmtree(folder)
     return 1 if soak.findings else 0

@@ -183,6 +183,8 @@ def test_a_worker_tells_of_memory_and_leaves_its_process(
         "data_places": {},
         "import_path": [],
         "directory": ".",
+        "shorter": None,
+        "extendable": False,
     }
     worker = TrialTrainable({**asked, **places, "tracking": NO_TRACKING, "cpus": 1, "gpus": 0})
     result = worker.step()

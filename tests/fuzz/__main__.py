@@ -108,10 +108,12 @@ def prepare(place: World, rng: random.Random) -> tuple[str, str, Callable[[], in
     parts = ["data"] if name == "data" else ["out/trials", "out/studies"] + ["data"] * (rng.random() < 0.1)
     if "search" in name or name == "run at found":
         parts = ["out/studies/search", rng.choice(parts)]
-    damaged = []
+    damaged, seen = [], set[Path]()
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
         path = rng.choice(place.files(rng.choice(parts)) or place.files("out"))
-        damaged.append(f"{path.relative_to(place.folder)}: {damage(rng, path, place.folder / 'elsewhere')}")
+        how = damage(rng, path, place.folder / "elsewhere", sound=path not in seen)
+        seen.add(path)
+        damaged.append(f"{path.relative_to(place.folder)}: {how}")
     if "report" in name and rng.random() < 0.05:
         figures = place.folder / "out/studies/grid/report/figures"
         shutil.rmtree(figures, ignore_errors=True)

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,8 +139,6 @@ def _odd_array(rng: Random) -> bytes:
 
 
 def _npz(rng: Random, content: bytes) -> bytes:
-    import zipfile
-
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     name = rng.choice(sorted(members))
@@ -194,8 +193,9 @@ BY_SUFFIX: dict[str, Callable[[Random, bytes], bytes]] = {
 }  # fmt: skip
 
 
-def damage(rng: Random, path: Path, elsewhere: Path) -> str:
-    """Changes the file at `path`; says how. `elsewhere` is a folder outside, where a link may lead."""
+def damage(rng: Random, path: Path, elsewhere: Path, sound: bool) -> str:
+    """Changes the file at `path`; says how. `elsewhere` is a folder outside, where a link may lead; a `sound` file is
+    still what its name says."""
     action = rng.random()
     if action < 0.05:
         path.unlink()
@@ -216,14 +216,11 @@ def damage(rng: Random, path: Path, elsewhere: Path) -> str:
         os.mkfifo(path)
         return "a pipe"
     content = path.read_bytes()
-    own = BY_SUFFIX.get(path.suffix)
+    own = BY_SUFFIX.get(path.suffix) if sound else None
     change = rng.choice(BYTES)
     if own and rng.random() < 0.7:
-        try:
-            path.write_bytes(own(rng, content))
-            return f"changed as {path.suffix}"
-        except Exception:  # damaged before in this case: no longer what its name says
-            pass
+        path.write_bytes(own(rng, content))
+        return f"changed as {path.suffix}"
     path.write_bytes(change(rng, content))
     return change.__name__.strip("_")
 

@@ -57,16 +57,21 @@ def leave_trial(folder: Path, config: TrialConfig, state: records.State = "finis
     epochs = config.epochs if state == "finished" else 1
     records.write_json(folder / records.CONFIG_FILE, config.to_dict())
     records.write_json(folder / records.ENV_FILE, ENV)
-    for epoch in range(1, epochs + 1):
-        line = {records.EPOCH: epoch, records.TRAIN_LOSS: 1.0 / epoch, records.VAL_LOSS: 1.0, records.LR: config.lr}
-        line |= {records.VAL_MEAN_IOU: 0.5 + 0.01 * index, records.VAL_IOU: [0.4, None], records.EPOCH_S: 0.5}
-        records.append_metrics(folder, line | {records.IMAGES_PER_S: 9.0, records.PEAK_MEMORY_BYTES: 10**6})
+    for line in epoch_lines(config, epochs, index):
+        records.append_metrics(folder, line)
     status = records.Status(state=state, epoch=epochs, epochs=config.epochs, runtime_s=1.0, attempts=1)
     records.write_status(folder, status)
     torch.save({"epoch": epochs}, folder / records.LAST_FILE)
     safetensors.numpy.save_file({"weight": np.arange(6)}, folder / records.BEST_FILE)
     if state == "finished":
         _leave_scores(folder, index)
+
+
+def epoch_lines(config: TrialConfig, epochs: int, index: int) -> list[dict[str, Any]]:
+    """What a trial that trains gives, epoch by epoch."""
+    score = {records.VAL_LOSS: 1.0, records.VAL_MEAN_IOU: 0.5 + 0.01 * index, records.VAL_IOU: [0.4, None]}
+    cost = {records.EPOCH_S: 0.5, records.IMAGES_PER_S: 9.0, records.PEAK_MEMORY_BYTES: 10**6, records.LR: config.lr}
+    return [{records.EPOCH: epoch, records.TRAIN_LOSS: 1.0 / epoch, **score, **cost} for epoch in range(1, epochs + 1)]
 
 
 def _leave_scores(folder: Path, index: int) -> None:
@@ -129,13 +134,13 @@ def run_without_ray(
             tune_trial: Any = SimpleNamespace(config=config, last_result={OUTCOME: "ended"})
             folder = records.trial_dir(options.out, trial.trial_id)
             table.on_trial_start(0, [], tune_trial)
-            if not (folder / records.TEST_FILE).exists():
+            trains = not (folder / records.TEST_FILE).exists()
+            if trains:
                 leave_trial(folder, trial.config, index=turn)
-            for line in records.read_metrics(folder):
+            for line in epoch_lines(trial.config, trial.config.epochs if trains else 0, turn):
                 table.on_trial_result(0, [], tune_trial, line)
-                value = line.get(records.VAL_MEAN_IOU)
-                if source is not None and value is not None:
-                    source.report(trial.trial_id, line[records.EPOCH], value)
+                if source is not None:
+                    source.report(trial.trial_id, line[records.EPOCH], line[records.VAL_MEAN_IOU])
             queue.on_trial_complete(str(turn), {OUTCOME: "ended"})
             table.on_trial_complete(0, [], tune_trial)
             table.on_step_end(0, [])

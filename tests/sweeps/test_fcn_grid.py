@@ -38,6 +38,10 @@ ONE = (*TINY, "--set", "init=scratch", "--set", "arch=fcn32s", "--set", "freeze=
             ["--until-decided", "--set", "seed=0,1"],
             "error: the study's trials have the seeds 0, 1, and --until-decided",
         ),
+        (
+            ["--extendable", "--set", "schedule=poly"],
+            "error: --extendable is given, and schedule is 'poly', whose rates",
+        ),
         ([*ONE, "--num-gpus", "99"], "error: --num-gpus is 99 but "),
         ([*ONE, "--cpus-per-trial", "999"], "error: a trial takes 999 CPUs and 0 GPUs, and no machine has that"),
         (

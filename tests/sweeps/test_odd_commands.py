@@ -46,10 +46,13 @@ def test_an_odd_search_is_one_line(words: list[str], capsys: pytest.CaptureFixtu
     assert line.startswith(f"error: {words[0]} is ")
 
 
-def test_a_word_that_is_unknown_is_repeated_without_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("word", "told"), [("\x1b[2J", "\ufffd[2J"), ("a\r\n\tb", "a\ufffd b")])
+def test_a_word_that_is_unknown_is_repeated_in_a_line_without_what_a_terminal_obeys(
+    capsys: pytest.CaptureFixture[str], word: str, told: str
+) -> None:
     with pytest.raises(SystemExit):
-        search_main(lr_search.SEARCH, lr_search.DEMO, ["--lr-from", "\x1b[2J"])
-    assert capsys.readouterr().err.endswith("error: unrecognized arguments: --lr-from \ufffd[2J\n")
+        search_main(lr_search.SEARCH, lr_search.DEMO, ["--lr-from", word])
+    assert capsys.readouterr().err.endswith(f"error: unrecognized arguments: --lr-from {told}\n")
 
 
 def test_a_folder_whose_name_is_no_text_is_one_like_any_other(

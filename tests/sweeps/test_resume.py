@@ -1,6 +1,7 @@
 """Resume is: type the same command again. How a study goes on that was ended, grew, or is run twice at once."""
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,10 @@ def test_ctrl_c_says_how_to_go_on(start: Callable[..., Sweep], tmp_path: Path) -
     )
     sweep = start(*command)
     sweep.wait_until(lambda: bool(sweep.epoch_lines()))
+    # Nothing runs that a sweep has no use for, and the workers that were ready are those that train.
+    commands = [" ".join(process.cmdline()) for process in sweep.family()]
+    assert not [command for command in commands if re.search("monitor.py|dashboard.py|setup_worker.py", command)]
+    assert len([command for command in commands if re.search("TrialTrainable|ray::IDLE|default_worker", command)]) == 2
     os.killpg(sweep.process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
     assert sweep.wait() == 130
     assert sweep.text().endswith("interrupted; the same command again goes on from here\n")

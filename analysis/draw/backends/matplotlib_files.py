@@ -97,13 +97,14 @@ def _draw_facet(axes: Axes, facet: Facet) -> None:
         drawn = axes.contourf(surface.x, surface.y, np.asarray(surface.values, dtype=float), cmap="Blues")
         axes.figure.colorbar(drawn, ax=axes)
     for series in facet.series:
-        _draw_series(axes, series, facet.y.categories)
+        _draw_series(axes, series, facet.y.categories, edge=None if facet.surface is None else "white")
     axes.set_xlabel(facet.x.title, fontsize=9)
     axes.set_ylabel(facet.y.title, fontsize=9)
     axes.tick_params(labelsize=8)
 
 
-def _draw_series(axes: Axes, series: Series, categories: Sequence[str] | None) -> None:
+def _draw_series(axes: Axes, series: Series, categories: Sequence[str] | None, edge: str | None) -> None:
+    """`edge`: the colour around its marks, where they lie on a surface that may have their own."""
     look = series.style
     x: Any = np.asarray(series.x, dtype=float)
     y: Any = [categories.index(str(name)) for name in series.y] if categories else np.asarray(series.y, dtype=float)
@@ -114,7 +115,7 @@ def _draw_series(axes: Axes, series: Series, categories: Sequence[str] | None) -
     axes.plot(
         x, y, color=look.colour, linestyle=line, marker=marker, markersize=size, alpha=alpha,
         fillstyle="none" if look.symbol == "diamond-open" else "full", linewidth=0.8 if series.faint else 1.6,
-        markevery=1 if series.marked else max(1, len(x) // MARKERS_PER_CURVE),
+        markeredgecolor=edge or look.colour, markevery=1 if series.marked else max(1, len(x) // MARKERS_PER_CURVE),
     )  # fmt: skip
     if series.low is None or series.high is None:
         return

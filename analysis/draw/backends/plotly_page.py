@@ -13,6 +13,7 @@ from analysis.draw.ticks import log_ticks, minus, tick_label
 
 MARKERS_PER_CURVE = 8
 FONT = {"family": "system-ui, sans-serif", "size": 12, "color": "#333333"}
+BLUES = [[0, "#f7fbff"], [0.5, "#6baed6"], [1, "#08306b"]]  # those of the files
 # Its bar would lie over the data; dragging zooms and a double click goes back without it.
 CONFIG = {"displayModeBar": False, "responsive": True}
 
@@ -25,6 +26,8 @@ def figures(chart: Chart) -> list[dict[str, Any]]:
 def _figure(chart: Chart, facet: Facet) -> dict[str, Any]:
     data = _heat(facet.heat) if facet.heat else [trace for series in facet.series for trace in _traces(series)]
     if facet.surface:
+        for trace in data:
+            trace["marker"]["line"] = {"color": "#ffffff", "width": 1.5}  # a dot may have the surface's own colour
         data = [_surface(facet.surface), *data]
     layout: dict[str, Any] = {
         "font": FONT,
@@ -125,6 +128,8 @@ def _traces(series: Series) -> list[dict[str, Any]]:
                 "width": 0 if look.symbol == "none" else 5,
                 "color": look.colour,
             }
+            if look.symbol == "none":
+                trace["opacity"] = 0.4  # what lies within the bar, in the same grey perhaps, is seen over it
         return [trace]
     band = shared | {
         "x": [*series.x, *reversed(series.x)],
@@ -145,8 +150,7 @@ def _surface(surface: Surface) -> dict[str, Any]:
         "x": list(surface.x),
         "y": list(surface.y),
         "z": [_numbers(row) for row in surface.values],
-        "colorscale": "Blues",
-        "reversescale": True,
+        "colorscale": BLUES,
         "contours": {"coloring": "fill", "showlines": False},
         "colorbar": {"thickness": 10, "outlinewidth": 0},
         "hoverinfo": "skip",
@@ -167,7 +171,7 @@ def _heat(heat: Heat) -> list[dict[str, Any]]:
             "texttemplate": "%{text}",
             "hovertemplate": "%{y} / %{x}: %{z:.2f} %<extra></extra>",
             "hoverongaps": False,
-            "colorscale": [[0, "#f7fbff"], [0.5, "#6baed6"], [1, "#08306b"]],
+            "colorscale": BLUES,
             "showscale": False,
             "xgap": 1,
             "ygap": 1,

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from analysis.draw.chart import GREY, LABELS, Axis, Chart, Facet, Series, Style, style_of
+from analysis.draw.metric_words import counted_words
 from analysis.read.frames import Study
 from analysis.statistics import selection
+from analysis.statistics.counted import COUNTED, in_brackets
 from segtrain import records
 from segtrain.records import TEST_MEAN_IOU
 
@@ -39,6 +41,7 @@ def cost(study: Study) -> Chart | None:
     caption = (
         "The settings that validate best, means over seeds. No model on the dotted front is beaten in both by another."
     )
+    caption += counted_words(zip(cells["name"], cells[COUNTED[TEST_MEAN_IOU]], strict=True))
     if alike:
         caption += f" Within {100 * ALIKE:g} % of each other, and so not drawn: {', '.join(alike)}."
     return Chart(name="cost", title="Cost against score", caption=caption, facets=facets) if facets else None
@@ -50,7 +53,8 @@ def _facet(study: Study, points: Sequence[tuple[float, float, Mapping[Any, Any]]
     x, y = [points[i][0] for i in front], [points[i][1] for i in front]
     series = [Series(name="Pareto front", group="Pareto front", style=line, x=x, y=y)]
     for cost_, score, cell in points:
-        hover = [f"{cell['name']}: {cost_:.4g} {unit}, {score:.2f} % (n={cell['n']})"]
+        few = in_brackets(cell[COUNTED[TEST_MEAN_IOU]])
+        hover = [f"{cell['name']}: {cost_:.4g} {unit}, {score:.2f} % (n={cell['n']}){few}"]
         look = style_of(study, cell["model"], cell["freeze"])
         shared: dict[str, Any] = {"style": look, "joined": False, "marked": True, "hover": hover}
         series.append(Series(name=cell["name"], group=cell["name"], x=[cost_], y=[score], **shared))

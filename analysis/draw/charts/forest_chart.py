@@ -9,6 +9,7 @@ import numpy as np
 from analysis.draw.chart import GREY, Axis, Chart, Facet, Series, Style
 from analysis.draw.metric_words import Unit, unit_of, words_of
 from analysis.statistics.claims import Judgement
+from analysis.statistics.counted import in_brackets
 
 VERDICTS = {
     "holds": Style("#0072B2", "solid", "circle"),
@@ -44,6 +45,8 @@ def forest(judgements: Sequence[Judgement]) -> Chart | None:
         "Left minus right of each claim, with its 95 % interval; of a claim that two sides lie less than a margin "
         "apart, the margin is the grey bar. A diamond is the published difference."
     )
+    few = [f"{number} ({judgement.counted} classes)" for number, judgement in known if judgement.counted]
+    caption += f" Fewer classes than the data have are in the means of {', '.join(few)}." if few else ""
     return Chart(name="forest", title="Effects", caption=caption, facets=facets) if facets else None
 
 
@@ -68,6 +71,7 @@ def _facet(known: Sequence[tuple[int, Judgement]], unit: Unit) -> Facet:
             ends += [-reach, reach]
         mean, low, high = (scale * value for value in (effect.mean, *interval(judgement)[:2]))
         text = f"{judgement.text}: {mean:+.3g} {unit.name}" + ("" if np.isnan(low) else f" [{low:+.3g}, {high:+.3g}]")
+        text += in_brackets(judgement.counted)
         shared: dict[str, Any] = {"name": judgement.verdict, "group": judgement.verdict, "marked": True}
         ours = Series(
             **one, **shared, style=VERDICTS[judgement.verdict], x=[mean], low=[low], high=[high], hover=[text]

@@ -10,6 +10,7 @@ from analysis.read.frames import Study
 from analysis.read.gathering.study_json import COMPARED_STAGE, TUNING_STAGE
 from analysis.statistics import selection
 from analysis.statistics.cells import ending_text
+from analysis.statistics.counted import counted
 from segtrain import records
 
 MOST_CURVES = 24
@@ -47,6 +48,8 @@ def curves(study: Study, column: str, title: str) -> Chart | None:
         for name, group in _facets(lines)
     ]
     caption = _caption(study, lines)
+    if column == records.VAL_MEAN_IOU and (few := _counted(study, lines)):
+        caption += f" The means of the epochs count {few} classes."
     return Chart(name=column.replace("/", "_"), title=title, caption=caption, facets=facets)
 
 
@@ -86,6 +89,12 @@ def _caption(study: Study, lines: pd.DataFrame) -> str:
     if known > MOST_CURVES:
         parts.append(f"Of {known} settings, the {len(drawn)} that validate best for their model and freeze.")
     return " ".join(parts)
+
+
+def _counted(study: Study, lines: pd.DataFrame) -> str:
+    trials = selection.compared(study)
+    drawn = trials.loc[trials["setting"].isin(lines["setting"]), "trial_id"]
+    return counted(study, drawn, "val_unsteadiness")
 
 
 def _runs(study: Study, column: str) -> pd.DataFrame:

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.draw.chart import LABELS, Axis, Chart, Facet, Series, style_of
+from analysis.draw.metric_words import counted_words
 from analysis.inference.estimates import interval_text
 from analysis.read.frames import Study
 from analysis.read.trial_folder import SIZE_NUMBERS
 from analysis.statistics import selection
 from analysis.statistics.cells import ending_text, endings
+from analysis.statistics.counted import COUNTED, in_brackets
 from segtrain import records
 from segtrain.records import TEST_MEAN_IOU
 
@@ -24,6 +26,7 @@ def scores(study: Study) -> Chart | None:
         "Test mean IoU of the settings that validate best: the mean over seeds with its 95 % interval, and each seed "
         "as a pale dot. One seed has no interval."
     )
+    caption += counted_words(zip(cells["name"], cells[COUNTED[TEST_MEAN_IOU]], strict=True))
     return Chart(name="test_scores", title="Test mean IoU", caption=caption, facets=[facet])
 
 
@@ -63,7 +66,8 @@ def _dots(study: Study, cells: pd.DataFrame, column: str, title: str, label: str
         text = interval_text(mean, high - mean, cell[f"{column}_n"], scale=1)
         lost = ended.loc[cell["setting"]]
         gone = ending_text(lost["diverged"], lost["failed"])
-        hover = [f"{cell['name']}, {cell['setting_name']}: {text}" + (f", {gone}" if gone else "")]
+        few = in_brackets(cell[COUNTED[column]]) if column in COUNTED else ""
+        hover = [f"{cell['name']}, {cell['setting_name']}: {text}{few}" + (f", {gone}" if gone else "")]
         low, high = np.clip([low, high], 0, 100).tolist()  # no score lies beyond
         series.append(Series(**shared, x=[mean], y=[cell["name"]], low=[low], high=[high], across=True, hover=hover))
     ends = np.array([float(end) for one in series for end in (*one.x, *(one.low or ()), *(one.high or ()))])

@@ -8,6 +8,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from analysis.read.counted_classes import count_classes, counted_text
 from analysis.read.gathering.study_json import Row
 from segtrain import records
 from segtrain.records import RecordError
@@ -22,7 +23,8 @@ OPEN = ("running", "interrupted", "waiting")
 class TrialState:
     """`state` is of records.STATES, or `waiting` (it has not begun), `interrupted` (half done, and nobody trains it),
     `unreadable` or `archived`. `reason` says why. Of a running or interrupted trial: `val_mean_iou` is the best so far,
-    `epoch_s` the median seconds of an epoch, `age_s` the seconds since its last sign of life."""
+    `val_counted` the classes in it where not all ("12 of 13"), `epoch_s` the median seconds of an epoch, `age_s` the
+    seconds since its last sign of life."""
 
     trial_id: str
     run: str
@@ -33,6 +35,7 @@ class TrialState:
     reason: str | None = None
     host: str | None = None
     val_mean_iou: float | None = None
+    val_counted: str = ""
     epoch_s: float | None = None
     age_s: float | None = None
 
@@ -81,14 +84,17 @@ def is_locked(folder: Path) -> bool:
 
 def _progress(folder: Path) -> dict[str, Any]:
     lines = records.read_metrics(folder)
-    values = [value for line in lines if (value := line.get(records.VAL_MEAN_IOU)) is not None]
+    validated = [line for line in lines if line.get(records.VAL_MEAN_IOU) is not None]
+    best = max(validated, key=lambda line: float(line[records.VAL_MEAN_IOU]), default={})
+    iou = best.get(records.VAL_IOU)
     seconds = [value for line in lines if (value := line.get(records.EPOCH_S)) is not None]
     try:
         host = records.read_json(folder / records.ENV_FILE).get("host")
     except FileNotFoundError:
         host = None
     return {
-        "val_mean_iou": max(values, default=None),
+        "val_mean_iou": best.get(records.VAL_MEAN_IOU),
+        "val_counted": counted_text([count_classes(iou)], len(iou)) if iou else "",
         "epoch_s": statistics.median(seconds) if seconds else None,
         "host": str(host) if host else None,
         "age_s": max(0.0, time.time() - (folder / records.STATUS_FILE).stat().st_mtime),

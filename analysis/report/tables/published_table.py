@@ -5,28 +5,25 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.draw.metric_words import words_of
+from analysis.draw.metric_words import POINTS, unit_of, words_of
 from analysis.inference.estimates import estimate
 from analysis.read.frames import Study
 from analysis.read.trial_folder import freeze_label
 from analysis.report.tables.result_tables import INTERVAL, duration
-from analysis.report.tables.table import Column, Table, part, words
+from analysis.report.tables.table import Column, Table, part, part_text, with_counted, words
 from analysis.statistics import cells, selection
+from analysis.statistics.counted import counted_among
 
-PERCENT = (
-    "test/mean_iou",
-    "val/mean_iou",
-    "train/mean_iou",
-    "pixel_accuracy",
-    "mean_accuracy",
-    "frequency_weighted_iou",
-)
+TITLE = "Published beside ours"
 
 
 def published_table(study: Study) -> Table | None:
-    """A row per published row; None where the study names none."""
-    if study.published is None or not study.published["rows"]:
+    """A row per published row, its sentence alone where the source has no numbers; None where the study names none."""
+    if study.published is None:
         return None
+    if not study.published["rows"]:
+        lacks = f"Nothing to set beside ours: {study.published['source']}. {study.published['note']}".strip()
+        return Table("published", TITLE, lacks)
     columns: Sequence[str] = study.published["columns"]
     rows = [row for row in study.published["rows"] if len(row) == len(columns)]
     measures = [name for name in columns if name in study.trials and name not in _fields(study)]
@@ -36,20 +33,21 @@ def published_table(study: Study) -> Table | None:
     shown = [words("setting", "setting", [_setting_text(study, where) for where in wanted])]
     for name in measures:
         theirs = [row[places[name]] for row in rows]
-        shown += _pair(name, ours, theirs)
+        shown += _pair(name, ours, theirs, [counted_among(trials, name) for trials in ours])
     note = f"Ours is the setting that validates best; {INTERVAL}. Published: {study.published['source']}."
-    return Table("published", "Published beside ours", f"{note} {study.published['note']}".strip(), shown)
+    return Table("published", TITLE, f"{note} {study.published['note']}".strip(), shown)
 
 
 def _fields(study: Study) -> set[str]:
-    return {name for config in study.configs.values() for name in config}
+    return {"variant", *(name for config in study.configs.values() for name in config)}
 
 
 def _trials_of(study: Study, where: Mapping[str, Any]) -> pd.DataFrame:
     """The usable trials of the cell that the fields of a row name; none where no cell has these values."""
     usable = pd.DataFrame(selection.usable(study))
+    variants = dict(zip(usable["trial_id"], usable["variant"], strict=True))
     for cell in cells.shown(study).to_dict("records"):
-        config = study.configs.get(cell["trial_id"], {})
+        config = {**study.configs.get(cell["trial_id"], {}), "variant": variants[cell["trial_id"]]}
         if all(config.get(name) == value for name, value in where.items()):
             return pd.DataFrame(usable[usable["setting"] == cell["setting"]])
     return usable.head(0)
@@ -60,10 +58,11 @@ def _setting_text(study: Study, where: Mapping[str, Any]) -> str:
     return ", ".join(freeze_label(str(value)) if name == "freeze" else str(value) for name, value in where.items())
 
 
-def _pair(name: str, ours: Sequence[pd.DataFrame], theirs: Sequence[Any]) -> list[Column]:
+def _pair(name: str, ours: Sequence[pd.DataFrame], theirs: Sequence[Any], counts: Sequence[str]) -> list[Column]:
     """Our mean over seeds, and the published number."""
     estimates = [estimate(trials[name].to_numpy(dtype="float64")) for trials in ours]
-    scale, form, unit = (100, ".2f", " %") if name in PERCENT else (1, ".4g", "")
+    percent = unit_of(name) == POINTS
+    scale, form, unit = (100, ".2f", " %") if percent else (1, ".4g", "")
     title = f"{words_of(name)}{unit}"
     if name == "runtime_s":
         texts = [duration(e.mean) for e in estimates]
@@ -71,7 +70,8 @@ def _pair(name: str, ours: Sequence[pd.DataFrame], theirs: Sequence[Any]) -> lis
         parts = None
     else:
         parts = [part(e.mean, e.low, e.high, e.n, form=form, scale=scale) for e in estimates]
-        texts = [" ".join(filter(None, (p.mean, p.around, f"({p.remarks[0]})"))) if p else "" for p in parts]
+        parts = [with_counted(p, few) for p, few in zip(parts, counts, strict=True)]
+        texts = [part_text(p) for p in parts]
         beside = ["" if value is None else format(value * scale, form) for value in theirs]
     ends = {"": [e.mean for e in estimates], "_low": [e.low for e in estimates], "_high": [e.high for e in estimates]}
     values = {f"{name}{end}": numbers for end, numbers in ends.items()} | {f"{name}_n": [e.n for e in estimates]}

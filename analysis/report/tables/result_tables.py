@@ -10,9 +10,10 @@ from analysis.inference.estimates import estimate
 from analysis.read import dynamics
 from analysis.read.frames import Study
 from analysis.read.trial_folder import NOT_STARTED, SIZE_NUMBERS
-from analysis.report.tables.table import ANYTHING, Column, Part, Table, numbers, part, spread, words
+from analysis.report.tables.table import ANYTHING, Column, Part, Table, numbers, part, spread, with_counted, words
 from analysis.statistics import cells as cells_of
 from analysis.statistics import selection
+from analysis.statistics.counted import COUNTED, counted, counted_among, counted_by_each
 from segtrain import records
 from segtrain.records import TEST_LOSS, TEST_MEAN_IOU, TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU
 
@@ -52,8 +53,10 @@ def results(study: Study) -> Table:
         words("run", "run", trials["run"]),
         words("stage", "stage", trials["stage"]),
         words("state", "state", trials["state"]),
-        numbers("test mIoU %", TEST_MEAN_IOU, trials[TEST_MEAN_IOU], ".2f", 100),
-        numbers("val mIoU %", VAL_MEAN_IOU, trials[VAL_MEAN_IOU], ".2f", 100),
+        *(
+            numbers(title, name, trials[name], ".2f", 100, counted_by_each(trials, name))
+            for title, name in (("test mIoU %", TEST_MEAN_IOU), ("val mIoU %", VAL_MEAN_IOU))
+        ),
         *(numbers(words_of(name), name, trials[name], ".4g") for name in (TEST_LOSS, VAL_LOSS, TRAIN_LOSS)),
         numbers("best epoch", "best_epoch", trials["best_epoch"], "d"),
         Column("runtime", [duration(s) for s in trials["runtime_s"]], {"runtime_s": list(trials["runtime_s"])}, True),
@@ -65,7 +68,7 @@ def results(study: Study) -> Table:
     ]
     note = (
         f"{count_states(study)}. Train and val values are those of the best epoch, the one that validated best: its "
-        "weights were tested, once."
+        "weights were tested, once. A mean IoU that counts fewer classes than the data have says how many."
     )
     return Table("results", "All trials", note, columns)
 
@@ -101,17 +104,18 @@ def architecture_by_freeze(study: Study) -> Table:
 
 def _difference(study: Study, models: Sequence[str], by_cell: Mapping[tuple[str, str], Mapping[Any, Any]]) -> Column:
     trials = selection.usable(study)
-    found = []
+    found, counts = [], []
     for model in models:
         sides = [by_cell.get((model, freeze)) for freeze in ("unfreeze", "freeze")]
-        scores = [
-            trials[trials["setting"] == side["setting"]].set_index("seed")[TEST_MEAN_IOU] for side in sides if side
-        ]
+        settings = [side["setting"] for side in sides if side]
+        scores = [trials[trials["setting"] == setting].set_index("seed")[TEST_MEAN_IOU] for setting in settings]
         found.append(estimate((scores[0] - scores[1]).to_numpy() if len(scores) == 2 else []))
+        counts.append(counted_among(trials[trials["setting"].isin(settings)], TEST_MEAN_IOU))
     name = "unfreeze_minus_freeze"
     values = {name: [e.mean for e in found], f"{name}_low": [e.low for e in found]}
     values |= {f"{name}_high": [e.high for e in found], f"{name}_n": [e.n for e in found]}
     parts = [part(e.mean, e.low, e.high, e.n, form="+.2f") for e in found]
+    parts = [with_counted(p, few) for p, few in zip(parts, counts, strict=True)]
     return Column("unfreeze − freeze", [_text(part) for part in parts], values, numeric=True, parts=parts)
 
 
@@ -124,6 +128,7 @@ def _part(cell: Mapping[Any, Any], endings: pd.DataFrame) -> Part | None:
     assert found  # a usable setting has a score
     lost = endings.loc[cell["setting"]]
     short = [f"n={cell['n']} of {cell['planned']}"] if cell["n"] < cell["planned"] else list(found.remarks)
+    short += [f"{few} classes"] if (few := cell[COUNTED[TEST_MEAN_IOU]]) else []
     short += [cells_of.ending_text(lost["diverged"], lost["failed"])] if lost["diverged"] + lost["failed"] else []
     done = cell["settings_done"]
     partly = [f"{done} of {cell['settings_known']} settings done"] if done < cell["settings_known"] else []
@@ -199,7 +204,10 @@ def training_dynamics(study: Study) -> Table:
     )
     for name in (VAL_MEAN_IOU, VAL_LOSS, TRAIN_LOSS):
         meaning = meaning.replace(name, words_of(name))
-    return _of_cells(study, "training_dynamics", "Training dynamics", f"{meaning}. Each a {INTERVAL}.", columns)
+    chosen = selection.usable(study)
+    few = counted(study, chosen.loc[chosen["setting"].isin(cells["setting"]), "trial_id"], "early_val_mean_iou")
+    note = f"{meaning}. Each a {INTERVAL}." + (f" The epochs' mean IoUs count {few} classes." if few else "")
+    return _of_cells(study, "training_dynamics", "Training dynamics", note, columns)
 
 
 def cost(study: Study) -> Table:
@@ -256,6 +264,9 @@ def _note(row: Mapping[Any, Any]) -> str:
         "diverged": lambda: f"epoch {row['epoch'] + 1}" + ("" if pd.isna(row["step"]) else f", step {row['step']}"),
     }
     parts = [place[row["state"]]()] if row["state"] in place else []
+    best = row["comparable_best_epoch"]
+    if row["state"] == "finished" and not pd.isna(best) and best != row["best_epoch"]:
+        parts.append(f"its epochs count different classes, and over those that all count epoch {best} is the best")
     if not pd.isna(row["reason"]):
         reason = " ".join(row["reason"].split())
         parts.append(reason if len(reason) <= 160 else reason[:159] + "…")

@@ -10,13 +10,14 @@ from segtrain.records import VAL_MEAN_IOU
 STATES = ("complete", "pruned", "fail")
 
 
-def search_tables(cells: Sequence[Cell]) -> list[Table]:
+def search_tables(cells: Sequence[Cell], counted: Mapping[str, str]) -> list[Table]:
+    """`counted`: trial id -> which classes its validation mean IoU counts, blank for all."""
     if not cells:
         return []
-    return [_summary(cells), *([_importance(cells)] if any(cell.importance for cell in cells) else [])]
+    return [_summary(cells, counted), *([_importance(cells)] if any(cell.importance for cell in cells) else [])]
 
 
-def _summary(cells: Sequence[Cell]) -> Table:
+def _summary(cells: Sequence[Cell], counted: Mapping[str, str]) -> Table:
     best: list[Mapping[str, Any]] = [cell.best or {"params": {}} for cell in cells]
     near = [cell.neighbourhood() for cell in cells]
     spent = [sum(trial["epochs"] for trial in cell.trials) for cell in cells]
@@ -25,7 +26,10 @@ def _summary(cells: Sequence[Cell]) -> Table:
     columns = [
         words("search", "search", [cell.name for cell in cells]),
         *(numbers(f"best {name}", name, [found["params"].get(name) for found in best], ".3g") for name in fields),
-        numbers("val mIoU %", VAL_MEAN_IOU, [found.get(VAL_MEAN_IOU) for found in best], ".2f", 100),
+        numbers(
+            *("val mIoU %", VAL_MEAN_IOU, [found.get(VAL_MEAN_IOU) for found in best], ".2f", 100),
+            counted=[counted.get(found.get("trial_id", ""), "") for found in best],
+        ),
         Column(
             f"rates within {100 * NEAR:g} point",
             [f"{min(rates):.2g} to {max(rates):.2g} ({len(rates)})" if rates else "" for rates in near],

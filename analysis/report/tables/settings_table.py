@@ -1,10 +1,23 @@
-"""Every setting that was tried, whatever became of its seeds."""
+"""Every setting that was tried, whatever became of its seeds; and what was chosen, task by task."""
 
+from typing import Any
+
+import pandas as pd
+
+from analysis.inference.estimates import estimate
 from analysis.read.frames import Study
 from analysis.report.tables.result_tables import INTERVAL
 from analysis.report.tables.table import Column, Table, numbers, spread, words
 from analysis.statistics import cells, selection
+from segtrain import records
 from segtrain.records import TEST_MEAN_IOU, VAL_MEAN_IOU
+
+TASK_SCORES = {
+    "pixel_accuracy": "pixel acc. %",
+    "mean_accuracy": "mean acc. %",
+    "mean_iou": "mean IoU %",
+    "frequency_weighted_iou": "f.w. IoU %",
+}
 
 
 def settings_table(study: Study) -> Table:
@@ -43,3 +56,38 @@ def settings_table(study: Study) -> Table:
         "started."
     )
     return Table("settings", title, note[0].upper() + note[1:], columns)
+
+
+def task_names(study: Study) -> list[str]:
+    """Of the tasks that some trial was tested on, where the data name them."""
+    named = (records.named_task(str(name)) for name in study.trials)
+    return list(dict.fromkeys(found[0] for found in named if found is not None))
+
+
+def task_table(study: Study) -> Table | None:
+    """A row per task and model that was tested on it; None where no task has a name."""
+    usable, rows = selection.usable(study), list[dict[str, Any]]()
+    for task in task_names(study):
+        for cell in cells.shown(study).to_dict("records"):
+            trials = usable[usable["setting"] == cell["setting"]]
+            if trials[records.of_task(TEST_MEAN_IOU, task)].notna().any():
+                texts = {"task": task, "model": cell["name"], "setting": cell["setting_name"]}
+                rows.append(texts | _task_scores(trials, task))
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows)
+    columns = [words(name, name, frame[name]) for name in ("task", "model", "setting")]
+    columns += [spread(title, frame, name, ".2f", 100) for name, title in TASK_SCORES.items()]
+    note = (
+        "Test scores of each task, of the weights that validated best on the first one of their data. Each has a "
+        f"confusion matrix of its own, over its own classes; {INTERVAL}."
+    )
+    return Table("tasks", "Task by task", note, columns)
+
+
+def _task_scores(trials: pd.DataFrame, task: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in TASK_SCORES:
+        e = estimate(trials[records.of_task(f"test/{name}", task)].to_numpy(dtype="float64"))
+        found |= {name: e.mean, f"{name}_low": e.low, f"{name}_high": e.high, f"{name}_n": e.n}
+    return found

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from analysis.draw.ticks import minus
+from analysis.statistics.counted import COUNTED
 from segtrain import records
 
 # Brackets and stars are arguments of a preceding end of row.
@@ -161,11 +162,18 @@ def words(title: str, name: str, values: Iterable[Any]) -> Column:
     return Column(title, ["" if pd.isna(value) else str(value) for value in found], {name: found})
 
 
-def numbers(title: str, name: str, values: Iterable[Any], form: str, scale: float = 1) -> Column:
-    """A column of numbers shown as `value * scale` in the format `form`; a missing one is blank."""
+def numbers(
+    title: str, name: str, values: Iterable[Any], form: str, scale: float = 1, counted: Sequence[str] | None = None
+) -> Column:
+    """A column of numbers shown as `value * scale` in the format `form`; a missing one is blank. `counted` says of a
+    mean over fewer classes than there are which it counts."""
     found = list(values)
     texts = ["" if pd.isna(value) else format(value * scale, form) for value in found]
-    return Column(title, texts, {name: found}, numeric=True)
+    columns = {name: found}
+    if counted is not None:
+        texts = [f"{text} ({few})" if text and few else text for text, few in zip(texts, counted, strict=True)]
+        columns[f"{name}_counted"] = list(counted)
+    return Column(title, texts, columns, numeric=True)
 
 
 def spread(
@@ -180,12 +188,24 @@ def spread(
 ) -> Column:
     """Means `name` of `frame` with half of their 95 % interval, where there is one, and the count of their seeds. An
     interval that would reach beyond `within`, as no value can, is shown by its ends: what is shown in percent lies
-    within 0 and 1, and all else above 0, unless it is said."""
+    within 0 and 1, and all else above 0, unless it is said. A mean over fewer classes than there are says how many."""
     within = within or (0, 1 if scale == 100 else math.inf)
     values = {f"{name}{part}": list(frame[f"{name}{part}"]) for part in ("", "_low", "_high", "_n")}
     parts = [part(*numbers, form=form, scale=scale, within=within) for numbers in zip(*values.values(), strict=True)]
-    texts = [" ".join(filter(None, (p.mean, p.around, f"({p.remarks[0]})"))) if p else "" for p in parts]
-    return Column(title, texts, values, numeric=True, parts=parts, best=best)
+    if name in COUNTED:
+        counted = ["" if pd.isna(few) else few for few in frame[COUNTED[name]]]
+        parts = [with_counted(p, few) for p, few in zip(parts, counted, strict=True)]
+        values[f"{name}_counted"] = counted
+    return Column(title, [part_text(p) for p in parts], values, numeric=True, parts=parts, best=best)
+
+
+def with_counted(found: Part | None, counted: str) -> Part | None:
+    return found._replace(remarks=(*found.remarks, f"{counted} classes")) if found and counted else found
+
+
+def part_text(found: Part | None) -> str:
+    """`62.00 ± 25.41 (n=2, 12 of 13 classes)`; blank when missing."""
+    return " ".join(filter(None, (found.mean, found.around, f"({', '.join(found.remarks)})"))) if found else ""
 
 
 def part(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from segtrain.data.own.find_channels import FoundChannels, find_channels
 from segtrain.data.own.find_files import Found, find_files
 from segtrain.data.own.find_labels import FoundLabels, find_labels
 from segtrain.data.own.patterns import GROUP, group_of
@@ -30,11 +31,13 @@ def write_description(folder: Path) -> list[str]:
     if path.exists():
         raise DataError(f"{path} is there already; edit it, or move it away to have it written anew")
     found = find_files(folder)
+    channels = find_channels([found.images[key] for key in found.keys])
     labels = find_labels([found.masks[key] for key in found.keys])
     split, groups = _split(folder, found)
-    write_atomic(path, _text(found, labels, split).encode())
+    write_atomic(path, _text(found, channels, labels, split).encode())
     return [
         f"{path}: {len(found.keys)} pairs of {found.image_files!r} and {found.mask_files!r}",
+        f"images of {_shape(channels)}, from {channels.looked_at} of them",
         f"{len(labels.classes)} classes, from {labels.looked_at} of the masks; labels: {labels.kind}",
         f"split by {split['by']}, in {groups} groups" if "group" in split else f"split by {split['by']}",
         "Correct it: names of classes, what is ignored, what belongs together. Then see what it makes of the files:",
@@ -73,7 +76,7 @@ def _group_pattern(names: Sequence[str]) -> tuple[str | None, int]:
     return None, len(names)
 
 
-def _text(found: Found, labels: FoundLabels, split: Mapping[str, str | float]) -> str:
+def _text(found: Found, channels: FoundChannels, labels: FoundLabels, split: Mapping[str, str | float]) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", found.folder.absolute().name).strip("-._")[:64] or "own"
     lines = [
         "# Written by looking at this folder; correct it. docs/own-data.md says what each line means.",
@@ -81,8 +84,8 @@ def _text(found: Found, labels: FoundLabels, split: Mapping[str, str | float]) -
         "",
         "[images]  # every * stands for what an image and its mask have in common",
         f"files = {_value(found.image_files)}",
-        f"bits = {found.bits}",
-        "channels = 3  # red, green, blue, grey files among them; 1 for grey alone, others as a TIFF has them",
+        f"bits = {channels.bits}",
+        f"channels = {channels.count}  # {_channel_words(channels)}",
         "",
         "[masks]",
         f"files = {_value(found.mask_files)}",
@@ -99,6 +102,18 @@ def _text(found: Found, labels: FoundLabels, split: Mapping[str, str | float]) -
         lines += [f"id = {one.label}"] if one.label is not None else []
         lines += [f"colour = {_value(one.colour)}"] if one.colour is not None else []
     return "\n".join(lines) + "\n"
+
+
+def _shape(channels: FoundChannels) -> str:
+    return f"{channels.count} channel{'s' * (channels.count > 1)}, {channels.bits} bits each"
+
+
+def _channel_words(channels: FoundChannels) -> str:
+    if channels.transparent:
+        return "red, green, blue; transparency is left out: 4 where it is a channel like the others"
+    if channels.count == 1:
+        return "grey; 3 repeats it as red, green and blue"
+    return "red, green, blue" if channels.count == 3 else "as the files have them; names, mean and std can say more"
 
 
 def _value(value: object) -> str:

@@ -40,15 +40,6 @@ class Found:
     def keys(self) -> list[tuple[str, ...]]:
         return sorted(self.images.keys() & self.masks.keys())
 
-    @property
-    def bits(self) -> int:
-        """16 where an image of the first ones has them."""
-        modes = []
-        for key in self.keys[:SAMPLES]:
-            with Image.open(self.images[key]) as image:
-                modes.append(image.mode)
-        return 16 if any(mode.startswith("I") for mode in modes) else 8
-
 
 def find_files(folder: Path) -> Found:
     """The two patterns that give the most pairs. Raises DataError when there are none."""

@@ -1,5 +1,7 @@
 """A model's answer to a batch."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -27,13 +29,23 @@ def forward_with_auxiliary(model: EncoderDecoder, batch: Batch) -> tuple[Tensor,
     return model.decoder.forward_with_auxiliary(batch.features, (height, width))
 
 
+def by_task(scores: Tensor, outputs: Sequence[int]) -> tuple[Tensor, ...]:
+    """(N, K, H, W) -> of each task its own: a model gives those of all tasks behind each other. `outputs` are the
+    numbers of their classes."""
+    return scores.split([*outputs], dim=1) if len(outputs) > 1 else (scores,)
+
+
 @torch.inference_mode()
-def class_probabilities(model: EncoderDecoder, images: Pixels, normalise: Normalisation, hardware: Hardware) -> Tensor:
-    """images (N, h, w, C) -> (N, K, h, w) float32 on the device of the model, which is in evaluation mode."""
+def class_probabilities(
+    model: EncoderDecoder, images: Pixels, normalise: Normalisation, hardware: Hardware, outputs: Sequence[int] = ()
+) -> Tensor:
+    """images (N, h, w, C) -> (N, K, h, w) float32 on the device of the model, which is in evaluation mode. Those of
+    each task add up to 1; `outputs` where there are several."""
     pixels = torch.from_numpy(as_stored(images)).to(hardware.device).permute(0, 3, 1, 2)
     with autocast(hardware):
         logits = model(normalise(pixels))
-    return logits.float().softmax(1)  # type: ignore[no-any-return]
+    parts = [part.softmax(1) for part in by_task(logits.float(), outputs)]
+    return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
 
 def autocast(hardware: Hardware) -> torch.autocast:

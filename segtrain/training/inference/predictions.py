@@ -18,8 +18,8 @@ from segtrain.training.inference.own_resolution import at_own_resolution
 from segtrain.training.inference.windows import resized
 from segtrain.training.inputs.batches import Inputs, Normalisation
 
-Predictions: TypeAlias = Iterator[tuple[Tensor, Tensor]]
-"""Logits (N, K, H, W) and target (N, H, W), in order."""
+Predictions: TypeAlias = Iterator[tuple[Tensor, tuple[Tensor, ...]]]
+"""Logits (N, K, H, W), and targets (N, H, W) of each task, in order."""
 
 
 class RestoredInputs:
@@ -83,12 +83,12 @@ def _batch_by_batch(
     for batch in inputs.evaluation_batches(batch_size, rows):
         with autocast(hardware):
             logits = forward(model, batch)
-        yield logits, batch.target
+        yield logits, batch.targets
 
 
-def _of_file(probabilities: Iterator[Tensor], mask: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+def _of_file(probabilities: Iterator[Tensor], mask: npt.NDArray[np.uint8]) -> tuple[Tensor, tuple[Tensor]]:
     """(K, rows, W), top first, and (H, W) -> logits (1, K, H, W) and target (1, H, W)."""
     whole = torch.cat(list(probabilities), dim=1)
     target = torch.from_numpy(np.array(mask)).to(whole.device).long()
     # A probability that is too small for a float32 is not impossible: its logarithm stays finite.
-    return whole.clamp(min=torch.finfo(whole.dtype).tiny).log()[None], target[None]
+    return whole.clamp(min=torch.finfo(whole.dtype).tiny).log()[None], (target[None],)

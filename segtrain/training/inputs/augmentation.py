@@ -79,30 +79,29 @@ def place(length: int, seen: int, scale: float, share: float) -> Side:
 
 
 def show(
-    image: Tensor, mask: Tensor, rows: Side, columns: Side, view: View, fill: Sequence[int]
+    image: Tensor, masks: Tensor, rows: Side, columns: Side, view: View, fill: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """The part of an image that is seen, (C, H', W') uint8, and of its mask, (H', W') uint8 -> both (h, w). Beyond the
-    image are the colours `fill` and ignored pixels, and so they are where a rotation leaves the corners empty."""
+    """The part of an image that is seen, (C, H', W') uint8, and of its masks, (T, H', W') uint8 -> both (h, w). Beyond
+    the image are the colours `fill` and ignored pixels, and so they are where a rotation leaves the corners empty."""
     from torchvision.transforms.v2 import InterpolationMode  # seconds, which a trial without augmentation does without
     from torchvision.transforms.v2 import functional as F
 
-    mask = mask[None]
     size = [rows.last - rows.first, columns.last - columns.first]
     if size != [*image.shape[1:]]:
         image = F.resize(image, size, InterpolationMode.BILINEAR, antialias=True)
-        mask = F.resize(mask, size, InterpolationMode.NEAREST_EXACT)  # takes the pixels that Pillow's takes
+        masks = F.resize(masks, size, InterpolationMode.NEAREST_EXACT)  # takes the pixels that Pillow's takes
     beyond = [columns.first, rows.first, columns.seen - columns.last, rows.seen - rows.last]
     if any(beyond):
         image = F.pad(image, beyond, fill=[*fill])
-        mask = F.pad(mask, beyond, fill=[IGNORE])
+        masks = F.pad(masks, beyond, fill=[IGNORE])
     if view.angle:
         image = F.rotate(image, view.angle, InterpolationMode.BILINEAR, fill=[*fill])
-        mask = F.rotate(mask, view.angle, InterpolationMode.NEAREST, fill=[IGNORE])
+        masks = F.rotate(masks, view.angle, InterpolationMode.NEAREST, fill=[IGNORE])
     turned = [axis for axis, turn in ((-1, view.flip), (-2, view.vertical_flip)) if turn]
-    image, mask = image.flip(turned), mask.flip(turned)
+    image, masks = image.flip(turned), masks.flip(turned)
     if view.colours is not None:
         brightness, contrast, saturation, hue = view.colours
         image = F.adjust_brightness(image, brightness)
         image = F.adjust_contrast(image, contrast)
         image = F.adjust_hue(F.adjust_saturation(image, saturation), hue)
-    return image, mask[0]
+    return image, masks

@@ -33,6 +33,12 @@ class Batch:
     target: Tensor  # (N, H, W) int64, 255 = ignore
     images: Tensor | None  # (N, C, H, W) float, normalised; None where the encoder has made its features of them
     features: Features | None = None
+    further: tuple[Tensor, ...] = ()  # targets of the dataset's further tasks
+
+    @property
+    def targets(self) -> tuple[Tensor, ...]:
+        """One a task."""
+        return (self.target, *self.further)
 
 
 class Normalisation:
@@ -88,8 +94,11 @@ class Inputs:
         self.hardware, self.features, self.count = hardware, features, len(arrays)
         assert isinstance(arrays.masks, np.ndarray)
         assert isinstance(arrays.images, np.ndarray), "ragged arrays are no batches"
-        sources = [arrays.masks, *(features.arrays if features else [as_stored(arrays.images)])]
-        self.masks, *self.sources = self._place(sources)
+        self.tasks = 1 + len(arrays.further)
+        placed = self._place(
+            [arrays.masks, *arrays.further, *(features.arrays if features else [as_stored(arrays.images)])]
+        )
+        self.masks, self.sources = placed[: self.tasks], placed[self.tasks :]
         self.normalise = Normalisation(hardware, arrays.channels)
 
     def __len__(self) -> int:
@@ -124,7 +133,7 @@ class Inputs:
         # One copy an epoch: an index or a flag that had to be fetched for every batch would make a GPU wait.
         indices, flip = torch.from_numpy(order).to(device), torch.from_numpy(flips).to(device)
         parts = [slice(start, start + size) for start in range(0, len(order), size)]
-        if isinstance(self.masks, Tensor) or device.type != "cuda":
+        if isinstance(self.masks[0], Tensor) or device.type != "cuda":
             for part in parts:
                 yield self._assemble([self._take(source, indices[part]) for source in self._all()], flip[part])
             return
@@ -133,7 +142,7 @@ class Inputs:
             yield self._assemble([tensor.to(device, non_blocking=True) for tensor in current], flip[part])
 
     def _all(self) -> list[Placed]:
-        return [self.masks, *self.sources]
+        return [*self.masks, *self.sources]
 
     def _take(self, source: Placed, indices: Tensor) -> Tensor:
         return source[indices] if isinstance(source, Tensor) else torch.from_numpy(source[indices.numpy()])
@@ -143,12 +152,12 @@ class Inputs:
         return [torch.from_numpy(source[indices]).pin_memory() for source in self._all()]
 
     def _assemble(self, tensors: list[Tensor], flip: Tensor) -> Batch:
-        """masks (N, H, W) uint8, and images (N, H, W, C) or the encoder's features -> a batch."""
-        masks, *rest = tensors
-        target = torch.where(flip.view(-1, 1, 1), masks.flip(-1), masks).long()
+        """masks (N, H, W) uint8 of each task, and images (N, H, W, C) or the encoder's features -> a batch."""
+        masks, rest = tensors[: self.tasks], tensors[self.tasks :]
+        target, *further = (torch.where(flip.view(-1, 1, 1), mask.flip(-1), mask).long() for mask in masks)
         if self.features is not None:
-            return Batch(target, None, self.features.assemble(rest, flip))
+            return Batch(target, None, self.features.assemble(rest, flip), tuple(further))
         (images,) = rest
         pixels = torch.where(flip.view(-1, 1, 1, 1), images.flip(2), images)
         # (N, H, W, C) in memory is what channels_last means for (N, C, H, W): the permute copies nothing.
-        return Batch(target, self.normalise(pixels.permute(0, 3, 1, 2)))
+        return Batch(target, self.normalise(pixels.permute(0, 3, 1, 2)), further=tuple(further))

@@ -16,10 +16,10 @@ from segtrain.training.inputs.batches import Batch, Normalisation, as_stored, be
 
 
 class Seen(NamedTuple):
-    """The part of an image that a view shows, (H', W', C) and (H', W') uint8, and where it lies."""
+    """The part of an image that a view shows, (H', W', C) and (T, H', W') uint8 of T tasks, and where it lies."""
 
     image: Tensor
-    mask: Tensor
+    masks: Tensor
     rows: Side
     columns: Side
     view: View
@@ -31,6 +31,7 @@ class RandomViews:
 
     def __init__(self, arrays: SplitArrays, hardware: Hardware) -> None:
         self.arrays, self.hardware = arrays, hardware
+        self.masks = (arrays.masks, *arrays.further)
         self.normalise = Normalisation(hardware, arrays.channels)
         self.fill = beyond(arrays.channels)
 
@@ -51,23 +52,25 @@ class RandomViews:
             yield self._assemble(batch)
 
     def _cut(self, row: int, view: View, height: int, width: int) -> Seen:
-        image, mask = as_stored(self.arrays.images[row]), self.arrays.masks[row]
-        rows = place(mask.shape[0], height, view.scale, view.down)
-        columns = place(mask.shape[1], width, view.scale, view.right)
+        image, masks = as_stored(self.arrays.images[row]), [each[row] for each in self.masks]
+        rows = place(image.shape[0], height, view.scale, view.down)
+        columns = place(image.shape[1], width, view.scale, view.right)
         part = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
-        return Seen(self._copy(image[part]), self._copy(mask[part]), rows, columns, view)
+        seen = np.stack([mask[part] for mask in masks])
+        return Seen(self._copy(image[part]), self._copy(seen), rows, columns, view)
 
     def _copy(self, pixels: npt.NDArray[Any]) -> Tensor:
         copied = torch.from_numpy(np.array(pixels))
         return copied.pin_memory() if self.hardware.device.type == "cuda" else copied
 
     def _assemble(self, batch: list[Seen]) -> Batch:
-        device, images, masks = self.hardware.device, [], []
+        device, images, targets = self.hardware.device, [], []
         for seen in batch:
-            image, mask = (part.to(device, non_blocking=True) for part in (seen.image, seen.mask))
+            image, masks = (part.to(device, non_blocking=True) for part in (seen.image, seen.masks))
             if image.dtype == torch.int16:
                 image = values(image).float()  # which is what torchvision resizes
-            image, mask = show(image.permute(2, 0, 1), mask, seen.rows, seen.columns, seen.view, self.fill)
+            image, masks = show(image.permute(2, 0, 1), masks, seen.rows, seen.columns, seen.view, self.fill)
             images.append(image)
-            masks.append(mask)
-        return Batch(torch.stack(masks).long(), self.normalise(torch.stack(images)))
+            targets.append(masks)
+        target, *further = torch.stack(targets, dim=1).long()
+        return Batch(target, self.normalise(torch.stack(images)), further=tuple(further))

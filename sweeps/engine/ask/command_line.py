@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn, TypeVar, get_args
 
 from segtrain.config import ConfigError
 from segtrain.fields import printable, shown
@@ -23,6 +23,7 @@ from sweeps.engine.ask.options import (
     CodeChoice,
     Options,
     Replicates,
+    Share,
     TrackerName,
     WandbMode,
 )
@@ -34,12 +35,14 @@ MOST_SEEDS = 10_000
 REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # s3://bucket, as Path leaves it
 MOST_UNTIL_DECIDED, FEWEST_UNTIL_DECIDED = 200, 2
 USUAL_MOST = 20
+AUTO = "auto"
+T = TypeVar("T", float, None)
 UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        super().error(printable(message))  # it repeats the words that it does not know
+        super().error(" ".join(printable(message).split()))  # it repeats the words that it does not know
 
 
 def build_parser(study: Study, with_demo: bool = True) -> argparse.ArgumentParser:
@@ -74,8 +77,8 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     parser = Parser(description=f"{title}. The same command again goes on where it was ended.")
     add = parser.add_argument
     add("--num-gpus", type=int, metavar="N", help="GPUs to use (all there are; without any, the CPUs)")
-    add("--gpus-per-trial", type=float, metavar="X", help="0.5 puts two trials on a GPU (1)")
-    add("--cpus-per-trial", type=float, default=1, metavar="X", help="CPU cores, and threads, of a trial (%(default)s)")
+    add("--gpus-per-trial", metavar="X", help="0.5 puts two trials on a GPU (1); auto measures what is best")
+    add("--cpus-per-trial", default="1", metavar="X", help="CPU cores, and threads, of a trial (%(default)s), or auto")
     add("--memory-per-trial", type=float, metavar="GIB", help="memory that a trial takes of its machine's (uncounted)")
     add("--gpu-type", metavar="NAME", help="use these GPUs of a cluster alone, as Ray names them: A100, L4 and so on")
     add("--dataset", metavar="NAME", help="short for --set dataset=NAME")
@@ -100,6 +103,7 @@ def _shared_parser(title: str, with_demo: bool = True) -> argparse.ArgumentParse
     hung = "end and retry a trial that gives no epoch in X times the expected time (%(default)g; 0: never)"
     add("--hung-after", type=float, default=HUNG_AFTER, metavar="X", help=hung)
     add("--budget", metavar="TIME", help="start no trial that would not end within TIME, such as 8h, 90m or 3600s")
+    add("--extendable", action="store_true", help="keep what a later command with more epochs goes on from")
     trackers = ", ".join(get_args(TrackerName))
     add("--track", default="wandb", metavar="NAME,NAME", help=f"trackers of the trials, of {trackers} (%(default)s)")
     add("--wandb", choices=get_args(WandbMode), default="offline", help="(%(default)s)")
@@ -163,13 +167,22 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
     if not (arguments.hung_after == 0 or 1 <= arguments.hung_after < math.inf):
         raise ConfigError(f"--hung-after is {arguments.hung_after:g}; allowed: a number from 1, or 0 for never")
     address = arguments.address or os.environ.get("RAY_ADDRESS")
+    address = None if address in ("", "local") else address
+    shares: dict[Share, str | None] = {"cpus": arguments.cpus_per_trial, "gpus": arguments.gpus_per_trial}
+    measured = tuple(name for name, text in shares.items() if text == AUTO)
+    if measured and address is not None:
+        raise ConfigError(
+            f"--{measured[0]}-per-trial is auto, which measures this machine, and --address is {address!r}; give a "
+            "number"
+        )
     return Options(
         out=out.absolute(),
         data_root=arguments.data_root.absolute(),
         num_gpus=arguments.num_gpus,
-        gpus_per_trial=arguments.gpus_per_trial,
-        cpus_per_trial=arguments.cpus_per_trial,
-        address=None if address in ("", "local") else address,
+        gpus_per_trial=_chosen_share("--gpus-per-trial", arguments.gpus_per_trial, None),
+        cpus_per_trial=_chosen_share("--cpus-per-trial", arguments.cpus_per_trial, 1.0),
+        measured=measured,
+        address=address,
         wandb=arguments.wandb,
         strict=arguments.strict,
         hung_after=arguments.hung_after,
@@ -180,10 +193,21 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         from_mirror=arguments.from_mirror,
         notify=_chosen_notice(arguments.notify),
         budget=_chosen_budget(arguments.budget),
+        extendable=arguments.extendable,
         memory_per_trial=arguments.memory_per_trial,
         gpu_type=arguments.gpu_type,
         command=shlex.join(["python", *map(hide_passwords, _without_notice(sys.argv))]),
     )
+
+
+def _chosen_share(name: str, text: str | None, default: T) -> float | T:
+    """Raises ConfigError on what is neither a number nor AUTO, for which the default stands until it is measured."""
+    if text is None or text == AUTO:
+        return default
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"{name} is {shown(text)}; allowed: a number > 0, or {AUTO}") from None
 
 
 def _chosen_budget(text: str | None) -> Budget | None:

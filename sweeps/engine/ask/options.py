@@ -15,6 +15,7 @@ ChangedData = Literal["rerun", "keep"]
 
 TrackerName = Literal["wandb", "tensorboard", "mlflow"]
 WandbMode = Literal["offline", "online", "disabled"]
+Share = Literal["cpus", "gpus"]
 CodeChoice = Literal["changed=rerun", "changed=keep"]
 """What becomes of trials whose own code has changed since they were trained."""
 
@@ -63,6 +64,9 @@ class Options:
     notify: str | None = None  # a command line, without a shell
     from_mirror: bool = False  # what it holds comes here before anything is planned
     budget: Budget | None = None
+    measured: tuple[Share, ...] = ()  # shares of a trial that were not given, but are to be measured
+    all_cores: frozenset[str] = frozenset()  # ids of trials that are to have all cores of a machine
+    extendable: bool = False  # finished trials keep what one of more epochs goes on from
     memory_per_trial: float | None = None  # GiB
     gpu_type: str | None = None
 

@@ -8,9 +8,9 @@ from segtrain.config import ConfigError
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A row per setting. Of `columns`, those that are fields of TrialConfig say which setting a row is about, and the
-    others are measures by their names in the records; `note` says what does not quite compare. Raises ConfigError on a
-    row of another length."""
+    """A row per setting. Of `columns`, `variant` and those that are fields of TrialConfig say which setting a row is
+    about, and the others are measures by their names in the records; `note` says what does not quite compare, or why
+    there are no rows. Raises ConfigError on a row of another length."""
 
     source: str
     columns: tuple[str, ...]

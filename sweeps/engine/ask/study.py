@@ -59,13 +59,14 @@ class Claim:
     less than that.
 
     A side names trials by fields of their config, or by {"variant": name}. With `gain`, a field and two of its
-    values, a side's score is what it gains from the first value to the second. `source` says who claims it, and
+    values, a side's score is what it gains from the first value to the second. Without a `right` the metric is a
+    difference of two, such as "iou[pet] - iou[border]", and above 0 on the `left`. `source` says who claims it, and
     `published` what was measured there, left and right.
     """
 
     text: str
     left: Mapping[str, Any]
-    right: Mapping[str, Any]
+    right: Mapping[str, Any] | None
     source: str
     metric: str = records.TEST_MEAN_IOU
     margin: float | None = None
@@ -77,7 +78,7 @@ class Claim:
             "text": self.text,
             "kind": "greater" if self.margin is None else "equivalent",
             "left": dict(self.left),
-            "right": dict(self.right),
+            "right": None if self.right is None else dict(self.right),
             "metric": self.metric,
             "margin": self.margin,
             "gain": self.gain and dict(zip(("field", "from", "to"), self.gain, strict=True)),
@@ -219,7 +220,9 @@ class Study:
             variants={variant: renamed(edit) for variant, edit in self.variants.items()},
             pretrain=None if self.pretrain is None else [renamed(edit) for edit in self.pretrainings],
             claims=tuple(
-                dataclasses.replace(claim, left=renamed(claim.left), right=renamed(claim.right))
+                dataclasses.replace(
+                    claim, left=renamed(claim.left), right=None if claim.right is None else renamed(claim.right)
+                )
                 for claim in self.claims
             ),
         )

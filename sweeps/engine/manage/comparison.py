@@ -10,6 +10,7 @@ from rich.text import Text
 from analysis.read.frames import Study, load
 from analysis.read.several_studies import combine
 from analysis.statistics.claims import Judgement, judge_all
+from analysis.statistics.counted import COUNTED, in_brackets
 from analysis.statistics.selection import best_cells
 from segtrain.fields import printable
 from segtrain.records import FREEZE_LABELS, TEST_MEAN_IOU
@@ -19,12 +20,14 @@ POINTS = 100
 
 @dataclass(frozen=True)
 class Pair:
-    """`name` in both studies: their mean test scores, and the claim that the left one's is higher."""
+    """`name` in both studies: their mean test scores, the claim that the left one's is higher, and the classes that
+    either's mean IoU counts, where not all ("12 of 13")."""
 
     name: str
     left: float
     right: float
     judgement: Judgement
+    counted: tuple[str, str] = ("", "")
 
 
 def compare(left: Path, right: Path) -> list[Pair]:
@@ -37,7 +40,8 @@ def compare(left: Path, right: Path) -> list[Pair]:
     pairs = []
     for name, judgement in zip(shared, judgements, strict=True):
         one, other = (float(found[name][TEST_MEAN_IOU]) for found in cells)
-        pairs.append(Pair(cells[0][name]["name"], one, other, judgement))
+        few, others = (found[name][COUNTED[TEST_MEAN_IOU]] for found in cells)
+        pairs.append(Pair(cells[0][name]["name"], one, other, judgement, (few, others)))
     return pairs
 
 
@@ -58,6 +62,8 @@ def as_json(pairs: list[Pair]) -> list[dict[str, Any]]:
             "name": pair.name,
             "left": pair.left,
             "right": pair.right,
+            "left_counted": pair.counted[0],
+            "right_counted": pair.counted[1],
             "difference": pair.judgement.effect.mean if pair.judgement.effect.n else None,
             "low": _known(pair.judgement.effect.low),
             "high": _known(pair.judgement.effect.high),
@@ -82,11 +88,12 @@ def render(pairs: list[Pair], left: str, right: str) -> Table:
     for pair in pairs:
         effect, verdict = pair.judgement.effect, pair.judgement.verdict
         higher = {"holds": left, "contradicted": right}.get(verdict, f"undecided: {pair.judgement.reason}".rstrip(": "))
-        scores = [f"{POINTS * score:.2f}" for score in (pair.left, pair.right)]
+        means = zip((pair.left, pair.right), pair.counted, strict=True)
+        scores = [f"{POINTS * score:.2f}{in_brackets(few)}" for score, few in means]
         difference = f"{POINTS * effect.mean:+.2f}" if effect.n else ""
         if _known(effect.low) is not None:
             difference += f" [{POINTS * effect.low:+.2f}, {POINTS * effect.high:+.2f}]"
-        p = "" if _known(pair.judgement.p_value) is None else f"{pair.judgement.p_value:.2g}"
+        p = "" if _known(pair.judgement.p_value) is None else f"{pair.judgement.p_value:#.2g}"
         row = [pair.name, *scores, difference, str(effect.n), p, higher]
         table.add_row(*(Text(printable(text)) for text in row))
     return table

@@ -108,7 +108,8 @@ def _table(study: StudyState, most: int) -> Table:
 
 
 def _cells(trial: TrialState) -> list[str]:
-    best = "" if trial.val_mean_iou is None else f"{100 * trial.val_mean_iou:.2f}"
+    few = f" ({trial.val_counted})" if trial.val_counted else ""
+    best = "" if trial.val_mean_iou is None else f"{100 * trial.val_mean_iou:.2f}{few}"
     why = trial.reason or ""
     if trial.state == "running" and trial.age_s is not None and trial.age_s > SHORTEST_WAIT_S:
         why = f"last epoch {duration(trial.age_s)} ago"

@@ -1,25 +1,27 @@
 """What would happen to every trial of a study, read off the trial folders. Changes nothing."""
 
-import os
-import struct
-import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from analysis.read.gathering.study_json import read_known
 from segtrain import records
-from segtrain.config import ConfigError, TrialConfig
+from segtrain.config import TrialConfig
 from segtrain.errors import UserError
 from sweeps.engine.ask.options import ChangedData, Options
 from sweeps.engine.ask.study import Trial
+from sweeps.engine.plan.earlier.folder_problems import find_problems
 
-Action = Literal["run", "resume", "skip", "wait", "restart", "decide"]
-"""restart: from the beginning, since its data have changed; decide: so they have, and nobody has said what to do."""
+Action = Literal["run", "resume", "continue", "skip", "wait", "restart", "decide"]
+"""continue: where a finished trial of fewer epochs ended; restart: from the beginning, since its data have changed;
+decide: so they have, and nobody has said what to do."""
 
 CurrentData = Callable[[str], str | None]
 """Dataset -> the fingerprint of its data now, or None when that is not known."""
+
+Longest = Callable[[TrialConfig], TrialConfig | None]
+"""The finished trial with the most epochs that one of this config can go on from."""
 
 
 SENTENCES: dict[Action, str] = {
@@ -40,12 +42,19 @@ class PlanError(UserError):
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """`epoch` is the number of epochs that are done; `status` is None for a trial that never started."""
+    """`epoch` is the number of epochs that are done, by `shorter` where the trial goes on from that; `status` is None
+    for a trial that never started."""
 
     trial: Trial
     action: Action
     epoch: int
     status: records.Status | None
+    shorter: TrialConfig | None = None
+
+    @property
+    def trained(self) -> TrialConfig:
+        """Whose folder holds the epochs that are done."""
+        return self.shorter or self.trial.config
 
     @property
     def epochs_left(self) -> int:
@@ -57,6 +66,8 @@ class PlannedTrial:
             return f"skip, {self.status.reason if self.status is ARCHIVED else self.status.state}"
         if self.action == "resume":
             return f"resume at epoch {self.epoch + 1}"
+        if self.shorter is not None:
+            return f"continue at epoch {self.epoch + 1} from {self.shorter.trial_id}"
         return SENTENCES[self.action]
 
 
@@ -66,6 +77,7 @@ def make_plan(
     current_data: CurrentData = lambda name: None,
     changed_data: ChangedData | None = None,
     again: Set[str] = frozenset(),
+    longest: Longest = lambda config: None,
 ) -> list[PlannedTrial]:
     """The trials whose ids are in `again` are planned as if they had never been trained. Raises PlanError naming every
     folder whose files are torn or belong to another config."""
@@ -80,7 +92,7 @@ def make_plan(
         trial.trial_id: None if trial.trial_id in again else records.read_status(records.trial_dir(out, trial.trial_id))
         for trial in trials
     }
-    plan = [_plan_trial(trial, statuses, out, again) for trial in trials]
+    plan = [_plan_trial(trial, statuses, out, again, longest) for trial in trials]
     changed = {trial.trial_id for trial in find_changed(trials, out, current_data)}
     if not changed:
         return plan
@@ -134,14 +146,16 @@ def _with_changed_data(planned: PlannedTrial, changed: set[str], decision: Chang
     if planned.status is not None and planned.status.state == "stopped" and planned.action == "skip":
         return planned
     if planned.action not in ("skip", "resume"):
-        waits = planned.action == "run" and parent in changed and decision == "rerun"
-        return replace(planned, action="wait") if waits else planned
+        waits = planned.action in ("run", "continue") and parent in changed and decision == "rerun"
+        return replace(planned, action="wait", epoch=0, shorter=None) if waits else planned
     if planned.trial.trial_id not in changed or (decision == "keep" and planned.action == "skip"):
         return planned
     return PlannedTrial(planned.trial, "decide" if decision is None else "restart", 0, None)
 
 
-def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: Path, again: Set[str]) -> PlannedTrial:
+def _plan_trial(
+    trial: Trial, statuses: dict[str, records.Status | None], out: Path, again: Set[str], longest: Longest
+) -> PlannedTrial:
     status, parent = statuses[trial.trial_id], trial.config.parent
     folder = records.trial_dir(out, trial.trial_id)
     if records.is_archived(folder):
@@ -155,6 +169,8 @@ def _plan_trial(trial: Trial, statuses: dict[str, records.Status | None], out: P
     if trial.trial_id not in again and (folder / records.LAST_FILE).exists():
         # Killed between the two writes, the status may still be behind the first checkpoint.
         return PlannedTrial(trial, "resume", max(1, status.epoch if status else 0), status)
+    if trial.trial_id not in again and (shorter := longest(trial.config)) is not None:
+        return PlannedTrial(trial, "continue", shorter.epochs, status, shorter)
     if parent in statuses:
         parent_status = statuses[parent]
         if parent_status is None or parent_status.state != "finished":
@@ -201,63 +217,3 @@ def find_missing_parents(trials: Sequence[Trial], out: Path) -> list[str]:
         for parent in sorted(outside)
         if not (records.trial_dir(out, parent) / records.TEST_FILE).exists()
     ]
-
-
-def find_problems(folder: Path, config: TrialConfig) -> list[str]:
-    """What keeps `folder` from being gone on with as a trial of `config`, a sentence each."""
-    if not os.path.lexists(folder):  # most, of a large study that begins
-        return []
-    problems = []
-    advice = "restore it, or delete its folder to train the trial again"
-    try:
-        if (folder / records.CONFIG_FILE).exists():
-            stored = TrialConfig.from_dict(records.read_json(folder / records.CONFIG_FILE))
-            if stored != config:
-                differing = [k for k, v in config.to_dict().items() if stored.to_dict()[k] != v]
-                problems.append(
-                    f"{folder / records.CONFIG_FILE} belongs to another config: it differs in {', '.join(differing)}; "
-                    "move the folder away, or choose another --out"
-                )
-        status = records.read_status(folder)
-        records.read_metrics(folder)
-        if status is not None and status.state == "finished":
-            records.read_test_scores(folder)
-    except (records.RecordError, ConfigError) as error:
-        return [*problems, str(error)]
-    except FileNotFoundError as error:
-        return [*problems, f"{error.filename} is missing from a finished trial; {advice}"]
-    best = folder / records.BEST_FILE
-    for path, is_whole in ((folder / records.LAST_FILE, zipfile.is_zipfile), (best, is_safetensors)):
-        damage = _find_damage(path, is_whole)
-        problems += [] if damage is None else [f"{path} {damage}; {advice}"]
-    if status is not None and status.state == "finished" and not best.exists():
-        problems.append(f"{best} is missing from a finished trial; {advice}")
-    return problems
-
-
-def is_safetensors(file: BinaryIO) -> bool:
-    """Whether the file is as long as its own header says."""
-    size = os.fstat(file.fileno()).st_size
-    head = file.read(8)
-    if len(head) < 8:
-        return False
-    (header_size,) = struct.unpack("<Q", head)
-    if header_size > size - 8:
-        return False
-    try:
-        header = records.parse_json(file.read(header_size))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        return bool(size == 8 + header_size + max(ends, default=0))
-    except (ValueError, LookupError, TypeError, AttributeError):  # a header that is none
-        return False
-
-
-def _find_damage(path: Path, is_whole: Callable[[BinaryIO], bool]) -> str | None:
-    # Looked at once: a trial that another command runs may finish, and remove last.pt, at any moment.
-    try:
-        with records.opened(path) as file:
-            return None if is_whole(file) else "is torn"
-    except FileNotFoundError:
-        return None
-    except (IsADirectoryError, records.RecordError):
-        return "is no file"

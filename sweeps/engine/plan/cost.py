@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from analysis.read.counted_classes import count_classes, counted_text
 from segtrain.config import TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.data.spec import Split
@@ -22,7 +23,7 @@ def epoch_flops(config: TrialConfig, images: Mapping[Split, int], views: float =
     """Of one epoch on average: training, and its share of the validations and test evaluations, where a network looks
     `views` times at an image."""
     dataset = find_dataset(config.dataset)
-    training, evaluation = flops_per_image(config, len(dataset.classes), dataset.streams)
+    training, evaluation = flops_per_image(config, sum(dataset.outputs), dataset.streams)
     validations = -(-config.epochs // config.val_every)
     tests = 1 + (-(-config.epochs // config.test_every) if config.test_every else 0)
     evaluated = views * (validations * images["val"] + tests * images["test"])
@@ -93,5 +94,5 @@ def percent(fraction: float | None, iou: Sequence[float | None] | None = None) -
     in it: it does not compare with one over all classes."""
     if fraction is None:
         return "-"
-    counted, classes = sum(value is not None and not math.isnan(value) for value in iou or ()), len(iou or ())
-    return f"{100 * fraction:.2f}" + (f" ({counted} of {classes})" if counted < classes else "")
+    counted = counted_text([count_classes(iou)], len(iou)) if iou else ""
+    return f"{100 * fraction:.2f}" + (f" ({counted})" if counted else "")

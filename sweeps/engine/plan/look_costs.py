@@ -1,8 +1,13 @@
-"""What the looks that a study may still take would cost, for `--plan`."""
+"""What tuning on one seed and comparing on others costs: ahead, look by look, and afterwards, beside the full grid."""
 
+import statistics
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from sweeps.engine.plan.actions import PlannedTrial
+from sweeps.engine.ask.study import Study, Trial
+from sweeps.engine.plan.actions import PlannedTrial, read_status
+from sweeps.engine.plan.cost import duration
 from sweeps.engine.plan.replication import Replication
 
 
@@ -34,3 +39,23 @@ def look_costs(
         lines.append(f"  look at {seeds} seeds: at most {len(known) + new} trials, {hours:.3f} {unit_hours} from now")
     first = "It stops at the first look at which all is decided or more seeds cannot decide:"
     return "\n".join([first if replication.replicates.until_decided else "Then the claims are judged:", *lines])
+
+
+def beside_grid(study: Study, trials: Sequence[Trial], out: Path) -> str:
+    """What was trained, beside every setting of the study at every seed that was used; blank where that is no more.
+    Pretraining is in neither. A setting takes as long as its trials did in the mean."""
+    points = [trial for trial in study.expand() if trial.stage != "pretrain"]
+    compared = [trial for trial in trials if trial.stage != "pretrain"]
+    seeds = len({trial.config.seed for trial in compared})
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for trial in compared:
+        if status := read_status(trial, out):
+            seconds[trial.at_seed(points[0].config.seed).trial_id].append(status.runtime_s)
+    ran = [value for values in seconds.values() for value in values]
+    if not ran or len(points) * seeds <= len(compared):
+        return ""
+    each = [statistics.fmean(seconds.get(point.trial_id, ran)) for point in points]
+    return (
+        f"trained: {len(ran)} trials, {duration(sum(ran))} of training; the full grid over the same {seeds} seeds: "
+        f"{len(points) * seeds} trials, about {duration(seeds * sum(each))}"
+    )

@@ -13,7 +13,7 @@ from segtrain import own_code, records
 from segtrain.architectures import library_of
 from segtrain.config import PUBLISHED, TrialConfig
 from segtrain.data.by_name import find_dataset
-from segtrain.data.cache import DataCache, list_pairs, open_cache, read_fingerprint
+from segtrain.data.cache import DataCache, file_size, list_pairs, open_cache, read_fingerprint
 from segtrain.data.spec import RGB, SPLITS, DataError
 from segtrain.errors import UserError
 from segtrain.own_code import is_own_name
@@ -23,6 +23,7 @@ from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.cost import epoch_flops, mean_views, spread
 from sweeps.engine.plan.resources import local_node, pick_resources
+from sweeps.engine.say import say
 
 LEAST_FREE_BYTES = 2**20
 """What the smallest study leaves before its first checkpoint."""
@@ -54,7 +55,7 @@ def check_weights(starting: Iterable[TrialConfig], data_root: Path) -> None:
         weights.check_hash(path)
     for config in chosen.values():
         dataset = find_dataset(config.dataset)
-        weights.check(config, len(dataset.classes), data_root, dataset.streams)
+        weights.check(config, sum(dataset.outputs), data_root, dataset.streams)
 
 
 def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
@@ -69,9 +70,9 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
     notes: dict[str | None, None] = {}
     for config in foreign:
         dataset = find_dataset(config.dataset)
-        num_classes = len(dataset.classes)
+        num_outputs = sum(dataset.outputs)
         try:
-            flops_per_image(config, num_classes, dataset.streams)
+            flops_per_image(config, num_outputs, dataset.streams)
         except UserError:
             raise
         except Exception as error:
@@ -79,10 +80,10 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
                 f"arch is {config.arch!r}, and sending one image of {config.image_height}x{config.image_width} through "
                 f"it failed: {own_code.describe_error(error)}"
             ) from error
-        notes[head_note(config, num_classes)] = None
+        notes[head_note(config, num_outputs)] = None
     for note in notes:
         if note is not None:
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
+            say(console, note)
 
 
 def check_starts(trials: Iterable[Trial], console: Console) -> None:
@@ -100,14 +101,14 @@ def check_starts(trials: Iterable[Trial], console: Console) -> None:
     notes: dict[str, None] = {}
     for trial, start in pairs.values():
         known = [(c, find_dataset(c.dataset)) for c in (trial.config, start.config)]
-        model, before = (build_on_meta(c, len(data.classes), data.streams) for c, data in known)
+        model, before = (build_on_meta(c, sum(data.outputs), data.streams) for c, data in known)
         try:
             new = load_parent(model, before.state_dict(), trial.config.freeze, trial.config.take)
         except ParentError as error:
             raise ParentError(f"{trial.run_name}: {error}") from None
         notes[f"{trial.run_name} takes all layers of {start.run_name}; new: {', '.join(new) or 'none'}"] = None
     for note in notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+        say(console, note)
 
 
 def _layers(config: TrialConfig) -> tuple[Any, ...]:
@@ -119,27 +120,30 @@ def check_recipes(configs: Iterable[TrialConfig]) -> None:
     """Holds weights against the classes that they are for, and tries losses and optimisers of the user's own. Raises
     RecipeError and CodeError."""
     chosen = {
-        (c.loss, c.optimizer, c.class_weights, c.dataset, c.arch, c.encoder_lr_factor, c.fusion, c.color_jitter): c
+        (c.loss, c.optimizer, c.class_weights, c.dataset, c.arch, c.encoder_lr_factor, c.fusion, c.color_jitter,
+         c.resolution): c
         for c in configs
-    }
+    }  # fmt: skip
     for config in chosen.values():
         _check_channels(config)
-        num_classes = len(find_dataset(config.dataset).classes)
+        _check_tasks(config)
+        dataset = find_dataset(config.dataset)
         given = given_weights(config.class_weights)
-        if given is not None and len(given) != num_classes:
+        if given is not None and len(given) != len(dataset.classes):
             raise RecipeError(
                 f"class_weights is {config.class_weights!r}, {len(given)} numbers, and {config.dataset} has "
-                f"{num_classes} classes; give one for each: {', '.join(find_dataset(config.dataset).classes)}"
+                f"{len(dataset.classes)} classes; give one for each: {', '.join(dataset.classes)}"
             )
         if is_own_name(config.loss):
             from segtrain.training.objective.losses import try_own_loss  # torch, which takes seconds
 
-            try_own_loss(config.loss, num_classes)
+            for num_classes in dataset.outputs:
+                try_own_loss(config.loss, num_classes)
         if is_own_name(config.optimizer) or (config.encoder_lr_factor != 1 and library_of(config.arch) is not None):
             from segtrain.models import build_model
             from segtrain.training.objective.optimizer import build_optimizer
 
-            build_optimizer(config, build_model(config, num_classes, find_dataset(config.dataset).streams))
+            build_optimizer(config, build_model(config, sum(dataset.outputs), dataset.streams))
 
 
 def _check_channels(config: TrialConfig) -> None:
@@ -154,6 +158,23 @@ def _check_channels(config: TrialConfig) -> None:
         raise RecipeError(
             f"color_jitter is {config.color_jitter:g} and {config.dataset} has the channels {names}; it is for red, "
             "green and blue: set color_jitter=0"
+        )
+
+
+def _check_tasks(config: TrialConfig) -> None:
+    dataset = find_dataset(config.dataset)
+    if not dataset.further:
+        return
+    names = " and ".join([dataset.task, *(task.name for task in dataset.further)])
+    if config.resolution != "resized":
+        raise RecipeError(
+            f"resolution is {config.resolution!r} and {config.dataset} has several tasks, {names}, which are scored at "
+            "the size of the training; set resolution=resized, or a dataset with one of them"
+        )
+    if given_weights(config.class_weights) is not None:
+        raise RecipeError(
+            f"class_weights is {config.class_weights!r} and {config.dataset} has several tasks, {names}, with classes "
+            "of their own; set class_weights=inverse or median, which are counted for each, or none"
         )
 
 
@@ -198,6 +219,19 @@ def check_data(configs: Iterable[TrialConfig], data_root: Path) -> Callable[[Tri
         return epoch_flops(config, {split: len(data.splits[split]) for split in SPLITS}, views)
 
     return flops
+
+
+def listed_flops(configs: Iterable[TrialConfig], data_root: Path) -> dict[str, float]:
+    """By trial id: floating-point operations of an epoch, by the list of files; none is decoded. Raises DataError."""
+    configs = list(configs)
+    pairs = {name: list_pairs(find_dataset(name), data_root) for name in {config.dataset for config in configs}}
+
+    def flops(config: TrialConfig) -> float:
+        listed = pairs[config.dataset]
+        sizes = (file_size(find_dataset(config.dataset), pair) for pair in spread(listed["test"]))
+        return epoch_flops(config, {split: len(listed[split]) for split in SPLITS}, mean_views(config, sizes))
+
+    return {config.trial_id: flops(config) for config in configs}
 
 
 def current_data(data_root: Path) -> Callable[[str], str | None]:

@@ -3,27 +3,27 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.data.by_name import find_dataset
-from segtrain.data.cache import file_size, list_pairs
-from segtrain.data.spec import SPLITS, DataError
+from segtrain.data.spec import DataError
 from sweeps.engine.ask.found import count_trials
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.stage_graph import describe_stages
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, check_study_folder, make_plan
-from sweeps.engine.plan.code_changes import choose_again
-from sweeps.engine.plan.cost import duration, end_times, epoch_flops, mean_views, spread
-from sweeps.engine.plan.preflight import check_models, check_recipes, check_starts, current_data
+from sweeps.engine.plan.cost import duration, end_times
+from sweeps.engine.plan.earlier.code_changes import choose_again
+from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials
+from sweeps.engine.plan.packing.packed import packed
+from sweeps.engine.plan.preflight import check_models, check_recipes, check_starts, current_data, listed_flops
 from sweeps.engine.plan.rates import predicted_rate
-from sweeps.engine.plan.resources import Nodes, pick_resources
+from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
+from sweeps.engine.say import say
 
 WIDTH_FOR_IDS = 120  # columns of a terminal
 MOST_ROWS = 1000
@@ -49,28 +49,30 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         replication.advance()
     points = study.expand()
     trials = replication.trials if replication else points
-    again = choose_again(trials, options.out, options.code)
-    plan = make_plan(trials, options.out, current, options.changed_data, again)
+    longest = ShorterTrials(options.out, current, lambda text: say(console, text)).longest
+    again = choose_again(trials, options.out, options.code, longest)
+    plan = make_plan(trials, options.out, current, options.changed_data, again, longest)
     configs = [planned.trial.config for planned in plan if planned.action != "skip"]
     check_models(configs, console)
     check_starts((planned.trial for planned in plan if planned.action != "skip"), console)
     check_recipes(configs)
-    resources = pick_resources(nodes, *options.resources)
-    slots = resources.slots(nodes)
-    unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
-    _print(console, recipe(study))
+    say(console, recipe(study))
     if (note := feature_note(configs)) is not None:
-        _print(console, note)
+        say(console, note)
     try:
         check_decided(plan, options.out)
     except PlanError as error:
-        _print(console, f"{error}. Shown is what it would cost to train them again.")
+        say(console, f"{error}. Shown is what it would cost to train them again.")
     try:
-        flops = _epoch_flops([trial.config for trial in [*points, *trials]], options.data_root)
+        flops = listed_flops([trial.config for trial in [*points, *trials]], options.data_root)
+        options = packed(points, options, nodes, lambda c: flops[c.trial_id], console, spend=False)
     except DataError as error:
+        unit, share = _unit(pick_resources(nodes, *options.resources))
         console.print(_table(study, plan, {}, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
-        _print(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
+        say(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
         return
+    resources = pick_resources(nodes, *options.resources)
+    slots, (unit, share) = resources.slots(nodes), _unit(resources)
     left = {p.trial.trial_id: p.epochs_left * flops[p.trial.trial_id] for p in plan}
     rate, source = predicted_rate(study.expand()[-1].config, plan, flops, options.out, resources)
     seconds = {trial_id: operations / rate for trial_id, operations in left.items()}
@@ -82,9 +84,9 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     if options.budget is not None:
         open_ids = {p.trial.trial_id for p in plan if p.action != "skip"}
         fitting = f"{len(open_ids - left_out)} of {len(open_ids)} trials"
-        _print(console, f"{fitting} that are left fit into {options.budget.text}, after {duration(eta_s)}.")
+        say(console, f"{fitting} that are left fit into {options.budget.text}, after {duration(eta_s)}.")
         eta_s = max(end_times(durations, slots).values(), default=0.0)
-    _print(
+    say(
         console,
         f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
         f"at once.\nPredicted from {sum(left.values()) / 1e12:.1f} TFLOP that are left, and {rate / 1e9:.0f} GFLOP/s "
@@ -93,11 +95,12 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     if replication is not None and not replication.over:
         from sweeps.engine.plan.look_costs import look_costs
 
-        _print(console, look_costs(replication, plan, flops, rate, f"{unit}-hours", share))
+        say(console, look_costs(replication, plan, flops, rate, f"{unit}-hours", share))
 
 
-def _print(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _unit(resources: TrialResources) -> tuple[str, float]:
+    """What costs are counted in, and how much of it a trial has."""
+    return ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
 
 
 def recipe(study: Study) -> str:
@@ -123,17 +126,19 @@ def feature_note(configs: Sequence[TrialConfig]) -> str | None:
 
 def show_search(search: Search, options: Options, nodes: Nodes, console: Console) -> None:
     """Prints what is left of each search, and its cost if no trial were stopped early. Starts nothing."""
-    resources = pick_resources(nodes, *options.resources)
-    unit, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     folder = records.study_dir(options.out, search.study.name)
     check_study_folder(folder)  # raises, as the run would
     spent = count_trials(folder)
     points = make_plan(search.study.expand(), options.out)
     check_models((p.trial.config for p in points), console)
     if (note := feature_note([p.trial.config for p in points])) is not None:
-        _print(console, note)
+        say(console, note)
     check_recipes(p.trial.config for p in points)
-    flops = _epoch_flops([planned.trial.config for planned in points], options.data_root)
+    flops = listed_flops([planned.trial.config for planned in points], options.data_root)
+    trials = search.study.expand()
+    options = packed(trials, options, nodes, lambda c: flops[c.trial_id], console, spend=False, repeats=search.trials)
+    resources = pick_resources(nodes, *options.resources)
+    unit, share = _unit(resources)
     rate, source = predicted_rate(points[-1].trial.config, points, flops, options.out, resources)
     table = Table(title=f"{search.study.title}: {', '.join(search.searched)}")
     for name in ("search", "trials spent", "left", "epochs each", f"{unit}-hours at most"):
@@ -149,26 +154,14 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
         table.add_row(cell.name, str(done), str(left), str(cell.config.epochs), f"{at_most:.3f}")
     console.print(table)
     total = f"In all at most {hours:.3f} {unit}-hours, at {rate / 1e9:.0f} GFLOP/s {source}. Nothing was started."
-    _print(console, total)
+    say(console, total)
     if options.budget is not None:
         fitting = len(end_times(durations, resources.slots(nodes), options.budget.seconds))
-        _print(
+        say(
             console,
             f"{fitting} of {len(durations)} trials that are left fit into {options.budget.text} if none is stopped "
             "early; pretraining is not counted.",
         )
-
-
-def _epoch_flops(configs: Sequence[TrialConfig], data_root: Path) -> dict[str, float]:
-    """By trial id: floating-point operations of an epoch."""
-    pairs = {name: list_pairs(find_dataset(name), data_root) for name in {config.dataset for config in configs}}
-
-    def flops(config: TrialConfig) -> float:
-        listed = pairs[config.dataset]
-        sizes = (file_size(find_dataset(config.dataset), pair) for pair in spread(listed["test"]))
-        return epoch_flops(config, {split: len(listed[split]) for split in SPLITS}, mean_views(config, sizes))
-
-    return {config.trial_id: flops(config) for config in configs}
 
 
 def _table(
@@ -178,7 +171,7 @@ def _table(
     """`left_out` are the ids of trials that would not end within the budget."""
     table = Table(title=f"{study.title}: {len(plan)} trials")
     table.add_column("run", no_wrap=True)
-    table.add_column("what would happen", no_wrap=True)
+    table.add_column("what would happen", overflow="fold")
     table.add_column(f"{unit}-hours", justify="right", no_wrap=True)
     if with_ids:
         table.add_column("trial id", no_wrap=True)

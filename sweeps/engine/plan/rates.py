@@ -25,7 +25,7 @@ def predicted_rate(
         flops[planned.trial.trial_id] / seconds
         for planned in plan
         if planned.trial.trial_id in flops
-        for line in records.read_metrics(records.trial_dir(out, planned.trial.trial_id))
+        for line in records.read_metrics(records.trial_dir(out, planned.trained.trial_id))
         if (seconds := line.get(records.EPOCH_S) or 0.0) >= SHORTEST_S
     ]
     if rates:

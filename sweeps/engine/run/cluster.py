@@ -23,8 +23,6 @@ ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the trial folders have it all
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C may end it at once: nothing is lost
     "RAY_AIR_NEW_OUTPUT": "0",
-    # A process for each CPU, which Tune would not take: it gives its workers a variable that these do not have.
-    "RAY_prestart_worker_first_driver": "false",
 }
 """Read by Ray when it is imported or started."""
 OWN_ENVIRONMENT = {
@@ -32,8 +30,15 @@ OWN_ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # When memory runs out Ray would end the worker that began last; the kernel ends the one that takes most.
     "RAY_memory_monitor_refresh_ms": "0",
+    # A worker imports what a trial needs before it is given one, and waits for it; by default Ray would end it when the
+    # CPUs are reserved for trials that have not come yet.
+    "RAY_preload_python_modules": "segtrain.training.trial,sweeps.engine.run.trainable",
+    "RAY_idle_worker_killing_time_threshold_ms": "600000",
 }
 """Likewise, of a Ray of our own."""
+NEEDLESS = ("start_monitor", "start_api_server", "start_log_monitor")
+"""Of `ray._private.node.Node`: what starts the autoscaler, the dashboard's server, which `include_dashboard=False` only
+empties, and the collector of output that nobody reads. Each is a Python that imports Ray, and each is waited for."""
 CONNECT_S, PROBE_S = 4.0, 10.0
 STARTED_S = 20.0
 """How long a command that is told to end waits for a Ray that is just starting. A signal to the whole process group, as
@@ -86,28 +91,35 @@ def find_cluster(address: str) -> str:
 
 
 @contextmanager
-def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]]:
+def starting_ray(options: Options, trials: int = 0) -> Iterator[Callable[[], Callable[[], Nodes]]]:
     """Connects to the cluster at `options.address`, or starts a Ray on this machine that ends with this process, while
     its caller goes on. Gives a function that waits until Ray is there, and gives one that returns the resources of the
-    nodes that are alive. Raises ResourceError, the waiting too."""
+    nodes that are alive. `trials` is how many there are to run. Raises ResourceError, the waiting too."""
     os.environ.update(ENVIRONMENT)
     # Tune prints a traceback for every worker that dies; the table says it in a line, and the queue tries again.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     if options.address is None:
-        os.environ.update(OWN_ENVIRONMENT)
         node = local_node()
         own = pick_resources([node], *options.resources)
+        slots = own.slots([node])
+        cpus = math.ceil(node["CPU"] if options.measured else slots * own.cpus)
         gpus = node["GPU"] if own.num_gpus is None else own.num_gpus
-        start = partial(_start, math.ceil(own.slots([node]) * own.cpus), int(gpus), int(node["memory"]))
+        # Ray begins with a worker for each CPU, or with none: not where trials have several CPUs, or are few.
+        prestart = str(cpus <= min(slots, trials)).lower()
+        os.environ.update(OWN_ENVIRONMENT | {"RAY_prestart_worker_first_driver": prestart})
+        start = partial(_start, cpus, int(gpus), int(node["memory"]))
     else:
         start = partial(_connect, find_cluster(options.address))
     started: Future[Callable[[], Nodes]] = Future()
+    over = threading.Event()
 
     def fill() -> None:
         try:
             started.set_result(start())
         except BaseException as error:
             started.set_exception(error)
+        # Ray has asked Linux to end its processes with their parent, by which Linux means the thread that started them.
+        over.wait()
 
     # A daemon, which does not hold this process back: see STARTED_S.
     threading.Thread(target=fill, name="ray", daemon=True).start()
@@ -118,6 +130,7 @@ def starting_ray(options: Options) -> Iterator[Callable[[], Callable[[], Nodes]]
             import ray
 
             ray.shutdown()
+        over.set()
 
 
 def _init_ray(address: str, **how: Any) -> None:
@@ -135,6 +148,10 @@ def _init_ray(address: str, **how: Any) -> None:
 
 
 def _start(cpus: int, gpus: int, memory: int) -> Callable[[], Nodes]:
+    from ray._private.node import Node
+
+    for name in NEEDLESS:
+        setattr(Node, name, lambda *_, **__: None)
     _init_ray("local", num_cpus=cpus, num_gpus=gpus, _memory=memory, include_dashboard=False)
     return _alive_nodes
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.study_file import merge
 from sweeps.engine.run.from_mirror import fetch_study
+from sweeps.engine.say import say
 
 RUNNING_EVERY_S = 600.0
 """A running trial is copied no more often, since its `last.pt` is four times as large as its weights. A machine that is
@@ -201,15 +203,13 @@ def mirrored(study: Study, options: Options, console: Console) -> Iterator[Mirro
         yield None
         return
 
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
+    tell = partial(say, console)
     store = ObjectStore(options.mirror)
     store.check()
     if options.from_mirror:
-        fetch_study(store, study, options.out, say)
+        fetch_study(store, study, options.out, tell)
     _check_journal(store, options.out, study.name)
-    mirror = Mirror(store, options.out, study.name, say)
+    mirror = Mirror(store, options.out, study.name, tell)
     mirror.add_all()
     try:
         yield mirror

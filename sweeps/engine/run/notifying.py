@@ -18,6 +18,7 @@ from analysis.read.gathering.sweep_state import read_states
 from segtrain import records
 from segtrain.errors import UserError
 from sweeps.engine.ask.options import INTERRUPTED, Options
+from sweeps.engine.say import say
 
 PATIENCE_S = 30.0
 LONGEST_MESSAGE = 1000
@@ -66,7 +67,7 @@ class Notifier:
             given["SWEEP_OUTCOME"] = "interrupted" if interrupted else "finished" if whole else "incomplete"
         problem = call(shlex.split(self.options.notify or ""), given)
         if problem is not None:
-            self.console.print(f"--notify: {problem}", markup=False, highlight=False, soft_wrap=True)
+            say(self.console, f"--notify: {problem}")
 
 
 def notified(study: str, options: Options, console: Console, run: Callable[[Notifier], int]) -> int:

@@ -8,8 +8,8 @@ from segtrain.config import TrialConfig
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial, check_decided
+from sweeps.engine.plan.earlier.restart import clear_restarted
 from sweeps.engine.plan.replication import Replication
-from sweeps.engine.plan.restart import clear_restarted
 
 
 class ReplicateSource:

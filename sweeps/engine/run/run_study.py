@@ -20,13 +20,16 @@ from sweeps.engine.plan.actions import (
     make_plan,
     read_status,
 )
-from sweeps.engine.plan.code_changes import choose_again, move_away
 from sweeps.engine.plan.cost import percent
-from sweeps.engine.plan.restart import clear_restarted
-from sweeps.engine.run.cluster import starting_ray
+from sweeps.engine.plan.earlier.code_changes import choose_again, move_away
+from sweeps.engine.plan.earlier.restart import clear_restarted
+from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials, without_state
+from sweeps.engine.plan.packing.packed import packed
+from sweeps.engine.run.cluster import find_nodes, starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
 from sweeps.engine.run.out_of_time import OutOfTime
+from sweeps.engine.say import say
 
 if TYPE_CHECKING:
     from sweeps.engine.plan.replication import Replication
@@ -50,10 +53,13 @@ def run_study(
     current_data = preflight.current_data(options.data_root)
     replication = _replication(study, options, current_data) if options.replicates else None
     trials = replication.trials if replication else study.expand()
-    _say(console, f"{study.title}: {len(trials)} trials{' so far' if replication else ''}, in {options.out}")
-    again = choose_again(trials, options.out, options.code)
-    plan = make_plan(trials, options.out, current_data, options.changed_data, again)
+    say(console, f"{study.title}: {len(trials)} trials{' so far' if replication else ''}, in {options.out}")
+    longest = ShorterTrials(options.out, current_data, lambda text: say(console, text)).longest
+    again = choose_again(trials, options.out, options.code, longest)
+    plan = make_plan(trials, options.out, current_data, options.changed_data, again, longest)
     check_decided(plan, options.out)
+    if options.extendable and (count := without_state(plan, options.out)):
+        say(console, f"{count} trials finished without --extendable before: no longer one can go on from them")
     left = [planned for planned in plan if planned.action != "skip"]
     configs = [planned.trial.config for planned in left]
     preflight.check_models(configs, console)
@@ -63,10 +69,13 @@ def run_study(
     preflight.check_weights(starting, options.data_root)
     preflight.find_data(configs, options.data_root)
 
+    if left and options.measured:
+        flops = preflight.listed_flops((trial.config for trial in study.expand()), options.data_root)
+        options = packed(study.expand(), options, find_nodes(options), lambda c: flops[c.trial_id], console)
     if left:
-        _say(console, f"{len(left)} to train; reading the data while Ray starts")
+        say(console, f"{len(left)} to train; reading the data while Ray starts")
     why = "interrupted"
-    with starting_ray(options) if left else nullcontext() as ready:
+    with starting_ray(options, len(left)) if left else nullcontext() as ready:
         epoch_flops = preflight.check_data(configs, options.data_root)
         move_away(again, options.out)
         clear_restarted(plan, options.out)
@@ -86,7 +95,16 @@ def run_study(
             source = ReplicateSource(replication, options, write, epoch_flops)
         try:
             complete = ready is None or run_trials(
-                study.name, plan, epoch_flops, options, console, ready, source, mirror=mirror, notifier=notifier
+                study.name,
+                plan,
+                epoch_flops,
+                options,
+                console,
+                ready,
+                source,
+                mirror=mirror,
+                notifier=notifier,
+                longest=longest,
             )
         except KeyboardInterrupt:
             complete = False
@@ -94,7 +112,7 @@ def run_study(
             complete, why = False, str(left_out)
     code = _summarise(study, trials, options, console)
     if not complete:
-        _say(console, f"{why}; the same command again goes on from here")
+        say(console, f"{why}; the same command again goes on from here")
         return INTERRUPTED
     if study.claims:
         claims = _show_verdicts(study, trials, options, console)
@@ -118,6 +136,7 @@ def _replication(study: Study, options: Options, current_data: CurrentData) -> "
 def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> tuple[int, int]:
     """How many claims are decided, of how many. Whoever reads the verdicts has looked at the claims, so the look is
     counted before; one of replicates has been."""
+    from sweeps.engine.plan.look_costs import beside_grid
     from sweeps.engine.plan.replication import counted
     from sweeps.engine.plan.study_file import read_looks, write_study
     from sweeps.engine.plan.verdicts import judge
@@ -129,7 +148,9 @@ def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, cons
     verdicts = judge(study, trials, taken, options)
     decided = sum(judgement.verdict != "undecided" for judgement in verdicts.judgements)
     lines = [f"{decided} of {len(verdicts.judgements)} claims are decided:", *verdicts.lines()]
-    _say(console, "\n".join(lines))
+    if options.replicates is not None and (beside := beside_grid(study, trials, options.out)):
+        lines.append(beside)
+    say(console, "\n".join(lines))
     return decided, len(verdicts.judgements)
 
 
@@ -168,9 +189,5 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
     lines.append(f"study: {folder}; its report: python -m analysis report {folder}")
     full = {status.reason for t in unfinished if (status := statuses[t.trial_id]) is not None and status.reason}
     lines += sorted(reason for reason in full if reason.startswith(NO_SPACE_LEFT))
-    _say(console, "\n".join(lines))
+    say(console, "\n".join(lines))
     return 1 if len(unfinished) == len(trials) or (options.strict and unfinished) else 0
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from segtrain.config import TrialConfig
 from segtrain.data.by_name import known_places
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
-from sweeps.engine.plan.actions import PlannedTrial
+from sweeps.engine.plan.actions import Longest, PlannedTrial
 from sweeps.engine.plan.rates import predicted_rate
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 from sweeps.engine.run.lost_workers import HungWorkers
@@ -30,10 +31,14 @@ from sweeps.engine.run.tracking.trial_trackers import tracking_of
 from sweeps.engine.run.trainable import TrialTrainable
 from sweeps.engine.run.trial_queue import Source, TrialQueue
 from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
+from sweeps.engine.say import say
 
 RAY_PREFIX = ".ray-"
 """Of the folder of Tune's scratch files, in `out` because every node of a cluster must see it; removed at the end."""
 MORE_THAN_ANY_CLUSTER_HOLDS = 10_000
+# A variable for PyTorch Lightning. With any, an actor takes no worker that is ready, and its own is started by way of
+# another Python, which imports Ray as well.
+class_cache.DEFAULT_ENV_VARS.clear()
 # Tune would hand these to its workers, which need none, and Ray writes what is handed on into logs that all may read.
 class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
     {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
@@ -79,10 +84,12 @@ def run_trials(
     source: Source | None = None,
     trainable: type[tune.Trainable] = TrialTrainable,
     mirror: Mirror | None = None,
+    longest: Longest = lambda config: None,
     notifier: Notifier | None = None,
 ) -> bool:
     """Runs what is left of the plan and what `source` gives, on the Ray that `ready` waits for; whether it came to its
-    end. Raises ResourceError, and OutOfTime when the rest does not fit into the budget.
+    end. A trial of `source` goes on from the `longest` that there is for it, one of the plan where the plan says so.
+    Raises ResourceError, and OutOfTime when the rest does not fit into the budget.
 
     `trainable` is what a worker runs; benchmarks put one there that does not train.
     """
@@ -96,8 +103,18 @@ def run_trials(
     def slots() -> int:
         return resources.slots(nodes())
 
+    fresh = {p.trial.trial_id for p in plan if p.action != "continue"}
+
+    def shorter_of(trial: Trial) -> str | None:
+        # Looked for again: it may have been archived since the plan was made.
+        shorter = None if trial.trial_id in fresh else longest(trial.config)
+        return None if shorter is None else str(records.trial_dir(options.out, shorter.trial_id))
+
     def worker_config(trial: Trial) -> dict[str, Any]:
         table.add(trial)
+        share = resources
+        if trial.trial_id in options.all_cores:
+            share = replace(resources, cpus=nodes()[0]["CPU"])
         return {
             "trial": trial.config.to_dict(),
             "trial_id": trial.trial_id,
@@ -109,9 +126,11 @@ def run_trials(
             "directory": os.getcwd(),
             "data_places": places,
             "tracking": tracking,
-            "cpus": resources.cpus,
-            "gpus": resources.gpus,
-            "bundle": resources.bundle,
+            "cpus": share.cpus,
+            "gpus": share.gpus,
+            "bundle": share.bundle,
+            "shorter": shorter_of(trial),
+            "extendable": options.extendable,
         }
 
     def read_status(trial_id: str) -> records.Status | None:
@@ -154,7 +173,7 @@ def run_trials(
     finally:
         shutil.rmtree(session, ignore_errors=True)
         for trial_id, reason in queue.unwritten.items():
-            console.print(f"{trial_id}: {reason}", markup=False, highlight=False, soft_wrap=True)
+            say(console, f"{trial_id}: {reason}")
     if options.budget is not None and queue.out_of_time:
         unasked = 0 if source is None else source.unasked
         raise OutOfTime(options.budget, [entry.trial for entry in queue.pending], unasked, table.seconds_of)

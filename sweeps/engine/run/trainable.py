@@ -27,8 +27,9 @@ class TrialTrainable(tune.Trainable):
     knows this class too, it is not imported at all.
 
     `config`: {"trial": TrialConfig fields, "trial_id", "run_name", "study", "out", "data_root", "data_places",
-    "import_path", "directory", "tracking", "cpus", "gpus", "bundle"}. Nothing that happens in a trial is raised into
-    Tune: only the death of the process is an error there.
+    "import_path", "directory", "tracking", "cpus", "gpus", "bundle", "shorter": the folder of a trial that it goes on
+    from, or None, "extendable"}. Nothing that happens in a trial is raised into Tune: only the death of the process is
+    an error there.
     """
 
     @classmethod
@@ -58,7 +59,13 @@ class TrialTrainable(tune.Trainable):
         trial = TrialConfig.from_dict(config["trial"])
         folder = records.trial_dir(Path(config["out"]), trial.trial_id)
         self.epochs: Iterator[dict[str, Any]] = train(
-            trial, folder, Path(config["data_root"]), max(1, int(config["cpus"])), use_gpu=config["gpus"] > 0
+            trial,
+            folder,
+            Path(config["data_root"]),
+            max(1, int(config["cpus"])),
+            use_gpu=config["gpus"] > 0,
+            shorter=None if config["shorter"] is None else Path(config["shorter"]),
+            extendable=config["extendable"],
         )
         run = TrackedRun(config["study"], config["run_name"], trial, folder, Path(config["out"]))
         self.trackers = TrialTrackers(config["tracking"], run)

@@ -91,17 +91,18 @@ def page(index: Path, browser: Browser) -> Iterator[Page]:
     tab.on("request", lambda request: seen.append(request.url))
     tab.goto(index.as_uri())
     tab.evaluate("charts.forEach(draw)")
-    until(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
+    assert holds(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
     yield tab
     assert [line for line in seen if not line.startswith("data:")] == [index.as_uri()]
     tab.close()
 
 
-def until(page: Page, condition: str) -> None:
-    """Waits for a condition in JavaScript; playwright's own wait would eval it, which the page forbids."""
+def holds(page: Page, condition: str) -> bool:
+    """Whether a condition in JavaScript comes true within 600 frames; playwright's own wait would eval it, which the
+    page forbids."""
     next_try = "left-- > 0 ? requestAnimationFrame(look) : resolve(false)"
     look = f"let left = 600; const look = () => {condition} ? resolve(true) : {next_try}; look();"
-    assert page.evaluate(f"new Promise((resolve) => {{ {look} }})"), condition
+    return bool(page.evaluate(f"new Promise((resolve) => {{ {look} }})"))
 
 
 def test_the_page_names_what_went_wrong_and_takes_no_text_for_markup(index: Path) -> None:
@@ -147,7 +148,7 @@ def test_the_page_keeps_its_place_while_figures_are_drawn(index: Path, browser: 
     height = "document.documentElement.scrollHeight"
     before = tab.evaluate(height)
     tab.evaluate("charts.forEach(draw)")
-    until(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
+    assert holds(tab, "[...document.querySelectorAll('.facet')].every((facet) => facet.querySelector('.main-svg'))")
     assert abs(tab.evaluate(height) - before) < 0.02 * before
     tab.close()
 
@@ -206,9 +207,9 @@ def test_wrong_pixels_are_marked_on_request(page: Page) -> None:
 @pytest.mark.parametrize("width", [390, 768, 1280])
 def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
-    until(page, f"document.documentElement.scrollWidth === {width}")
+    assert holds(page, f"document.documentElement.scrollWidth === {width}")
     plots = "[...document.querySelectorAll('.facet .main-svg')].map((svg) => svg.getBoundingClientRect().right)"
-    until(page, f"Math.max(...{plots}) <= innerWidth")
+    assert holds(page, f"Math.max(...{plots}) <= innerWidth")
 
 
 @pytest.mark.parametrize("name", [".", "figures", "tables"])
@@ -238,7 +239,7 @@ def test_the_answers_stand_above_the_pictures_and_these_above_the_results(page: 
 @needs_browser
 def test_the_contents_stay_in_sight(page: Page) -> None:
     page.evaluate("scrollTo(0, 3000)")
-    until(page, "scrollY > 2000")
+    assert holds(page, "scrollY > 2000")
     assert page.evaluate("document.querySelector('nav').getBoundingClientRect().top") == 0
 
 
@@ -251,7 +252,7 @@ def test_dark_paper_has_light_ink_in_page_and_figures(index: Path, browser: Brow
     axis = "document.querySelector('#chart-test_scores .facet').layout.font.color"
     assert (tab.evaluate(colour), tab.evaluate(axis)) == ("rgb(18, 21, 27)", "#d5d9e2")
     tab.emulate_media(color_scheme="light")
-    until(tab, f"{axis} === '#333333'")
+    assert holds(tab, f"{axis} === '#333333'")
     assert tab.evaluate(colour) == "rgb(245, 246, 249)"
     tab.close()
 
@@ -262,10 +263,10 @@ def test_paper_has_all_unfolded_and_figures_of_its_width_and_the_screen_gets_its
     folded = "document.querySelectorAll('.attention:not([open])').length"
     assert page.evaluate(folded) == 1
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    until(page, f"{widest} <= 700")
+    assert holds(page, f"{widest} <= 700")
     assert page.evaluate(folded) == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    until(page, f"{widest} > 900")
+    assert holds(page, f"{widest} > 900")
     assert page.evaluate(folded) == 1
 
 

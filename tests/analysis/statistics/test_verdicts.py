@@ -39,9 +39,10 @@ def test_nothing_true_is_seldom_decided_and_intervals_hold(verdicts: ModuleType,
 def test_in_the_wild_three_seeds_decide_wrongly_in_7_percent_at_most(verdicts: ModuleType, index: int) -> None:
     world = verdicts.WILD[index]
     found = verdicts.fixed(world, verdicts.NOTHING, 3, STUDIES, np.random.default_rng(index))
-    false, covered, _ = found.row()
+    false, covered, worst = found.row()
     assert false < 7 + 2 * ERROR
-    assert covered > 92
+    assert covered > 92 + ERROR
+    assert worst > 92 - 2 * ERROR
 
 
 def test_three_seeds_find_three_points_about_every_second_time(verdicts: ModuleType) -> None:

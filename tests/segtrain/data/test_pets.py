@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from torchvision.datasets import OxfordIIITPet, utils
+from torchvision.datasets import OxfordIIITPet, oxford_iiit_pet
 
 from segtrain.data.cache import download, open_cache
 from segtrain.data.pets import ANIMALS, LAYOUT, PETS
@@ -190,9 +190,11 @@ def test_a_download_that_fails_names_the_ways_on(tmp_path: Path, monkeypatch: py
 def test_what_is_there_is_not_downloaded_again(
     tmp_path: Path, write_pets: WritePets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_pets(tmp_path, TRAINVAL, TEST)
-    monkeypatch.setattr(utils, "download_and_extract_archive", None)
+    folder = write_pets(tmp_path, TRAINVAL, TEST)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    monkeypatch.setattr(oxford_iiit_pet, "download_and_extract_archive", None)
     download(PETS, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_the_embedded_animals_go_through_the_same_loader() -> None:

@@ -87,7 +87,7 @@ def test_loss_and_confusion_by_hand() -> None:
     images = np.zeros((1, 2, 2, 3), dtype=np.uint8)
     images[0, ..., 0] = [[3, 3], [5, 6]]
     arrays = SplitArrays(images, np.array([[[3, 4], [5, IGNORE]]], dtype=np.uint8))
-    found = evaluate(RedOracle(), Inputs(arrays, HARDWARE), K, 1, HARDWARE)
+    found = evaluate(RedOracle(), Inputs(arrays, HARDWARE), [K], 1, HARDWARE)[0]
     assert found.loss == pytest.approx(math.log(math.exp(2) + 12) - 4 / 3, rel=1e-6)
     expected = torch.zeros(K, K, dtype=torch.int64)
     expected[3, 3] = expected[4, 3] = expected[5, 5] = 1
@@ -97,7 +97,9 @@ def test_loss_and_confusion_by_hand() -> None:
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5])
 def test_the_batch_size_does_not_matter(batch_size: int) -> None:
     arrays = split(5)
-    whole, parts = (evaluate(RedOracle(), Inputs(arrays, HARDWARE), K, size, HARDWARE) for size in (100, batch_size))
+    whole, parts = (
+        evaluate(RedOracle(), Inputs(arrays, HARDWARE), [K], size, HARDWARE)[0] for size in (100, batch_size)
+    )
     assert parts.loss == pytest.approx(whole.loss)
     assert torch.equal(parts.confusion, whole.confusion)
     assert whole.confusion.sum().item() == (arrays.masks != IGNORE).sum()
@@ -111,26 +113,26 @@ def test_the_loss_is_of_pixels_not_of_images() -> None:
     masks[0, 0, 0] = (arrays.images[0, 0, 0, 0] + 1) % K
     right = int((masks[1] != IGNORE).sum())
     wrong_costs = math.log(math.exp(2) + 12)
-    found = evaluate(RedOracle(), Inputs(SplitArrays(arrays.images, masks), HARDWARE), K, 1, HARDWARE)
+    found = evaluate(RedOracle(), Inputs(SplitArrays(arrays.images, masks), HARDWARE), [K], 1, HARDWARE)[0]
     assert found.loss == pytest.approx((wrong_costs + right * (wrong_costs - 2)) / (right + 1), rel=1e-6)
 
 
 def test_a_split_of_ignored_pixels_has_no_loss() -> None:
     arrays = split(2)
     found = evaluate(
-        RedOracle(), Inputs(SplitArrays(arrays.images, np.full_like(arrays.masks, IGNORE)), HARDWARE), K, 2, HARDWARE
-    )
+        RedOracle(), Inputs(SplitArrays(arrays.images, np.full_like(arrays.masks, IGNORE)), HARDWARE), [K], 2, HARDWARE
+    )[0]
     assert math.isnan(found.loss)
     assert found.confusion.sum() == 0
 
 
 def test_a_model_in_training_is_evaluated_in_evaluation_mode() -> None:
     arrays, model = split(2, right=1.0), RedOracle().train()
-    assert scores(evaluate(model, Inputs(arrays, HARDWARE), K, 2, HARDWARE).confusion).pixel_accuracy == 1.0
+    assert scores(evaluate(model, Inputs(arrays, HARDWARE), [K], 2, HARDWARE)[0].confusion).pixel_accuracy == 1.0
 
 
 def found_in(arrays: SplitArrays, batch_size: int = 2) -> TestEvaluation:
-    return evaluate_test(RedOracle(), Inputs(arrays, HARDWARE), K, batch_size, HARDWARE)
+    return evaluate_test(RedOracle(), Inputs(arrays, HARDWARE), [K], batch_size, HARDWARE)[0]
 
 
 def assert_equal(found: TestEvaluation, expected: TestEvaluation, rtol: float = 0) -> None:
@@ -144,12 +146,12 @@ def assert_equal(found: TestEvaluation, expected: TestEvaluation, rtol: float = 
 
 def test_the_test_set_is_evaluated_as_any_split_and_further() -> None:
     arrays = split(5, 30, 40)
-    plain, found = evaluate(RedOracle(), Inputs(arrays, HARDWARE), K, 2, HARDWARE), found_in(arrays)
+    plain, found = evaluate(RedOracle(), Inputs(arrays, HARDWARE), [K], 2, HARDWARE)[0], found_in(arrays)
     assert found.loss == plain.loss
     assert torch.equal(found.image_confusion.sum(0), plain.confusion)
     for index, confusion in enumerate(found.image_confusion):
         image = SplitArrays(arrays.images[[index]], arrays.masks[[index]])
-        assert torch.equal(evaluate(RedOracle(), Inputs(image, HARDWARE), K, 1, HARDWARE).confusion, confusion)
+        assert torch.equal(evaluate(RedOracle(), Inputs(image, HARDWARE), [K], 1, HARDWARE)[0].confusion, confusion)
 
 
 def test_objects_are_scored_by_what_is_predicted() -> None:
@@ -194,7 +196,7 @@ def test_what_is_kept_of_the_test_set(tmp_path: Path) -> None:
     arrays.masks[arrays.masks == 4] = IGNORE  # class 4 is predicted, never true
     found = found_in(arrays)
     confusion = found.image_confusion.sum(0)
-    test_scores = save_test_results(tmp_path, found, ROADS, best_epoch=4)
+    test_scores = save_test_results(tmp_path, found, ROADS.classes, best_epoch=4)
     assert {path.name for path in tmp_path.iterdir()} == {
         "test.json", "confusion.npy", "confusion.csv", "confusion_normalised.csv", "image_confusion.npz", "roc.npz",
     }  # fmt: skip
@@ -226,7 +228,7 @@ def test_the_confusion_matrix_as_tables(tmp_path: Path) -> None:
     arrays = split(2)
     arrays.masks[arrays.masks == 4] = IGNORE
     found = found_in(arrays)
-    save_test_results(tmp_path, found, ROADS, best_epoch=1)
+    save_test_results(tmp_path, found, ROADS.classes, best_epoch=1)
     confusion = found.image_confusion.sum(0).numpy()
     kept = np.load(tmp_path / "confusion.npy")
     assert np.array_equal(kept, confusion)
@@ -242,7 +244,7 @@ def test_the_confusion_matrix_as_tables(tmp_path: Path) -> None:
 def test_the_group_of_every_test_image_is_kept_where_there_is_one(tmp_path: Path) -> None:
     for name, groups in (("with", ("dataA", "dataB")), ("without", ())):
         (tmp_path / name).mkdir()
-        save_test_results(tmp_path / name, found_in(split(2)), ROADS, best_epoch=1, groups=groups)
+        save_test_results(tmp_path / name, found_in(split(2)), ROADS.classes, best_epoch=1, groups=groups)
         with np.load(tmp_path / name / "image_confusion.npz") as kept:
             assert list(kept.get("group", ())) == list(groups)
             assert kept["confusion"].shape == (2, K, K)
@@ -252,7 +254,7 @@ def test_the_curves_of_the_test_set_and_every_file_again_to_the_byte(tmp_path: P
     arrays = split(2)
     for name in ("first", "again"):
         (tmp_path / name).mkdir()
-        save_test_results(tmp_path / name, found_in(arrays), ROADS, best_epoch=1)
+        save_test_results(tmp_path / name, found_in(arrays), ROADS.classes, best_epoch=1)
     for path in (tmp_path / "first").iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
     curves = found_in(arrays).roc

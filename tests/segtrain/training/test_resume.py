@@ -14,6 +14,7 @@ from segtrain.machine import device as device_module
 from segtrain.training import checkpoint
 from segtrain.training import epoch as epoch_module
 from segtrain.training import evaluation as evaluate_module
+from segtrain.training import run as run_module
 from segtrain.training import trial as trial_module
 from segtrain.training.epoch import train_one_epoch
 from segtrain.training.objective.optimizer import FusedAdamW
@@ -31,6 +32,12 @@ class Killed(BaseException):
 
 
 RESUMED = {"epochs": 5, "val_every": 2, "test_every": 2}
+
+
+@pytest.fixture(autouse=True)
+def checkpoints_written_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small they are."""
+    monkeypatch.setattr(run_module, "SMALL_BYTES", 0)
 
 
 @pytest.fixture(scope="module")
@@ -302,9 +309,9 @@ def test_a_trial_stopped_within_its_epochs_ends_the_same(
 
     def save_and_die(*state: Any) -> None:
         save(*state)
-        part = state[5]
-        if part is not None and len(part.loss_sums) % 4 == steps and (state[1].epoch, steps) not in written:
-            written.append((state[1].epoch, steps))
+        part, epoch = state[1].get("part"), state[1]["progress"]["epoch"]
+        if part is not None and len(part["loss_sums"]) % 4 == steps and (epoch, steps) not in written:
+            written.append((epoch, steps))
             raise Killed
 
     monkeypatch.setattr(epoch_module, "SAVE_EVERY_S", 0.0)

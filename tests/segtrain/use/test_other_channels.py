@@ -117,7 +117,7 @@ def test_a_folder_is_predicted_and_an_image_of_other_channels_is_named(
     model, wrong = load_model(learned), tmp_path / "wrong.png"
     jobs = list_jobs([infrared / "images"], tmp_path / "out")
     assert predict_files(model, jobs) == 16
-    assert Image.open(jobs[0].overlay).mode == "RGB"
+    assert Image.open(jobs[0].files()[1]).mode == "RGB"
     Image.fromarray(np.zeros((32, 48, 3), dtype=np.uint8)).save(wrong)
     sentence = rf"^{wrong}: is 32 x 48 x 3 of uint8; the model takes \(H, W, 4\) of uint16: {', '.join(NAMES)}$"
     with pytest.raises(ImageError, match=sentence):

@@ -24,6 +24,7 @@ from sweeps.engine.plan.cost import duration, percent
 from sweeps.engine.run.progress.sweep_totals import Row, Totals
 from sweeps.engine.run.trainable import OUTCOME, TRACKING_PROBLEMS
 from sweeps.engine.run.trial_queue import Source
+from sweeps.engine.say import say
 
 REFRESH_S = 0.5
 SHORTEST_S = 1e-6  # an epoch takes longer; a clock that was set back may say less
@@ -79,7 +80,7 @@ class SweepTable(Callback):
             self.live.stop()
         for tracker, count in self.untracked.items():
             if count > 1:
-                self._say(f"{tracker} lacks {count} trials of this sweep, in whole or in part")
+                say(self.console, f"{tracker} lacks {count} trials of this sweep, in whole or in part")
 
     def add(self, trial: Trial) -> None:
         """Takes up a trial that was not in the plan."""
@@ -166,7 +167,7 @@ class SweepTable(Callback):
         """Tells the first failure of each tracker; the others are counted."""
         self.untracked[tracker] += 1
         if self.untracked[tracker] == 1:
-            self._say(f"{tracker} is off for {run_name}: {problem}; its training goes on")
+            say(self.console, f"{tracker} is off for {run_name}: {problem}; its training goes on")
 
     def _reopen(self, row: Row) -> None:
         self.totals.change(row, state="pending")
@@ -249,10 +250,7 @@ class SweepTable(Callback):
 
     def _line(self, row: Row, text: str) -> None:
         if not self.live:
-            self._say(f"[{self._progress()}] {row.planned.trial.run_name}  {text}")
-
-    def _say(self, text: str) -> None:
-        self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+            say(self.console, f"[{self._progress()}] {row.planned.trial.run_name}  {text}")
 
 
 def _first_state(planned: PlannedTrial) -> str:

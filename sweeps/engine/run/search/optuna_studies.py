@@ -237,7 +237,10 @@ class OptunaStudies:
 
 def _is_sound(trial: FrozenTrial) -> bool:
     """Whether the trial holds numbers where a search has put numbers."""
-    values = [*trial.params.values(), *trial.intermediate_values.values(), *(trial.values or ())]
+    asked = trial.system_attrs.get("fixed_params", {})  # of one that was put there, not drawn
+    if not isinstance(asked, dict):
+        return False
+    values = [*trial.params.values(), *asked.values(), *trial.intermediate_values.values(), *(trial.values or ())]
     return all(map(NUMBER.holds, values)) and all(map(COUNT.holds, trial.intermediate_values))
 
 

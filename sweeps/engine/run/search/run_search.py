@@ -20,15 +20,17 @@ from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan import preflight
 from sweeps.engine.plan.actions import PlannedTrial, check_search_data, check_study_folder, find_changed, make_plan
-from sweeps.engine.plan.code_changes import choose_again
 from sweeps.engine.plan.cost import percent
-from sweeps.engine.plan.restart import clear_restarted
+from sweeps.engine.plan.earlier.code_changes import choose_again
+from sweeps.engine.plan.earlier.restart import clear_restarted
+from sweeps.engine.plan.packing.packed import packed
 from sweeps.engine.plan.study_file import write_study
-from sweeps.engine.run.cluster import starting_ray
+from sweeps.engine.run.cluster import find_nodes, starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
 from sweeps.engine.run.out_of_time import OutOfTime
 from sweeps.engine.run.search.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
+from sweeps.engine.say import say
 
 LOCK_FILE = ".search.lock"
 WRITE_EVERY_S, WRITE_SHARE = 5.0, 0.05
@@ -72,6 +74,11 @@ def run_search(
             clear_restarted(plan, options.out)
             preflight.keep_code((trial.config for trial in trials), folder)
             results.write()
+            if options.measured:
+                flops = preflight.listed_flops((trial.config for trial in trials), options.data_root)
+                options = packed(
+                    trials, options, find_nodes(options), lambda c: flops[c.trial_id], console, repeats=search.trials
+                )
             through = all(p.action == "skip" for p in plan) and results.studies.unasked == 0
             why = "interrupted"
             try:
@@ -88,7 +95,7 @@ def run_search(
         ) from None
     if complete:
         return results.exit_code(options.strict)
-    console.print(f"{why}; the same command again goes on from here", markup=False, highlight=False, soft_wrap=True)
+    say(console, f"{why}; the same command again goes on from here")
     return INTERRUPTED
 
 
@@ -104,7 +111,7 @@ def _spend(
 ) -> bool:
     """Whether it came to its end."""
     try:
-        with starting_ray(options) as ready:
+        with starting_ray(options, len(plan) + studies.unasked) as ready:
             from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
 
             return run_trials(
@@ -209,12 +216,10 @@ class Results:
             spent = f"{epochs} of {len(trials) * searched.cell.config.epochs}"
             table.add_row(searched.cell.name, found, scores, " / ".join(counts), spent)
         console.print(table)
-        console.print(
+        say(
+            console,
             f"search: {self.folder}; its report: python -m analysis report {self.folder}\n"
             f"the grid at these rates: python sweeps/fcn_grid.py --lr-from {self.folder}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
         )
 
 

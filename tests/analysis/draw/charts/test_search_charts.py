@@ -44,7 +44,7 @@ EMPTY = Cell("fcn32s-unfreeze", 3, None, None, [])
 
 
 def shown(cells: list[Cell]) -> dict[str, list[str]]:
-    return {column.title: column.texts for column in search_tables(cells)[0].columns}
+    return {column.title: column.texts for column in search_tables(cells, {})[0].columns}
 
 
 def test_the_neighbourhood_is_what_lies_around_the_best_without_a_gap() -> None:
@@ -65,13 +65,13 @@ def test_the_summary_counts_trials_and_epochs() -> None:
         "of": ["21", "0"],
         "saved %": ["24", ""],
     }
-    assert len(search_tables([CELL])) == 1
-    assert search_tables([]) == []
+    assert len(search_tables([CELL], {})) == 1
+    assert search_tables([], {}) == []
 
 
 def test_importance_is_shown_where_more_than_one_field_was_searched() -> None:
     cell = Cell("a", 3, BEST, {"lr": 0.75, "batch_size": 0.25}, TRIALS)
-    table = search_tables([cell, EMPTY])[1]
+    table = search_tables([cell, EMPTY], {})[1]
     assert table.rows() == [("a", "75", "25"), ("fcn32s-unfreeze", "", "")]
 
 

@@ -34,3 +34,21 @@ def test_a_row_stands_beside_the_setting_that_validates_best_among_those_it_name
 def test_a_study_without_published_numbers_has_no_such_table(builder: Any) -> None:
     builder.trial()
     assert published_table(load(builder.write())) is None
+
+
+def test_a_row_may_name_a_variant(builder: Any) -> None:
+    builder.trial(test=0.5, variant="32s")
+    builder.trial(test=0.6, variant="16s", arch="fcn16s")
+    published = {"source": "A paper", "columns": ["variant", "test/mean_iou"], "rows": [["16s", 0.65]], "note": ""}
+    study = load(builder.write(published=published, variants={"32s": {}, "16s": {"arch": "fcn16s"}}))
+    table = published_table(study)
+    assert table is not None
+    assert table.rows() == [("16s", "60.00 (n=1)", "65.00")]
+
+
+def test_a_source_without_numbers_is_said(builder: Any) -> None:
+    builder.trial()
+    published = {"source": "A report", "columns": [], "rows": [], "note": "It has plots and no numbers."}
+    table = published_table(load(builder.write(published=published)))
+    assert table is not None
+    assert (len(table), table.note) == (0, "Nothing to set beside ours: A report. It has plots and no numbers.")

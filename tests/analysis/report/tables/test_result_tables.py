@@ -154,7 +154,7 @@ def test_the_table_of_claims(builder: Any) -> None:
     rows = claims_table.claims_table(claims.judge_all(study)).rows()
     assert rows[0][:5] == ("better", "holds", "test mean IoU, points", "+12.00 [+7.03, +16.97]", "3")
     # 0.00914 alone; the first look takes 0.9 of the error, and there are two claims that could be tested.
-    assert rows[0][6:10] == ("0.02", "+4.00 (76.00 − 72.00)", "a report", "t over 3 seeds")
+    assert rows[0][6:10] == ("0.020", "+4.00 (76.00 − 72.00)", "a report", "t over 3 seeds")
     assert rows[1][1:5] == ("undecided", "epochs to 90 % of the best, epochs", "+0.0 [+0.0, +0.0]", "3")
     assert rows[2][:5] == ("words", "undecided", "", "", "0")
 

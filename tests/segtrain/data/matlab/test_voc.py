@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from segtrain.data.cache import open_cache, read_pair
+from segtrain.data.cache import open_cache
 from segtrain.data.matlab.voc import OBJECTS, VOC, VOC2012, read_labels
+from segtrain.data.pair_files import read_pair
 from segtrain.data.spec import IGNORE, SPLITS, DataError
 
 WriteVoc = Callable[..., Path]
@@ -42,7 +43,7 @@ def test_the_split_is_the_same_on_every_machine(root: Path) -> None:
 
 def test_an_sbd_annotation_is_its_segmentation(root: Path) -> None:
     pair = VOC.list_pairs(root)["train"][0]
-    _, labels = read_pair(VOC, pair)
+    _, labels, *_ = read_pair(VOC, pair)
     assert np.array_equal(labels, loadmat(pair.mask)["GTcls"][0, 0]["Segmentation"])
     assert labels.max() == 20
 

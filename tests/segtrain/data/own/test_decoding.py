@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segtrain.data.cache import open_cache, read_fingerprint, read_pair
+from segtrain.data.cache import open_cache, read_fingerprint
 from segtrain.data.own.toml_dataset import read_dataset
+from segtrain.data.pair_files import read_pair
 from segtrain.data.spec import IGNORE, SPLITS, DataError
 
 WriteOwn = Callable[..., Path]
@@ -82,7 +83,7 @@ def test_sixteen_bits_are_read_by_their_upper_byte(tmp_path: Path, write_own: Wr
         image.unlink()
         Image.fromarray(wide).save(image.with_suffix(suffix))
     dataset = read_dataset(path)
-    image, _ = read_pair(dataset, dataset.list_pairs(tmp_path)["train"][0])
+    image, *_ = read_pair(dataset, dataset.list_pairs(tmp_path)["train"][0])
     assert np.array_equal(np.asarray(image), np.repeat((wide >> 8)[..., None], 3, axis=2))
     wide_print = read_fingerprint(dataset, tmp_path)
     path.write_text(path.read_text().replace("bits = 16", "bits = 8"))

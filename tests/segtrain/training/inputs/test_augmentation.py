@@ -139,12 +139,12 @@ def test_image_and_mask_are_seen_alike(
 def test_beyond_the_image_and_in_its_corners_is_the_mean_colour_ignored() -> None:
     image, mask = torch.full((3, 6, 8), 9, dtype=torch.uint8), torch.full((6, 8), 2, dtype=torch.uint8)
     rows, columns = Side(0, 6, 1, 7, 9), Side(0, 8, 0, 8, 8)
-    shown, labels = show(image, mask, rows, columns, PLAIN, FILL)
+    shown, (labels,) = show(image, mask[None], rows, columns, PLAIN, FILL)
     assert labels.tolist() == [[IGNORE] * 8, *[[2] * 8] * 6, *[[IGNORE] * 8] * 2]
     assert shown[:, 0, 0].tolist() == shown[:, 8, 7].tolist() == FILL
     assert (shown[:, 1:7] == 9).all()
     view = View(1.0, 0.0, 0.0, flip=False, vertical_flip=False, angle=90.0, colours=None)
-    shown, labels = show(image[:, :, :], mask, Side(0, 6, 0, 6, 6), columns, view, FILL)
+    shown, (labels,) = show(image[:, :, :], mask[None], Side(0, 6, 0, 6, 6), columns, view, FILL)
     assert (labels[:, [0, 7]] == IGNORE).all()
     assert (labels[:, 1:7] == 2).all()
     assert shown[:, 0, 0].tolist() == FILL
@@ -155,7 +155,7 @@ def test_masks_keep_their_labels_and_images_are_antialiased() -> None:
     stripes = (torch.arange(32) % 2).expand(32, 32)
     image, mask = (200 * stripes).byte().expand(3, 32, 32), (7 * stripes).byte()
     side = Side(0, 32, 0, 16, 16)
-    shown, labels = show(image, mask, side, side, PLAIN, FILL)
+    shown, (labels,) = show(image, mask[None], side, side, PLAIN, FILL)
     assert shown.shape == (3, 16, 16)
     assert (shown[:, 2:-2, 2:-2].float() - 100).abs().max() < 15
     assert set(labels.unique().tolist()) <= {0, 7}
@@ -168,7 +168,7 @@ def test_colours_by_hand() -> None:
 
     def seen(*colours: float) -> list[int]:
         view = View(1.0, 0.0, 0.0, flip=False, vertical_flip=False, angle=0.0, colours=(*colours,))  # type: ignore[arg-type]
-        return show(image, mask, side, side, view, FILL)[0].flatten().tolist()  # type: ignore[no-any-return]
+        return show(image, mask[None], side, side, view, FILL)[0].flatten().tolist()  # type: ignore[no-any-return]
 
     assert seen(0.5, 1, 1, 0) == [100, 50, 25]
     assert seen(1, 1, 1, 0) == [200, 100, 50]

@@ -1,9 +1,10 @@
 import re
+from types import ModuleType
 
 import pytest
 
 from segtrain.config import ConfigError, TrialConfig
-from sweeps import fcn_grid
+from sweeps import fcn_grid, fcn_nyud, fcn_paper
 from sweeps.engine.ask.published import PublishedTable
 
 
@@ -23,3 +24,14 @@ def test_the_grids_table_is_that_of_its_claims_and_goes_into_study_json() -> Non
         if claim.published and claim.gain is None:
             sides = [scores[tuple(side[name] for name in fields)] for side in (claim.left, claim.right)]
             assert tuple(sides) == claim.published, claim.text
+
+
+@pytest.mark.parametrize("module", [fcn_paper, fcn_nyud])
+def test_the_tables_of_variants_are_of_variants_that_there_are(module: ModuleType) -> None:
+    study = module.STUDY
+    named = {row[0]: row[1] for row in study.published.rows}
+    assert study.published.columns[:2] == ("variant", "test/mean_iou")
+    assert set(named) <= set(study.variants) == set(module.DEMO.variants)
+    for claim in study.claims:
+        if claim.published:
+            assert set(claim.published) <= set(named.values()), claim.text

@@ -18,7 +18,7 @@ from segtrain.machine.disk import locked
 from sweeps.engine.ask.options import ChangedData
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlanError, check_decided, make_plan
-from sweeps.engine.plan.restart import clear_restarted
+from sweeps.engine.plan.earlier.restart import clear_restarted
 from tests.sweeps.harness import SCORES
 
 PARENT = TrialConfig(arch="fcn8s", dataset="scenes_source", init="scratch")
@@ -90,7 +90,7 @@ def test_a_parent_outside_the_study_must_have_finished(tmp_path: Path) -> None:
     ],
 )
 def test_a_torn_file_is_named_and_nothing_is_lost(tmp_path: Path, name: str, content: bytes, message: str) -> None:
-    folder = put(tmp_path, PARENT, "finished", epoch=30)
+    folder = put(tmp_path, PARENT, "running" if name == records.LAST_FILE else "finished", epoch=30)
     (folder / name).write_bytes(content)
     before = {path: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(PlanError) as caught:

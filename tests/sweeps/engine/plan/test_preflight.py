@@ -75,18 +75,20 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def check(module: Path) -> Callable[..., None]:
-    """check(function, **edits) a trial of the function of that name."""
+def check(module: Path) -> Callable[..., str]:
+    """check(function, **edits) a trial of the function of that name -> what is told of it."""
 
-    def run(function: str, **edits: object) -> None:
+    def run(function: str, **edits: object) -> str:
         base = TrialConfig(arch=f"checked:{function}", dataset="scenes", init="scratch", image_height=64)
-        check_models([base.edit(**edits)], CONSOLE)
+        told = io.StringIO()
+        check_models([base.edit(**edits)], Console(file=told))
+        return told.getvalue()
 
     return run
 
 
-def test_a_model_that_does_what_it_should_passes(check: Callable[..., None]) -> None:
-    check("good")
+def test_of_a_model_that_does_what_it_should_there_is_nothing_to_tell(check: Callable[..., str]) -> None:
+    assert check("good") == ""
 
 
 @pytest.mark.parametrize(
@@ -104,12 +106,12 @@ def test_a_model_that_does_what_it_should_passes(check: Callable[..., None]) -> 
          "channels, but got 3 channels instead"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_one_line(check: Callable[..., None], module: Path, function: str, sentence: str) -> None:
+def test_what_is_wrong_is_one_line(check: Callable[..., str], module: Path, function: str, sentence: str) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(sentence.format(file=module))}$"):
         check(function)
 
 
-def test_a_freeze_without_an_encoder_is_refused(check: Callable[..., None]) -> None:
+def test_a_freeze_without_an_encoder_is_refused(check: Callable[..., str]) -> None:
     with pytest.raises(UserError, match=r"^freeze is 'encoder' and the encoder of this model is not known"):
         check("good", freeze="encoder")
 
@@ -177,3 +179,24 @@ def test_a_damaged_download_is_refused_before_the_first_trial(tmp_path: Path) ->
 def test_a_fusion_needs_channels_of_several_kinds(edits: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
         check_recipes([TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", **edits)])
+
+
+@pytest.mark.parametrize(
+    ("edits", "sentence"),
+    [
+        (
+            {"resolution": "restored"},
+            "resolution is 'restored' and outdoors has several tasks, semantic and geometric, which are scored at the "
+            "size of the training; set resolution=resized, or a dataset with one of them",
+        ),
+        (
+            {"class_weights": "1:2"},
+            "class_weights is '1:2' and outdoors has several tasks, semantic and geometric, with classes of their own; "
+            "set class_weights=inverse or median, which are counted for each, or none",
+        ),
+    ],
+)
+def test_what_does_not_go_with_several_tasks_is_told(edits: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
+        check_recipes([TrialConfig(arch="fcn8s", dataset="outdoors", init="scratch", **edits)])
+    check_recipes([TrialConfig(arch="fcn8s", dataset="outdoors", init="scratch", class_weights="median", loss="focal")])

@@ -14,6 +14,7 @@ from segtrain.config import ConfigError, TrialConfig
 from sweeps.engine.ask.command_line import USUAL_MOST
 from sweeps.engine.ask.options import Options, Replicates
 from sweeps.engine.ask.study import Claim, Study, Trial
+from sweeps.engine.plan.look_costs import beside_grid
 from sweeps.engine.plan.replication import Replication, counted
 from sweeps.engine.plan.study_file import read_looks, write_study
 from sweeps.engine.run.replicate_source import ReplicateSource
@@ -102,6 +103,24 @@ def test_the_winners_of_one_seed_are_compared_on_others(tmp_path: Path) -> None:
     assert of_stage(found, "trial") == [(*winner, seed) for seed in (1, 2, 3) for winner in winners]
     assert found.looks == [Look(3, 0.9)]
     assert {trial.run_name for trial in found.trials if trial.config.seed == 2} >= {"fcn8s-unfreeze-lr0.001-s2"}
+
+
+def test_what_was_trained_is_told_beside_the_full_grid(tmp_path: Path) -> None:
+    found = run(STUDY, options(tmp_path, Replicates(3)))
+    assert beside_grid(STUDY, found.trials, tmp_path) == (
+        "trained: 20 trials, 20 s of training; the full grid over the same 4 seeds: 32 trials, about 32 s"
+    )
+    slow = next(t for t in found.trials if t.run_name == "fcn8s-unfreeze-lr0.0001")  # lost, so once and not four times
+    status = records.Status(state="finished", epoch=1, epochs=1, runtime_s=11.0)
+    records.write_status(records.trial_dir(tmp_path, slow.trial_id), status)
+    assert beside_grid(STUDY, found.trials, tmp_path).startswith("trained: 20 trials, 30 s")
+    assert beside_grid(STUDY, found.trials, tmp_path).endswith("32 trials, about 1 min 12 s")
+
+
+def test_a_study_without_a_choice_costs_what_its_grid_does(tmp_path: Path) -> None:
+    single = STUDY.edit({"lr": (1e-3,)})
+    found = run(single, options(tmp_path, Replicates(2)))
+    assert beside_grid(single, found.trials, tmp_path) == ""
 
 
 def test_what_an_undecided_claim_does_not_need_gets_no_further_seeds(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "trial": {**GOOD.to_dict(), "arch": "from_tomorrow"}, "trial_id": "from_tomorrow-1", "run_name": "run",
         "study": "study", "out": str(tmp_path / "out"), "data_root": str(tmp_path), "import_path": [],
         "data_places": {}, "directory": str(tmp_path), "tracking": NO_TRACKING, "cpus": 1, "gpus": 0,
+        "shorter": None, "extendable": False,
     }  # fmt: skip
 
 

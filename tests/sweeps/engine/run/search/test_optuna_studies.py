@@ -347,11 +347,18 @@ def test_a_journal_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     assert not elsewhere.exists()
 
 
-def test_what_is_no_number_in_the_journal_is_said(opened: Callable[..., OptunaStudies], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sound", "damaged"), [
+    (r'"intermediate_value":[\d.]+', '"intermediate_value":"x"'),
+    (r'"fixed_params":\{[^}]*\}', '"fixed_params":[[]]'),
+    (r'"fixed_params":\{"lr":[^,}]*', '"fixed_params":{"lr":"x"'),
+])  # fmt: skip
+def test_what_is_no_number_in_the_journal_is_said(
+    opened: Callable[..., OptunaStudies], tmp_path: Path, sound: str, damaged: str
+) -> None:
     run(opened(search()), 2)
     path = tmp_path / "a" / "optuna.journal"
     whole = path.read_text()
-    path.write_text(re.sub(r'"intermediate_value":[\d.]+', '"intermediate_value":"x"', whole))
+    path.write_text(re.sub(sound, damaged, whole))
     assert path.read_text() != whole
     with pytest.raises(SearchError, match=r"the search 's/fcn8s-unfreeze' (is damaged|cannot be read)"):
         opened(search())

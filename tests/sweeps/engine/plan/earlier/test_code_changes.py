@@ -11,9 +11,10 @@ from filelock import FileLock
 
 from segtrain import own_code, records
 from segtrain.config import TrialConfig
+from sweeps.engine.ask.options import CodeChoice
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlanError, make_plan
-from sweeps.engine.plan.code_changes import choose_again, move_away
+from sweeps.engine.plan.earlier.code_changes import choose_again, move_away
 
 PARENT = TrialConfig(arch="changing:Net", dataset="scenes_source", init="scratch")
 CHILD = TrialConfig(arch="changing:Net", dataset="scenes", init="parent", parent=PARENT.trial_id)
@@ -98,3 +99,22 @@ def test_what_another_process_trains_stays(tmp_path: Path, source: Path) -> None
     with FileLock(folder / records.LOCK_FILE), pytest.raises(PlanError, match=r"is being trained by another process"):
         move_away([PARENT.trial_id], tmp_path)
     assert folder.exists()
+
+
+def test_code_that_changed_since_a_shorter_trial_is_asked_about_as_if_it_were_half_done(
+    tmp_path: Path, source: Path
+) -> None:
+    put(tmp_path, PARENT, "finished", source)
+    source.write_text("class Net:\n    other = 1\n")
+    longer = PARENT.edit(epochs=60)
+
+    def choose(choice: CodeChoice | None, shorter: TrialConfig | None) -> set[str]:
+        return choose_again([Trial(longer, "longer", "trial")], tmp_path, choice, lambda config: shorter)
+
+    assert choose(None, None) == set()
+    with pytest.raises(PlanError, match=r"^the code of changing:Net has changed since 1 of the trials"):
+        choose(None, PARENT)
+    assert choose("changed=keep", PARENT) == set()
+    assert choose("changed=rerun", PARENT) == {longer.trial_id}
+    put(tmp_path, longer, "finished", source)
+    assert choose(None, PARENT) == set(), "its own code is what counts, once it has ended"

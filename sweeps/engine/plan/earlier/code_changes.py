@@ -11,15 +11,17 @@ from segtrain.architectures import library_of
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.options import CodeChoice
 from sweeps.engine.ask.study import Trial
-from sweeps.engine.plan.actions import PlanError
+from sweeps.engine.plan.actions import Longest, PlanError
 
 REPLACED_DIR = "replaced"
 """Under `out`: the folders of trials that are trained again because their code changed."""
 
 
-def find_changed(configs: Iterable[TrialConfig], out: Path) -> dict[str, list[str]]:
-    """What own code they use -> ids of the trials that were trained with other code than is there now. One that failed
-    before its first checkpoint has nothing that could stand. Raises CodeError."""
+def find_changed(
+    configs: Iterable[TrialConfig], out: Path, longest: Longest = lambda config: None
+) -> dict[str, list[str]]:
+    """What own code they use -> ids of the trials that were trained with other code than is there now, or whose first
+    epochs were. One that failed before its first checkpoint has nothing that could stand. Raises CodeError."""
     changed: dict[str, list[str]] = {}
     digests: dict[str, str | None] = {}
     for config in configs:
@@ -28,9 +30,10 @@ def find_changed(configs: Iterable[TrialConfig], out: Path) -> dict[str, list[st
             continue
         named = " and ".join(uses)
         folder = records.trial_dir(out, config.trial_id)
-        kept, status = records.read_code(folder), records.read_status(folder)
-        ended = status is not None and status.state in records.FINAL_STATES
-        if kept is None or not (ended or (folder / records.LAST_FILE).exists()):
+        if not _has_result(folder) and (shorter := longest(config)) is not None:
+            folder = records.trial_dir(out, shorter.trial_id)
+        kept = records.read_code(folder)
+        if kept is None or not _has_result(folder):
             continue
         if named not in digests:
             from segtrain.models.resolve import code_of  # torch, which takes seconds
@@ -42,10 +45,18 @@ def find_changed(configs: Iterable[TrialConfig], out: Path) -> dict[str, list[st
     return changed
 
 
-def choose_again(trials: Sequence[Trial], out: Path, choice: CodeChoice | None) -> set[str]:
+def _has_result(folder: Path) -> bool:
+    """Whether a trial has ended, or come as far as a checkpoint."""
+    status = records.read_status(folder)
+    return (folder / records.LAST_FILE).exists() or (status is not None and status.state in records.FINAL_STATES)
+
+
+def choose_again(
+    trials: Sequence[Trial], out: Path, choice: CodeChoice | None, longest: Longest = lambda config: None
+) -> set[str]:
     """Ids of the trials that are to be trained again because their code has changed, and of the children of such.
     Raises PlanError where it has changed and nothing was chosen."""
-    changed = find_changed((trial.config for trial in trials), out)
+    changed = find_changed((trial.config for trial in trials), out, longest)
     if changed and choice is None:
         raise PlanError(
             *(

@@ -1,0 +1,1 @@
+"""What earlier commands have left, and what becomes of it."""
