@@ -20,7 +20,14 @@ from sweeps.engine.ask.study import Claim, Study
 from sweeps.engine.cli import main
 
 LONG = "Long et al. 2015, SIFT Flow"
-SEMANTIC, GEOMETRIC = "test/semantic/mean_iou", "test/geometric/pixel_accuracy"
+GEOMETRIC = "test/geometric/pixel_accuracy"
+
+PUBLISHED = PublishedTable(
+    LONG,
+    ("variant", "test/mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou", GEOMETRIC),
+    (("16s", 0.395, 0.852, 0.517, 0.761, 0.943),),
+    "Three classes that the test images lack are left out of its means; here they count where they are predicted.",
+)
 
 STUDY = Study(
     name="fcn_siftflow",
@@ -57,13 +64,12 @@ STUDY = Study(
         },
     },
     claims=(
-        Claim("FCN-16s is better than FCN-32s", {"variant": "16s"}, {"variant": "32s"}, "as on PASCAL VOC", SEMANTIC),
+        Claim("FCN-16s is better than FCN-32s", {"variant": "16s"}, {"variant": "32s"}, "as on PASCAL VOC"),
         Claim(
             "Two heads know the semantic classes as well as one: less than one point",
             {"variant": "16s"},
             {"variant": "16s-semantic"},
             f"{LONG}, without numbers",
-            SEMANTIC,
             margin=0.01,
         ),
         Claim(
@@ -74,23 +80,8 @@ STUDY = Study(
             GEOMETRIC,
             margin=0.01,
         ),
-        Claim(
-            "An epoch of two heads takes as long as one of one: less than a tenth of a second",
-            {"variant": "16s"},
-            {"variant": "16s-semantic"},
-            f"{LONG}: learning and inference are about as fast",
-            "epoch_s",
-            margin=0.1,
-        ),
     ),
-    published=PublishedTable(
-        LONG,
-        (
-            "arch", "dataset", "test/mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou", GEOMETRIC,
-        ),
-        (("fcn16s", "siftflow", 0.395, 0.852, 0.517, 0.761, 0.943),),
-        "Three classes that the test images lack are left out of its means; here they count where they are predicted.",
-    ),
+    published=PUBLISHED,
 )  # fmt: skip
 
 # As in fcn_paper.py: at so few steps a stage is at a third of the rate before it, and ImageNet's weights do not come
@@ -118,6 +109,7 @@ DEMO = Study(
         },
     },
     claims=STUDY.claims,
+    published=PUBLISHED,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -107,6 +107,14 @@ def read_panels(study: Study, task: str | None = None) -> Panels | None:
     return Panels(sorted(truths), titles, cells, marked, wrong, iou, legend, colour, problems)
 
 
+def read_further(study: Study) -> dict[str, Panels]:
+    """The pictures of the tasks that `read_panels` leaves out, by the tasks' names."""
+    shown = cells_of.shown(study)["trial_id"]
+    tasks = list(dict.fromkeys(task for trial_id in shown for task in task_folders(study, trial_id)))
+    found = {task: read_panels(study, task) for task in tasks[1:]}
+    return {task: pictures for task, pictures in found.items() if pictures is not None}
+
+
 def _class_names(study: Study, trial_id: str, folder: Path) -> dict[int, str]:
     if folder.parent.name == TASKS_DIR:
         return dict(enumerate(read_test_scores(folder).classes))

@@ -114,6 +114,17 @@ def estimate_effects(
 
 def _seed_variance(table: Floats, present: Floats, contrasts: Floats, own: Floats, n: Floats) -> tuple[Floats, Floats]:
     """The variance of one seed's contrast, (D, C), and its degrees of freedom."""
+    own_df = np.broadcast_to(np.maximum(n - 1, 1), own.shape)
+    # What a seed does to all settings stays in one setting's own number, and the residuals are without it.
+    single = np.abs(contrasts.sum(1)) > RESOLUTION
+    variance, df = _of_differences(table, present, contrasts, own, own_df)
+    return np.where(single, own, variance), np.where(single, own_df, df)
+
+
+def _of_differences(
+    table: Floats, present: Floats, contrasts: Floats, own: Floats, own_df: Floats
+) -> tuple[Floats, Floats]:
+    """As `_seed_variance`, of contrasts that add up to zero."""
     residuals, free = _residuals(table, present)
     squares = (residuals**2).sum(2)
     pooled_df = float(round(free.sum()))
@@ -129,13 +140,9 @@ def _seed_variance(table: Floats, present: Floats, contrasts: Floats, own: Float
         sides_df = sides**2 / ((by_setting**2 / each_df) @ (weights**2).T)
         local = np.maximum(own, sides)
         ratio = local / (ALIKE * pool)
-        own_df = np.maximum(n - 1, 1)
         alone_df = np.minimum(sides_df, np.maximum(own_df, pooled_df / ratio**3))
     variance = np.maximum(local, POOL_FLOOR * pool)
-    df = np.where(ratio > 1, np.minimum(alone_df, pooled_df), pooled_df)
-    # What a seed does to all settings stays in one setting's own number, and the residuals are without it.
-    single = np.abs(contrasts.sum(1)) > RESOLUTION
-    return np.where(single, own, variance), np.where(single, own_df, df)
+    return variance, np.where(ratio > 1, np.minimum(alone_df, pooled_df), pooled_df)
 
 
 def _residuals(table: Floats, present: Floats) -> tuple[Floats, Floats]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analysis.read.frames import Study
-from analysis.report.tables import result_tables
 from analysis.report.tables.table import part
-from analysis.statistics import claims, selection
+from analysis.report.tables.trials_table import nothing_yet
+from analysis.statistics import cells, claims, selection
 from analysis.statistics.cells import ending_text
 from analysis.statistics.claims import Judgement
 from analysis.statistics.counted import COUNTED
@@ -21,7 +21,7 @@ def tiles(study: Study, judgements: list[Judgement]) -> list[tuple[str, str, str
     seeds = selection.usable(study)["seed"].nunique()
     lost = ending_text(*((trials["state"] == state).sum() for state in ("diverged", "failed")))
     found = [("trials finished", f"{finished} of {len(trials)}", lost), ("seeds", str(seeds), "")]
-    models = selection.best_models(study)
+    models = cells.of_first_task(study, selection.best_models(study))
     if len(models):
         best = models.iloc[0]
         numbers = (best[f"{TEST_MEAN_IOU}{name}"] for name in ("", "_low", "_high", "_n"))
@@ -54,7 +54,7 @@ def unfinished(study: Study) -> list[str]:
         [f"{len(study.archived)} archived, and left out: {', '.join(study.archived[:10])}"] if study.archived else []
     )
     if selection.usable(study).empty:
-        found.append(result_tables.nothing_yet(study))
+        found.append(nothing_yet(study))
     for state, group in study.trials.groupby("state", sort=False):
         if state not in ("finished", "pruned"):
             names = [

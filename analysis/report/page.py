@@ -30,8 +30,7 @@ from analysis.read.trial_files.network_layers import Layer, read_layers
 from analysis.report import answers, overview, page_images, provenance
 from analysis.report.frame_files import write_frames
 from analysis.report.tables import claims_table, result_tables
-from analysis.report.tables.area_table import area_table
-from analysis.report.tables.class_tables import class_shares, class_tables
+from analysis.report.tables.class_tables import area_table, class_shares, class_tables
 from analysis.report.tables.data_tables import data_tables
 from analysis.report.tables.error_table import error_table
 from analysis.report.tables.image_table import image_table
@@ -68,6 +67,7 @@ class Content:
     tables: list[Table]
     charts: list[Chart]
     pictures: Panels | None
+    of_tasks: dict[str, Panels]  # pictures of further tasks
     examples: dict[str, dict[str, ExamplePanel]]
     samples: list[TrainingSamples]
     networks: dict[str, list[Layer]]
@@ -85,7 +85,7 @@ def write_report(study: Study, kinds: Sequence[str] = matplotlib_files.DEFAULT_K
     content = gather(study)
     records.write_atomic(folder / "index.html", render(study, content).encode(errors="backslashreplace"))
     paths = [folder / "index.html", *write_tables(content.tables, folder / "tables")]
-    paths += write_figures(content.charts, content.pictures, folder / "figures", kinds)
+    paths += write_figures(content.charts, content.pictures, content.of_tasks, folder / "figures", kinds)
     paths += write_frames(study, content.judgements, folder / "data")
     return Report(paths, content.tables, content.problems)
 
@@ -96,6 +96,8 @@ def gather(study: Study) -> Content:
     problems = [*study.problems, *torn]
     pictures = panels.read_panels(study)
     problems += pictures.problems if pictures else []
+    of_tasks = panels.read_further(study)
+    problems += [problem for shown in of_tasks.values() for problem in shown.problems]
     examples, torn = example_panels(study, pictures.wrong_colour if pictures else (0, 0, 0))
     problems += torn
     samples, torn = training_samples(study)
@@ -124,7 +126,7 @@ def gather(study: Study) -> Content:
     )
     written += [table for table in further if table]
     written += [claims_table.claims_table(judgements), provenance.table(study)]
-    return Content(judgements, written, charts, pictures, examples, samples, networks, problems)
+    return Content(judgements, written, charts, pictures, of_tasks, examples, samples, networks, problems)
 
 
 def validated_classes(study: Study) -> dict[str, str]:
@@ -148,13 +150,20 @@ def read_networks(study: Study) -> tuple[dict[str, list[Layer]], list[str]]:
     return found, problems
 
 
-def write_figures(charts: list[Chart], pictures: Panels | None, folder: Path, kinds: Sequence[str]) -> list[Path]:
+def write_figures(
+    charts: list[Chart],
+    pictures: Panels | None,
+    of_tasks: Mapping[str, Panels],
+    folder: Path,
+    kinds: Sequence[str],
+) -> list[Path]:
     with matplotlib_files.settings():
         drawn = {chart.name: matplotlib_files.draw(chart) for chart in charts}
         if pictures:
             drawn |= {
                 "panels": panels.draw_panels(pictures),
                 "panels_marked": panels.draw_panels(pictures, marked=True),
+                **{f"panels_{task}": panels.draw_panels(shown) for task, shown in of_tasks.items()},
             }
         paths = [path for name, figure in drawn.items() for path in matplotlib_files.write(figure, name, folder, kinds)]
     for old in set(folder.iterdir()) - set(paths):
@@ -193,7 +202,8 @@ def render(study: Study, content: Content) -> str:
         figures={chart.name: plotly_page.figures(chart) for chart in content.charts},
         curve_names=[column.replace("/", "_") for column in CURVES],
         search_names=SEARCH_CHARTS,
-        panels=content.pictures,
+        panels=content.pictures and page_images.PanelPictures(content.pictures),
+        further_panels={task: page_images.PanelPictures(shown) for task, shown in content.of_tasks.items()},
         examples={model: page_images.example_pictures(panels) for model, panels in content.examples.items()},
         samples=[page_images.sample_pictures(sample) for sample in content.samples],
         stages=Markup(stages) if stages else None,
@@ -206,7 +216,6 @@ def render(study: Study, content: Content) -> str:
         script=_verbatim("report.js"),
         plotly=Markup(get_plotlyjs()),
         **_claim_texts(),
-        **(page_images.panel_pictures(content.pictures) if content.pictures else {}),
     )
 
 

@@ -3,6 +3,7 @@
 import base64
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -16,13 +17,20 @@ from analysis.draw.training_samples import TrainingSamples
 MOST_PX = 640  # of the longer side of a picture on the page; the files have all of them
 
 
-def panel_pictures(pictures: Panels) -> Mapping[str, Any]:
-    """What the page asks of the test images that all models share, by row and title."""
-    return {
-        "picture": lambda row, title: data_uri(pictures.cells[row, title], photo=title == "image"),
-        "marked": lambda row, title: data_uri(pictures.marked[row, title], photo=False),
-        "wrong": lambda row, title: score_text(pictures.wrong[row, title], pictures.iou[row, title]),
-    }
+@dataclass(frozen=True, eq=False)
+class PanelPictures:
+    """What the page asks of test images that several models share, by row and title."""
+
+    panels: Panels
+
+    def picture(self, row: int, title: str) -> str:
+        return data_uri(self.panels.cells[row, title], photo=title == "image")
+
+    def marked(self, row: int, title: str) -> str:
+        return data_uri(self.panels.marked[row, title], photo=False)
+
+    def wrong(self, row: int, title: str) -> str:
+        return score_text(self.panels.wrong[row, title], self.panels.iou[row, title])
 
 
 def score_text(wrong: float, iou: float) -> str:

@@ -7,13 +7,14 @@ none may write into `shown`.
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.inference.estimates import estimate
 from analysis.read.frames import Study
 from analysis.read.trial_folder import CLASS_NUMBERS
 from analysis.statistics import selection
-from segtrain.records import VAL_MEAN_IOU
+from segtrain.records import TASK_KEY, VAL_MEAN_IOU
 
 CLASS_LABELS = ["name", "class_index", "class_name"]
 
@@ -26,6 +27,16 @@ def shown(study: Study) -> pd.DataFrame:
     ranked = selection.usable(study).sort_values(VAL_MEAN_IOU, ascending=False, kind="stable")
     seeds = ranked.drop_duplicates("setting")[["setting", "trial_id", "best_epoch", "folder"]]
     return cells.merge(seeds, on="setting", how="left", validate="one_to_one")
+
+
+def of_first_task(study: Study, found: pd.DataFrame) -> pd.DataFrame:
+    """Those of `found`, rows with a `setting`, that were scored on the same task as the first model shown: over other
+    classes a score is neither better nor worse."""
+    tasks = [study.envs.get(trial_id, {}).get(TASK_KEY) or "" for trial_id in study.trials["trial_id"]]
+    by_setting = dict(zip(study.trials["setting"], tasks, strict=True))
+    first = by_setting.get(next(iter(shown(study)["setting"]), None))
+    alike = [by_setting.get(setting) == first for setting in found["setting"]]
+    return pd.DataFrame(found[np.array(alike, dtype=bool)])
 
 
 def class_scores(study: Study, column: str = "iou") -> pd.DataFrame:
@@ -41,7 +52,7 @@ def class_differences(study: Study, column: str = "iou") -> pd.DataFrame:
     """The cell that validates best minus each other one, class by class, paired over the seeds that both have: best,
     name (of the other), class_index, class_name, mean, low, high and n."""
     columns = ["best", *CLASS_LABELS, "mean", "low", "high", "n"]
-    found = shown(study)
+    found = of_first_task(study, shown(study))
     if len(found) < 2:
         return pd.DataFrame(columns=columns)
     best = str(found.sort_values(VAL_MEAN_IOU, kind="stable")["name"].iloc[-1])
@@ -60,7 +71,7 @@ def class_differences(study: Study, column: str = "iou") -> pd.DataFrame:
 def _by_seed(study: Study, column: str) -> pd.DataFrame:
     """name, seed, class_index, class_name and `column` of every usable trial of the cells."""
     assert column in CLASS_NUMBERS
-    cells = shown(study)[["setting", "name"]]
+    cells = of_first_task(study, shown(study))[["setting", "name"]]
     trials = selection.usable(study)[["trial_id", "setting", "seed"]]
     lines = cells.merge(trials, on="setting", validate="one_to_many")
     classes = study.classes[["trial_id", "class_index", "class_name", column]]

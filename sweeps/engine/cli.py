@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 
 from rich.console import Console
 
@@ -114,6 +115,25 @@ def search_main(search: Search, demo: Search, argv: list[str] | None = None) -> 
             )  # fmt: skip
 
     return _report_errors(run)
+
+
+def _tell_mistake_in_study_file(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python does with an error that nobody handles: of a mistake in a study that is being made (a field that does
+    not exist, a value or combination that no trial can have) its line in the file, and exit code 2."""
+    in_file = trace is not None and trace.tb_frame.f_globals.get("__name__") == "__main__"
+    unknown_name = kind is TypeError and trace is not None and trace.tb_next is None
+    if trace is None or not in_file or not (isinstance(error, UserError) or unknown_name):
+        sys.__excepthook__(kind, error, trace)
+        return
+    problems = error.problems if isinstance(error, UserError) else (str(error),)
+    for problem in problems[:MAX_PROBLEMS]:
+        where = f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}"
+        print(f"error: {printable(where)}: {problem}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+# A study file imports `main` from here before it makes its study, which happens outside of any function of ours.
+sys.excepthook = _tell_mistake_in_study_file
 
 
 def _report_errors(run: Callable[[], int]) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segtrain import records
-from sweeps.engine.run.trial_queue import KILLED_FOR_MEMORY
+from sweeps.engine.run.queue.deaths import KILLED_FOR_MEMORY
 from tests.sweeps.conftest import start
 from tests.sweeps.harness import TINY, Sweep
 

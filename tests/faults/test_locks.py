@@ -14,7 +14,7 @@ from segtrain.machine.disk import DiskError
 from segtrain.training.trial import train
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import make_plan
-from sweeps.engine.run.trial_queue import TrialQueue
+from sweeps.engine.run.queue.trial_queue import TrialQueue
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch")
 SICK, SOUND = Trial(BASE, "sick", "trial"), Trial(BASE.edit(lr=0.5), "sound", "trial")

@@ -18,8 +18,9 @@ from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import make_plan
 from sweeps.engine.run import lost_workers
 from sweeps.engine.run.lost_workers import GAP_S, LEAST_S, SURROUNDINGS_S, HungWorkers
+from sweeps.engine.run.queue.deaths import KILLED_FOR_MEMORY, MAX_DEATHS
+from sweeps.engine.run.queue.trial_queue import TrialQueue
 from sweeps.engine.run.trainable import TrialTrainable
-from sweeps.engine.run.trial_queue import KILLED_FOR_MEMORY, MAX_DEATHS, TrialQueue
 from tests.sweeps.harness import NO_TRACKING
 
 BASE = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=3)

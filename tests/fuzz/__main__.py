@@ -1,7 +1,7 @@
 """Damages every file that is read, and command lines, and runs plan, sweep (without Ray), report, best and data on
 them: whatever is wrong must be said in an exit code and a line, never in a traceback.
 
-    python -m tests.fuzz [--cases 10000] [--seed 0] [--only NUMBER]
+    python -m tests.fuzz [--cases 10000] [--seed 0] [--first NUMBER] [--only NUMBER]
 
 A case is a function of the seed and its number. A finding is an exception that is no UserError or OSError, a change
 outside of the folders that were given, a control character in what is printed, or a case that takes two minutes.
@@ -193,6 +193,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Damaged files and odd command lines through everything that reads.")
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first, where a run was cut off")
     parser.add_argument("--only", type=int, help="one case, by its number")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
@@ -203,7 +204,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=beside) as folder, contextlib.chdir(folder):
         with quickly(draw=False):
             place = World(Path(folder))
-        numbers = range(options.cases) if options.only is None else [options.only]
+        numbers = range(options.first, options.cases) if options.only is None else [options.only]
         for number in numbers:
             finding = run_case(place, options.seed, number)
             if finding is not None:

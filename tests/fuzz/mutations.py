@@ -6,7 +6,6 @@ import json
 import math
 import os
 import random
-import shutil
 import struct
 import zipfile
 import zlib
@@ -207,7 +206,7 @@ def damage(rng: Random, path: Path, elsewhere: Path, sound: bool) -> str:
     if action < 0.11:
         target = rng.choice((elsewhere, elsewhere / path.name, path))
         if target == elsewhere / path.name:
-            shutil.copyfile(path, target)
+            target.write_bytes(path.read_bytes())  # which it may be already, by a link
         path.unlink()
         path.symlink_to(target)
         return f"a link to {target.name}"

@@ -20,8 +20,9 @@ from sweeps.engine.ask.study import Claim, Study, Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.study_file import gather
 from sweeps.engine.run.progress.live_table import SweepTable
+from sweeps.engine.run.queue.trial_queue import TrialQueue
+from sweeps.engine.run.queue.trial_source import Source
 from sweeps.engine.run.trainable import OUTCOME
-from sweeps.engine.run.trial_queue import Source, TrialQueue
 
 CLASSES = ["road", "sky"]
 PALETTE = [128, 64, 128, 70, 130, 180] + [0] * 762
@@ -109,6 +110,8 @@ def run_without_ray(
     ready: object,
     source: Source | None = None,
     mirror: None = None,
+    longest: object = None,
+    notifier: object = None,
 ) -> bool:
     """Stands for `schedule.run_trials`: the engine's own queue and table, told what Tune would tell them of trials
     that train nothing."""

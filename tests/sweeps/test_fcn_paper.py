@@ -24,7 +24,10 @@ def test_the_ladder_is_the_papers() -> None:
     configs = {variant: trial.config for variant, trial in trials.items()}
     assert [before.variant for before in trials["8s"].ancestors] == ["32s", "16s"]
     assert [configs[name].lr for name in ("32s", "16s", "8s", "8s-at-once")] == [1e-10, 1e-12, 1e-14, 1e-10]
-    assert {configs[name].take for name in ("16s", "8s", "8s-learned")} == {"all"}
+    assert {configs[name].take for name in ("16s", "8s", "8s-learned", "8s-at-once")} == {"all"}
+    # At once as many epochs as in stages.
+    assert sum(t.config.epochs for t in (*trials["8s-at-once"].ancestors, trials["8s-at-once"])) == 3 * 13
+    assert sum(t.config.epochs for t in (*trials["8s"].ancestors, trials["8s"])) == 3 * 13
     assert (configs["32s-fixed"].init, configs["32s-fixed"].freeze) == ("imagenet", "all_but_score")
     batches = configs["32s-batches"]
     assert (batches.batch_size, batches.momentum, batches.reduction) == (20, 0.9, "mean")
@@ -66,7 +69,7 @@ def test_killed_in_every_stage_and_gone_on_with_it_comes_to_the_same_bytes(
         run(trial, tmp_path / "killed", data_root)
     whole = results(tmp_path / "whole", ladder)
     assert results(tmp_path / "killed", ladder) == whole
-    assert len(whole) == 2 * 8
+    assert len(whole) == 2 * 10
 
     # Under Ray, by SIGKILL to everything: in FCN-32s, and in FCN-8s.
     out = tmp_path / "out"
@@ -77,7 +80,7 @@ def test_killed_in_every_stage_and_gone_on_with_it_comes_to_the_same_bytes(
         sweep.kill_everything()
     last = start(*command, script="sweeps/fcn_paper.py")
     assert last.wait() == 0, last.text()
-    assert len(finished(out)) == 8
+    assert len(finished(out)) == 10
     assert results(out, ladder) == whole
     # What is new in a stage stands in the log, and with the trial.
     note = "16s takes all layers of 32s; new: decoder.score_skips.pool4, decoder.upscore2.pool4"
@@ -93,5 +96,6 @@ def test_a_trial_alone_says_what_to_take_of_whom() -> None:
     described = {stage["name"]: stage["from"] for stage in DEMO.describe(DEMO.expand(), "")["stages"]}
     assert described == {
         "pretraining": None, "32s-fixed": "pretraining", "32s": "pretraining", "16s": "32s", "8s": "16s",
-        "8s-learned": "16s", "8s-at-once": "pretraining", "32s-batches": "pretraining",
+        "8s-learned": "16s", "8s-at-once-1": "pretraining", "8s-at-once-2": "8s-at-once-1",
+        "8s-at-once": "8s-at-once-2", "32s-batches": "pretraining",
     }  # fmt: skip

@@ -1,7 +1,10 @@
 """Values that nobody means: one line, exit code 2, before anything is loaded or expanded."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +64,33 @@ def test_a_folder_whose_name_is_no_text_is_one_like_any_other(
     out = os.fsdecode(os.fsencode(str(tmp_path)) + b"/r\xe4uns \xff")
     code, text = call("--demo", "--plan", "--out", out, "--set", "lr=1e-3", "--set", "arch=fcn8s")
     assert (code, "Nothing was started" in text) == (0, True)
+
+
+STUDY_FILE = """
+from segtrain.config import TrialConfig
+from sweeps.engine.ask.study import Study
+from sweeps.engine.cli import main
+
+base = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", {field}=4)
+study = Study(name="s", title="S", base=base, axes={{"{axis}": ("unett",)}})
+"""
+
+
+@pytest.mark.parametrize(("field", "axis", "told"), [
+    ("epochs", "arch", "line 7: arch is 'unett'; did you mean unet or unet_noskip? allowed: "),
+    ("epochs", "archh", "line 7: 'archh' is not a field of a trial; did you mean arch? allowed: "),
+    ("epoch", "arch", "line 6: TrialConfig.__init__() got an unexpected keyword argument 'epoch'\n"),
+])  # fmt: skip
+def test_a_mistake_in_a_study_file_is_its_line(tmp_path: Path, field: str, axis: str, told: str) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(STUDY_FILE.format(field=field, axis=axis))
+    ran = subprocess.run([sys.executable, path], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"error: {path}, {told}")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_any_other_error_in_a_study_file_keeps_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("import sweeps.engine.cli\n[][0]\n")
+    ran = subprocess.run([sys.executable, "own.py"], capture_output=True, text=True, cwd=tmp_path)
+    assert (ran.returncode, ran.stderr.splitlines()[0]) == (1, "Traceback (most recent call last):")

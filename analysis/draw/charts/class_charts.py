@@ -2,6 +2,7 @@
 fine-tuned ones."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from analysis.draw.chart import Axis, Chart, Facet, Heat, Series, style_of
 from analysis.inference.estimates import Floats
 from analysis.read.arrays import read_array
 from analysis.read.frames import Study
+from analysis.read.trial_files.task_folders import task_folders
 from analysis.statistics import cells
 from segtrain import records
 from segtrain.records import RecordError
@@ -34,19 +36,24 @@ def class_iou(study: Study) -> Chart | None:
 
 
 def confusion(study: Study, problems: list[str]) -> Chart | None:
-    """Row-normalised, of the best seed of each model and freeze."""
+    """Row-normalised, of the best seed of each model and freeze, and of each task."""
     facets = []
     for model in _models(study):
         names = study.classes.loc[study.classes["trial_id"] == model["trial_id"], "class_name"].tolist()
-        try:
-            counts = _array(study, model["trial_id"], records.CONFUSION_FILE, (len(names), len(names)))
-        except RecordError as error:
-            problems.append(str(error))
-            continue
-        sums = counts.sum(1, keepdims=True)
-        shares = np.divide(counts, sums, out=np.full(counts.shape, np.nan), where=sums > 0)
-        heat = Heat(names, names, shares.tolist(), sparse=True)
-        facets.append(Facet(title=model["name"], x=Axis(title="predicted"), y=Axis(title="truth"), heat=heat))
+        _, *further = task_folders(study, model["trial_id"])
+        for task in ("", *further):
+            try:
+                folder = records.task_dir(records.trial_dir(study.out, model["trial_id"]), task)
+                classes = records.read_test_scores(folder).classes if task else names
+                counts = _square(folder / records.CONFUSION_FILE, (len(classes), len(classes)))
+            except (OSError, RecordError) as error:
+                problems.append(str(error))
+                continue
+            sums = counts.sum(1, keepdims=True)
+            shares = np.divide(counts, sums, out=np.full(counts.shape, np.nan), where=sums > 0)
+            heat = Heat(classes, classes, shares.tolist(), sparse=True)
+            title = f"{model['name']}, {task}" if task else model["name"]
+            facets.append(Facet(title=title, x=Axis(title="predicted"), y=Axis(title="truth"), heat=heat))
     caption = (
         "Share of each class's test pixels in percent, rows are truth; the seed that validates best of each model and "
         "freeze at its best setting."
@@ -168,8 +175,12 @@ def _models(study: Study) -> list[dict[Any, Any]]:
 
 
 def _array(study: Study, trial_id: str, name: str, shape: tuple[int, int], key: str | None = None) -> Floats:
-    """A two-dimensional array of a trial; -1 in `shape` fits any size. Raises RecordError."""
-    path = records.trial_dir(study.out, trial_id) / name
+    """As `_square`, of a trial."""
+    return _square(records.trial_dir(study.out, trial_id) / name, shape, key)
+
+
+def _square(path: Path, shape: tuple[int, int], key: str | None = None) -> Floats:
+    """A two-dimensional array; -1 in `shape` fits any size. Raises RecordError."""
     array = read_array(path, key).astype(np.float64)
     if array.ndim != 2 or any(size not in (-1, found) for size, found in zip(shape, array.shape, strict=True)):
         raise RecordError(

@@ -1,12 +1,16 @@
-"""The classes: their scores, where the best model is worse than another, and what the test set holds of each."""
+"""The classes: scores, areas under curves, where the best model is worse than another, and what the test set holds."""
+
+from collections.abc import Mapping
 
 import pandas as pd
 
+from analysis.draw.charts.class_charts import areas
 from analysis.draw.ticks import minus
 from analysis.read.frames import Study
 from analysis.read.image_errors import image_counts
-from analysis.report.tables.result_tables import INTERVAL, nothing_yet
+from analysis.report.tables.result_tables import INTERVAL
 from analysis.report.tables.table import Column, Table, numbers, part, spread, words
+from analysis.report.tables.trials_table import nothing_yet
 from analysis.statistics import cells
 
 _MOST_NAMED = 6
@@ -100,3 +104,27 @@ def class_shares(study: Study) -> Table | None:
             )
             return Table("class_shares", "The test set", note, columns)
     return None
+
+
+def area_table(study: Study) -> Table | None:
+    """A row per class, a column per model and freeze; None where no trial kept its curves."""
+    found: Mapping[str, Mapping[str, tuple[float, float]]] = areas(study)
+    if not found:
+        return None
+    classes = list(dict.fromkeys(label for by_class in found.values() for label in by_class))
+    columns = [words("class", "class", classes)]
+    for name, by_class in found.items():
+        pairs = [by_class.get(label, (float("nan"), float("nan"))) for label in classes]
+        values = {f"{name}_auc": [auc for auc, _ in pairs], f"{name}_ap": [precision for _, precision in pairs]}
+        columns.append(Column(name, [_areas_text(*pair) for pair in pairs], values, numeric=True))
+    note = (
+        "Area under the ROC curve / average precision, which is that under precision over recall, in percent; of the "
+        "seed that validates best of each model and freeze. Chance gives 50 / the share of the class."
+    )
+    return Table("class_areas", "Areas under the curves", note, columns)
+
+
+def _areas_text(auc: float, precision: float) -> str:
+    """`98.1 / 87.2`; blank where both are missing."""
+    shown = [f"{100 * value:.1f}" if value == value else "–" for value in (auc, precision)]
+    return "" if shown == ["–", "–"] else " / ".join(shown)

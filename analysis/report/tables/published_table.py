@@ -9,10 +9,13 @@ from analysis.draw.metric_words import POINTS, unit_of, words_of
 from analysis.inference.estimates import estimate
 from analysis.read.frames import Study
 from analysis.read.trial_folder import freeze_label
-from analysis.report.tables.result_tables import INTERVAL, duration
+from analysis.report.tables.result_tables import INTERVAL
 from analysis.report.tables.table import Column, Table, part, part_text, with_counted, words
+from analysis.report.tables.trials_table import duration
 from analysis.statistics import cells, selection
 from analysis.statistics.counted import counted_among
+from segtrain import records
+from segtrain.records import TEST_MEAN_IOU
 
 TITLE = "Published beside ours"
 
@@ -26,7 +29,7 @@ def published_table(study: Study) -> Table | None:
         return Table("published", TITLE, lacks)
     columns: Sequence[str] = study.published["columns"]
     rows = [row for row in study.published["rows"] if len(row) == len(columns)]
-    measures = [name for name in columns if name in study.trials and name not in _fields(study)]
+    measures = [name for name in columns if _is_measure(study, name)]
     places = {name: columns.index(name) for name in columns}
     wanted = [{name: row[places[name]] for name in columns if name not in measures} for row in rows]
     ours = [_trials_of(study, where) for where in wanted]
@@ -36,6 +39,10 @@ def published_table(study: Study) -> Table | None:
         shown += _pair(name, ours, theirs, [counted_among(trials, name) for trials in ours])
     note = f"Ours is the setting that validates best; {INTERVAL}. Published: {study.published['source']}."
     return Table("published", TITLE, f"{note} {study.published['note']}".strip(), shown)
+
+
+def _is_measure(study: Study, name: str) -> bool:
+    return records.named_task(name) is not None or (name in study.trials and name not in _fields(study))
 
 
 def _fields(study: Study) -> set[str]:
@@ -60,7 +67,9 @@ def _setting_text(study: Study, where: Mapping[str, Any]) -> str:
 
 def _pair(name: str, ours: Sequence[pd.DataFrame], theirs: Sequence[Any], counts: Sequence[str]) -> list[Column]:
     """Our mean over seeds, and the published number."""
-    estimates = [estimate(trials[name].to_numpy(dtype="float64")) for trials in ours]
+    # A task that no trial was tested on has no column yet.
+    scores = [trials[name] if name in trials else trials.head(0)[TEST_MEAN_IOU] for trials in ours]
+    estimates = [estimate(found.to_numpy(dtype="float64")) for found in scores]
     percent = unit_of(name) == POINTS
     scale, form, unit = (100, ".2f", " %") if percent else (1, ".4g", "")
     title = f"{words_of(name)}{unit}"

@@ -1,7 +1,7 @@
 """The tables of a report. CSV columns hold fractions and seconds; what is shown is percent and words."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -9,13 +9,14 @@ from analysis.draw.metric_words import words_of
 from analysis.inference.estimates import estimate
 from analysis.read import dynamics
 from analysis.read.frames import Study
-from analysis.read.trial_folder import NOT_STARTED, SIZE_NUMBERS
+from analysis.read.trial_folder import SIZE_NUMBERS
 from analysis.report.tables.table import ANYTHING, Column, Part, Table, numbers, part, spread, with_counted, words
+from analysis.report.tables.trials_table import nothing_yet, trials_table
 from analysis.statistics import cells as cells_of
 from analysis.statistics import selection
-from analysis.statistics.counted import COUNTED, counted, counted_among, counted_by_each
+from analysis.statistics.counted import COUNTED, counted, counted_among
 from segtrain import records
-from segtrain.records import TEST_LOSS, TEST_MEAN_IOU, TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU
+from segtrain.records import TEST_MEAN_IOU, TRAIN_LOSS, VAL_LOSS, VAL_MEAN_IOU
 
 INTERVAL = "mean ± half of its 95 % interval (Student's t over n seeds; one seed has none)"
 FOUR_METRICS = {
@@ -27,50 +28,9 @@ FOUR_METRICS = {
 
 
 def all_tables(study: Study) -> list[Table]:
-    tables = [results(study), best_models(study), four_metrics(study), details(study)]
+    tables = [trials_table(study), best_models(study), four_metrics(study), details(study)]
     tables += [training_dynamics(study), cost(study)]
     return [*([] if study.variants else [architecture_by_freeze(study)]), *tables]
-
-
-def count_states(study: Study) -> str:
-    """`19 trials: 18 finished, 1 diverged`"""
-    counts = study.trials["state"].value_counts()
-    states = [state for state in (*records.STATES, NOT_STARTED) if state in counts]
-    states += [state for state in counts.index if state not in states]
-    total = len(study.trials)
-    listed = ", ".join(f"{counts[state]} {state}" for state in states)
-    return f"{total} trial{'' if total == 1 else 's'}: {listed}" if total else "0 trials"
-
-
-def nothing_yet(study: Study) -> str:
-    return f"Nothing to compare yet: no trial has finished with scores ({count_states(study)})."
-
-
-def results(study: Study) -> Table:
-    """One row per trial, in the order of study.json."""
-    trials = study.trials
-    columns = [
-        words("run", "run", trials["run"]),
-        words("stage", "stage", trials["stage"]),
-        words("state", "state", trials["state"]),
-        *(
-            numbers(title, name, trials[name], ".2f", 100, counted_by_each(trials, name))
-            for title, name in (("test mIoU %", TEST_MEAN_IOU), ("val mIoU %", VAL_MEAN_IOU))
-        ),
-        *(numbers(words_of(name), name, trials[name], ".4g") for name in (TEST_LOSS, VAL_LOSS, TRAIN_LOSS)),
-        numbers("best epoch", "best_epoch", trials["best_epoch"], "d"),
-        Column("runtime", [duration(s) for s in trials["runtime_s"]], {"runtime_s": list(trials["runtime_s"])}, True),
-        Column(
-            "note",
-            [_note(row) for row in trials.to_dict("records")],
-            {name: list(trials[name]) for name in ("reason", "epoch", "epochs", "step", "trial_id")},
-        ),
-    ]
-    note = (
-        f"{count_states(study)}. Train and val values are those of the best epoch, the one that validated best: its "
-        "weights were tested, once. A mean IoU that counts fewer classes than the data have says how many."
-    )
-    return Table("results", "All trials", note, columns)
 
 
 def architecture_by_freeze(study: Study) -> Table:
@@ -145,7 +105,7 @@ def _text(found: Part | None) -> str:
 
 def best_models(study: Study) -> Table:
     """The best setting of each model, ranked by validation."""
-    models = selection.best_models(study)
+    models = cells_of.of_first_task(study, selection.best_models(study))
     if models.empty:
         return Table("best_models", "Best models", nothing_yet(study))
     lost = cells_of.endings(study).set_index("setting").loc[models["setting"]]
@@ -167,7 +127,10 @@ def best_models(study: Study) -> Table:
 
 
 def four_metrics(study: Study) -> Table:
-    columns = [spread(title, _cells(study), name, ".2f", 100, best="highest") for name, title in FOUR_METRICS.items()]
+    cells = _cells(study)
+    alike = len(cells_of.of_first_task(study, cells)) == len(cells)
+    best: Literal["highest"] | None = "highest" if alike else None
+    columns = [spread(title, cells, name, ".2f", 100, best=best) for name, title in FOUR_METRICS.items()]
     note = (
         "The four metrics of Long et al. 2015 on the test set, from one confusion matrix over all its "
         f"pixels; {INTERVAL}."
@@ -243,31 +206,3 @@ def _of_cells(study: Study, name: str, title: str, note: str, columns: Sequence[
     if not filled:
         return Table(name, title, f"None of the {len(cells)} models recorded these numbers.")
     return Table(name, title, note, [*labels, *filled])
-
-
-def duration(seconds: float) -> str:
-    """`45s`, `20m 58s`, `1h 02m 03s`; blank when missing."""
-    if pd.isna(seconds):
-        return ""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h {minute:02d}m {second:02d}s"
-    return f"{minute}m {second:02d}s" if minute else f"{second}s"
-
-
-def _note(row: Mapping[Any, Any]) -> str:
-    """Where a trial that is not finished stands, and why."""
-    place = {
-        "running": lambda: f"{row['epoch']} of {row['epochs']} epochs",
-        "failed": lambda: f"after {row['epoch']} of {row['epochs']} epochs",
-        "diverged": lambda: f"epoch {row['epoch'] + 1}" + ("" if pd.isna(row["step"]) else f", step {row['step']}"),
-    }
-    parts = [place[row["state"]]()] if row["state"] in place else []
-    best = row["comparable_best_epoch"]
-    if row["state"] == "finished" and not pd.isna(best) and best != row["best_epoch"]:
-        parts.append(f"its epochs count different classes, and over those that all count epoch {best} is the best")
-    if not pd.isna(row["reason"]):
-        reason = " ".join(row["reason"].split())
-        parts.append(reason if len(reason) <= 160 else reason[:159] + "…")
-    return ": ".join(parts)

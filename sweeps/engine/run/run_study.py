@@ -28,7 +28,7 @@ from sweeps.engine.plan.packing.packed import packed
 from sweeps.engine.run.cluster import find_nodes, starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
-from sweeps.engine.run.out_of_time import OutOfTime
+from sweeps.engine.run.queue.out_of_time import OutOfTime
 from sweeps.engine.say import say
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def run_study(
         write()
         source = None
         if replication:
-            from sweeps.engine.run.replicate_source import ReplicateSource  # statistics, likewise
+            from sweeps.engine.run.queue.replicate_source import ReplicateSource  # statistics, likewise
 
             source = ReplicateSource(replication, options, write, epoch_flops)
         try:

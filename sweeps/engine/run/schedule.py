@@ -19,17 +19,19 @@ from segtrain.data.by_name import known_places
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import Longest, PlannedTrial
+from sweeps.engine.plan.earlier.shorter_trials import starting_folders
 from sweeps.engine.plan.rates import predicted_rate
 from sweeps.engine.plan.resources import Nodes, TrialResources, pick_resources
 from sweeps.engine.run.lost_workers import HungWorkers
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
-from sweeps.engine.run.out_of_time import OutOfTime
 from sweeps.engine.run.progress.calls_for_help import CallsForHelp
 from sweeps.engine.run.progress.live_table import SweepTable
+from sweeps.engine.run.queue.out_of_time import OutOfTime
+from sweeps.engine.run.queue.trial_queue import TrialQueue
+from sweeps.engine.run.queue.trial_source import Source
 from sweeps.engine.run.tracking.trial_trackers import tracking_of
 from sweeps.engine.run.trainable import TrialTrainable
-from sweeps.engine.run.trial_queue import Source, TrialQueue
 from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
 from sweeps.engine.say import say
 
@@ -103,12 +105,7 @@ def run_trials(
     def slots() -> int:
         return resources.slots(nodes())
 
-    fresh = {p.trial.trial_id for p in plan if p.action != "continue"}
-
-    def shorter_of(trial: Trial) -> str | None:
-        # Looked for again: it may have been archived since the plan was made.
-        shorter = None if trial.trial_id in fresh else longest(trial.config)
-        return None if shorter is None else str(records.trial_dir(options.out, shorter.trial_id))
+    begins_in = starting_folders(plan, options.out, longest)
 
     def worker_config(trial: Trial) -> dict[str, Any]:
         table.add(trial)
@@ -129,7 +126,7 @@ def run_trials(
             "cpus": share.cpus,
             "gpus": share.gpus,
             "bundle": share.bundle,
-            "shorter": shorter_of(trial),
+            "shorter": begins_in(trial),
             "extendable": options.extendable,
         }
 

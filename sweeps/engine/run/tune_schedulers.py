@@ -6,7 +6,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler
 
 from segtrain import records
-from sweeps.engine.run.trial_queue import Source
+from sweeps.engine.run.queue.trial_source import Source
 
 
 class NewestFirst(FIFOScheduler):

@@ -12,6 +12,7 @@ from analysis.report.best_models import best_over
 from analysis.report.tables import result_tables
 from analysis.report.tables.claims_table import claims_table
 from analysis.report.tables.settings_table import settings_table
+from analysis.report.tables.trials_table import trials_table
 from analysis.statistics.claims import judge_all
 from analysis.statistics.ranking import best_lines
 from segtrain import records
@@ -77,7 +78,7 @@ def test_a_trial_whose_epochs_count_differently_says_which_is_the_best_over_the_
     study = load(builder.write())
     assert study.trials["comparable_best_epoch"].tolist() == [2]
     assert study.epochs["val_counted_classes"].tolist() == [1, 2]
-    [note] = (column.texts for column in result_tables.results(study).columns if column.title == "note")
+    [note] = (column.texts for column in trials_table(study).columns if column.title == "note")
     assert note == ["its epochs count different classes, and over those that all count epoch 2 is the best"]
 
 

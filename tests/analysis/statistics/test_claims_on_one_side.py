@@ -39,6 +39,13 @@ def test_it_is_the_paired_t_test_over_the_seeds_of_one_setting(builder: Any) -> 
     assert judge(builder, HARDER | {"left": {"arch": "fcn16s"}}).verdict == "contradicted"
 
 
+def test_a_study_of_one_setting_can_decide_it(builder: Any) -> None:
+    for seed, (road, sky) in enumerate(zip(ROAD, SKY, strict=True)):
+        builder.trial(arch="fcn8s", seed=seed, iou=(road, sky))
+    found = judge(builder, HARDER)
+    assert found.p_single == pytest.approx(scipy.stats.ttest_rel(ROAD, SKY).pvalue)
+
+
 def test_what_a_seed_does_to_all_settings_is_in_its_variance(builder: Any) -> None:
     """Unlike in a comparison of settings, where it cancels."""
     for seed, shift in enumerate((-0.1, 0.0, 0.12)):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.mismatches import rates_are_fixed, why_not_extendable
-from sweeps.engine.plan.actions import CurrentData, PlannedTrial
+from segtrain.mismatches import why_not_extendable
+from sweeps.engine.ask.study import Trial
+from sweeps.engine.plan.actions import CurrentData, Longest, PlannedTrial
 from sweeps.engine.plan.earlier.folder_problems import find_damage, find_problems
 
 
@@ -23,8 +24,6 @@ class ShorterTrials:
 
     def longest(self, config: TrialConfig) -> TrialConfig | None:
         """The trial with the most epochs that one of `config` can go on from; None without any."""
-        if not rates_are_fixed(config):
-            return None
         for epochs in self.lengths:
             if not config.warmup_epochs < epochs < config.epochs:
                 continue
@@ -58,6 +57,18 @@ class ShorterTrials:
         if made_from is not None and self.current_data(shorter.dataset) not in (made_from, None):
             return "it was trained on other data"
         return None
+
+
+def starting_folders(plan: Iterable[PlannedTrial], out: Path, longest: Longest) -> Callable[[Trial], str | None]:
+    """A function from a trial that is about to start to the folder of the one that it goes on from: where the plan says
+    so, or where the plan does not have it. It is looked for again, since it may have been archived meanwhile."""
+    others = {planned.trial.trial_id for planned in plan if planned.action != "continue"}
+
+    def begins_in(trial: Trial) -> str | None:
+        shorter = None if trial.trial_id in others else longest(trial.config)
+        return None if shorter is None else str(records.trial_dir(out, shorter.trial_id))
+
+    return begins_in
 
 
 def without_state(plan: Iterable[PlannedTrial], out: Path) -> int:

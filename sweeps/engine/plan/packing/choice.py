@@ -53,10 +53,10 @@ def choose(
     None where that does not know one."""
     flops = {trial.trial_id: trial.config.epochs * epoch_flops(trial.config) for trial in trials}
     shapes = _costliest(trials, flops)
-    wide = frozenset[str]() if num_gpus else waited_for(trials)
-    alone = min(packings, key=lambda packing: packing.trials)
-    single = _rates(shapes, alone, look) if wide else {}
-    seconds: dict[Packing, float] = {}
+    alone = max(packings, key=lambda packing: packing.threads)
+    waited = frozenset[str]() if num_gpus else waited_for(trials)
+    single = _rates(shapes, alone, look) if waited else {}
+    found: dict[Packing, tuple[float, frozenset[str]]] = {}  # seconds, and what has all cores
     for packing in packings:
         rates = _rates(shapes, packing, look)
         if rates is None or single is None:
@@ -65,22 +65,26 @@ def choose(
             break  # nor would more of them fit
         if not rates:
             continue
-        durations = []
+        durations, wide = list[tuple[str, float, str | None]](), set[str]()
         for trial in trials:
             shape = shape_of(trial.config)
             shape = shape if shape in shapes else next(iter(shapes))
-            rate = single.get(shape, rates[shape]) if trial.trial_id in wide else rates[shape]
+            rate = rates[shape]
+            if trial.trial_id in waited and single.get(shape, 0.0) > (1 + LEAST_GAIN) * rate:
+                rate = single[shape]
+                wide.add(trial.trial_id)
             for number in range(1 if trial.stage == "pretrain" else repeats):
                 name = f"{trial.trial_id} {number}" if number else trial.trial_id
                 durations.append((name, flops[trial.trial_id] / rate, trial.config.parent))
-        seconds[packing] = makespan(durations, packing.trials * max(1, num_gpus))
+        found[packing] = makespan(durations, packing.trials * max(1, num_gpus)), frozenset(wide)
+    seconds = {packing: needed for packing, (needed, _) in found.items()}
     if not seconds:
         return Choice(packings[0], {})
     best = next(iter(seconds))
     for packing, needed in seconds.items():
         if needed < (1 - LEAST_GAIN) * seconds[best]:
             best = packing
-    return Choice(best, seconds, wide if best != alone else frozenset())
+    return Choice(best, seconds, found[best][1])
 
 
 def waited_for(trials: Sequence[Trial]) -> frozenset[str]:
@@ -99,12 +103,11 @@ def describe(choice: Choice, names: Mapping[str, str]) -> str:
     """In a line; `names` are those of runs, by trial id."""
     if not choice.seconds:
         return f"packing: {_words(choice.packing)}; no trial came to its end when it was tried on noise"
-    others = [f"{_words(p)} {duration(s)}" for p, s in choice.seconds.items() if p != choice.packing]
-    why = f"; {', '.join(others)}" if others else ", more do not fit"
+    others = [f"{_words(p)}: {duration(s)}" for p, s in choice.seconds.items() if p != choice.packing]
+    why = f" ({', '.join(others)})" if others else " (no more fit)"
     wide = "".join(f"; {names[each]} has all cores, since everything waits for it" for each in sorted(choice.wide))
-    return (
-        f"packing: {_words(choice.packing)}, by what was measured {duration(choice.seconds[choice.packing])}{why}{wide}"
-    )
+    needed = duration(choice.seconds[choice.packing])
+    return f"packing: {_words(choice.packing)}; all in {needed}, by a moment of training{why}{wide}"
 
 
 def unknown(packings: Sequence[Packing]) -> str:

@@ -22,8 +22,8 @@ from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.cost import duration, percent
 from sweeps.engine.run.progress.sweep_totals import Row, Totals
+from sweeps.engine.run.queue.trial_source import Source
 from sweeps.engine.run.trainable import OUTCOME, TRACKING_PROBLEMS
-from sweeps.engine.run.trial_queue import Source
 from sweeps.engine.say import say
 
 REFRESH_S = 0.5

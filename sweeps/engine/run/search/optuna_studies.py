@@ -46,7 +46,7 @@ class Searched:
 
 
 class OptunaStudies:
-    """Gives the queue its trials, and Optuna what became of them (`sweeps.engine.run.trial_queue.Source`).
+    """Gives the queue its trials, and Optuna what became of them (`sweeps.engine.run.queue.trial_source.Source`).
 
     Optuna's storage is the truth about a search, as trial folders are about trials. Both are written as things
     happen, the folders first, so `resume` can tell Optuna what it has missed.

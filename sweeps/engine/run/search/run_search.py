@@ -19,7 +19,14 @@ from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan import preflight
-from sweeps.engine.plan.actions import PlannedTrial, check_search_data, check_study_folder, find_changed, make_plan
+from sweeps.engine.plan.actions import (
+    PlannedTrial,
+    best_validated,
+    check_search_data,
+    check_study_folder,
+    find_changed,
+    make_plan,
+)
 from sweeps.engine.plan.cost import percent
 from sweeps.engine.plan.earlier.code_changes import choose_again
 from sweeps.engine.plan.earlier.restart import clear_restarted
@@ -28,7 +35,7 @@ from sweeps.engine.plan.study_file import write_study
 from sweeps.engine.run.cluster import find_nodes, starting_ray
 from sweeps.engine.run.mirroring import Mirror
 from sweeps.engine.run.notifying import Notifier
-from sweeps.engine.run.out_of_time import OutOfTime
+from sweeps.engine.run.queue.out_of_time import OutOfTime
 from sweeps.engine.run.search.optuna_studies import OptunaStudies, Searched, SearchError, open_storage
 from sweeps.engine.say import say
 
@@ -212,7 +219,8 @@ class Results:
                 trial, frozen = best
                 test = records.read_test_scores(records.trial_dir(self.options.out, trial.trial_id))
                 found = ", ".join(f"{name} {value:.3g}" for name, value in frozen.params.items())
-                scores = f"{percent(frozen.value)} / {percent(test.mean_iou, test.iou)}"
+                validated = (best_validated(trial, self.options.out) or {}).get(records.VAL_IOU)
+                scores = f"{percent(frozen.value, validated)} / {percent(test.mean_iou, test.iou)}"
             spent = f"{epochs} of {len(trials) * searched.cell.config.epochs}"
             table.add_row(searched.cell.name, found, scores, " / ".join(counts), spent)
         console.print(table)

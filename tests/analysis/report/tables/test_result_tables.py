@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from analysis.read.frames import Study, load
-from analysis.report.tables import claims_table, class_tables, result_tables
+from analysis.report.tables import claims_table, class_tables, result_tables, trials_table
 from analysis.report.tables.table import Table
 from analysis.statistics import claims
 from tests.analysis.conftest import ENV
@@ -35,7 +35,7 @@ def values(table: Table, name: str) -> list[Any]:
 
 
 def test_results_show_every_trial_with_its_state(grid: Study) -> None:
-    table = result_tables.results(grid)
+    table = trials_table.trials_table(grid)
     assert texts(table, "run") == grid.trials["run"].tolist()
     shown = {column.title: column.texts[2] for column in table.columns}
     assert shown == {
@@ -140,7 +140,7 @@ def test_a_study_without_results_says_so_in_one_sentence(builder: Any) -> None:
     sentence = "Nothing to compare yet: no trial has finished with scores (2 trials: 1 failed, 1 not started)."
     for table in result_tables.all_tables(study):
         assert table.name == "results" or (table.note, len(table)) == (sentence, 0)
-    assert len(result_tables.results(study)) == 2
+    assert len(trials_table.trials_table(study)) == 2
 
 
 def test_the_table_of_claims(builder: Any) -> None:
@@ -173,7 +173,7 @@ def test_the_note_of_a_trial_that_did_not_finish(
     builder: Any, state: str, reason: str | None, step: int | None, note: str
 ) -> None:
     builder.trial([0.1], state=state, reason=reason, step=step)
-    assert texts(result_tables.results(load(builder.write())), "note") == [note]
+    assert texts(trials_table.trials_table(load(builder.write())), "note") == [note]
 
 
 @pytest.mark.parametrize(
@@ -181,4 +181,4 @@ def test_the_note_of_a_trial_that_did_not_finish(
     [(0.4, "0s"), (59.6, "1m 00s"), (1258, "20m 58s"), (3600, "1h 00m 00s"), (float("nan"), "")],
 )
 def test_duration(seconds: float, text: str) -> None:
-    assert result_tables.duration(seconds) == text
+    assert trials_table.duration(seconds) == text

@@ -8,7 +8,7 @@ import pytest
 from analysis.draw.panels import read_panels
 from analysis.read.frames import Study, load
 from analysis.report.tables.settings_table import task_names, task_table
-from analysis.statistics import claim_metrics
+from analysis.statistics import cells, claim_metrics
 from segtrain import records
 from tests.analysis.conftest import StudyBuilder, scores
 
@@ -55,6 +55,9 @@ def test_the_table_has_a_row_per_task_and_model(study: Study) -> None:
     assert sorted(rows) == [("geometric", "alone"), ("geometric", "both"), ("semantic", "both")]
     accuracies = columns["pixel acc. %"].values["pixel_accuracy"]
     assert accuracies[rows.index(("geometric", "both"))] == pytest.approx(0.85)
+    ious = columns["mean IoU %"].texts
+    assert ious[rows.index(("geometric", "both"))].endswith("(n=2, 2 of 3 classes)")
+    assert ious[rows.index(("semantic", "both"))].endswith("(n=2)")
 
 
 def test_data_with_one_task_have_no_such_table(builder: StudyBuilder) -> None:
@@ -88,3 +91,9 @@ def test_a_torn_file_of_a_task_makes_its_trial_unreadable(builder: StudyBuilder)
     study = load(builder.write())
     assert study.trials["state"].tolist() == ["unreadable"]
     assert str(path) in study.problems[0]
+
+
+def test_classes_are_compared_among_models_of_the_same_task(study: Study) -> None:
+    found = cells.of_first_task(study, cells.shown(study))
+    assert found["name"].tolist() == ["both"]
+    assert set(cells.class_scores(study)["name"]) == {"both"}

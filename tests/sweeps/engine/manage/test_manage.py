@@ -19,7 +19,7 @@ from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.manage import status
 from sweeps.engine.plan.actions import PlanError, check_study_folder, make_plan
 from sweeps.engine.plan.study_file import write_study
-from sweeps.engine.run.trial_queue import TrialQueue
+from sweeps.engine.run.queue.trial_queue import TrialQueue
 from tests.sweeps.engine.plan.test_replication import STUDY, finish, options
 
 SMALL = STUDY.edit({"lr": (1e-3,)})

@@ -17,7 +17,7 @@ from sweeps.engine.ask.study import Claim, Study, Trial
 from sweeps.engine.plan.look_costs import beside_grid
 from sweeps.engine.plan.replication import Replication, counted
 from sweeps.engine.plan.study_file import read_looks, write_study
-from sweeps.engine.run.replicate_source import ReplicateSource
+from sweeps.engine.run.queue.replicate_source import ReplicateSource
 from tests.sweeps.harness import SCORES
 
 STUDY = Study(

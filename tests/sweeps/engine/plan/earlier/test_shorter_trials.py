@@ -8,7 +8,7 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial, make_plan
-from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials, without_state
+from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials, starting_folders, without_state
 from tests.sweeps.engine.plan.test_actions import made_from, put
 
 LONG = TrialConfig(arch="fcn8s", dataset="scenes", init="scratch", epochs=60)
@@ -74,6 +74,21 @@ def test_a_last_epoch_that_was_evaluated_out_of_turn_is_none_of_a_longer_trial(t
 def test_one_that_has_not_finished_is_none(tmp_path: Path, state: records.State) -> None:
     put(tmp_path, SHORT, state, epoch=29)
     assert look(tmp_path, LONG) == (None, [])
+
+
+def test_a_trial_that_starts_goes_on_where_the_plan_says_so_or_does_not_know_it(tmp_path: Path) -> None:
+    folder = put(tmp_path, SHORT, "finished", epoch=30)
+    longest = ShorterTrials(tmp_path, lambda name: None, lambda text: None).longest
+    trial = Trial(LONG, "long", "trial")
+    for planned, expected in (
+        (plan(tmp_path, LONG), str(folder)),
+        (plan(tmp_path, LONG, again={LONG.trial_id}), None),
+        ([], str(folder)),  # one that follows from how others ended
+    ):
+        assert starting_folders(planned, tmp_path, longest)(trial) == expected
+    planned = plan(tmp_path, LONG)
+    (folder / records.LAST_FILE).unlink()
+    assert starting_folders(planned, tmp_path, longest)(trial) is None
 
 
 def test_one_that_did_not_keep_its_state_is_none(tmp_path: Path) -> None:

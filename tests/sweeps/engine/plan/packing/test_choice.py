@@ -87,7 +87,7 @@ def test_on_a_gpu_none_is_tried_behind_the_first_that_does_not_fit() -> None:
         chosen(FOUR, of, num_gpus=1)  # four together would have been measured
     choice = chosen(FOUR, {**of, Packing(4, 1, on_gpu=True): 0.0}, num_gpus=1)
     assert choice.packing == Packing(2, 1, on_gpu=True)
-    assert describe(choice, {}).startswith("packing: 2 on a GPU, by what was measured ")
+    assert describe(choice, {}) == ("packing: 2 on a GPU; all in 2 s, by a moment of training (1 trial on a GPU: 4 s)")
 
 
 def test_the_choice_counts_what_waits_and_how_often_a_search_trains() -> None:
@@ -100,10 +100,15 @@ def test_the_choice_counts_what_waits_and_how_often_a_search_trains() -> None:
 def test_a_trial_that_all_wait_for_has_all_cores() -> None:
     assert waited_for(STAGED) == {STAGED[0].trial_id}
     assert waited_for(FOUR) == frozenset()
+    chain = Study(
+        name="chain", title="C", base=BASE, axes={"seed": (0, 1)}, pretrain=[{"dataset": d} for d in ("objects", "voc")]
+    ).expand()
+    assert waited_for(chain) == {trial.trial_id for trial in chain[:2]}, "one after the other"
     choice = chosen(STAGED, {TWO: 10.0, ONE: 15.0})
     assert (choice.packing, choice.wide) == (TWO, {STAGED[0].trial_id})
-    alone = chosen(STAGED, {TWO: 10.0, ONE: 10.0})
-    assert choice.seconds[TWO] < alone.seconds[TWO]
+    slower = chosen(STAGED, {TWO: 10.0, ONE: 10.2})
+    assert (slower.packing, slower.wide) == (TWO, frozenset()), "where more cores are of no use it has one"
+    assert choice.seconds[TWO] < slower.seconds[TWO]
     said = describe(choice, {trial.trial_id: trial.run_name for trial in STAGED})
     assert said.endswith(f"; {STAGED[0].run_name} has all cores, since everything waits for it")
 

@@ -40,7 +40,7 @@ def spend(states: Sequence[records.State]) -> Callable[..., bool]:
     """Stands where Ray would run the trials: each ends in the next of `states`."""
 
     def run(
-        search: Any, plan: Sequence[PlannedTrial], flops: Any, run: Options, console: Any, source: Any, mirror: Any
+        search: Any, plan: Sequence[PlannedTrial], flops: Any, run: Options, console: Any, source: Any, *others: Any
     ) -> bool:
         for state in states:
             trial = source.next_trial()
@@ -87,7 +87,7 @@ def test_the_cost_of_a_parent_on_other_data_is_known(
     costs: list[float] = []
 
     def see(
-        search: Any, plan: Sequence[PlannedTrial], flops: Any, run: Any, console: Any, source: Any, mirror: Any
+        search: Any, plan: Sequence[PlannedTrial], flops: Any, run: Any, console: Any, source: Any, *others: Any
     ) -> bool:
         assert isinstance(source, OptunaStudies)
         costs.extend(flops(planned.trial.config) for planned in plan)

@@ -8,9 +8,9 @@ from ray.tune.search import Searcher
 from segtrain import records
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import make_plan
+from sweeps.engine.run.queue.trial_queue import TrialQueue
 from sweeps.engine.run.search.optuna_studies import OptunaStudies, open_storage
 from sweeps.engine.run.trainable import OUTCOME
-from sweeps.engine.run.trial_queue import TrialQueue
 from tests.sweeps.engine.run.search.test_optuna_studies import search, train
 
 TRIALS = 5

@@ -10,9 +10,18 @@ from segtrain import records
 from sweeps.engine.ask.options import Budget
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import make_plan
-from sweeps.engine.run.out_of_time import OutOfTime
-from sweeps.engine.run.trial_queue import TrialQueue
-from tests.sweeps.engine.run.test_trial_queue import CHILDREN, COSTS, ORPHAN, PARENT, TRIALS, Given, end, suggested
+from sweeps.engine.run.queue.out_of_time import OutOfTime
+from sweeps.engine.run.queue.trial_queue import TrialQueue
+from tests.sweeps.engine.run.queue.test_trial_queue import (
+    CHILDREN,
+    COSTS,
+    ORPHAN,
+    PARENT,
+    TRIALS,
+    Given,
+    end,
+    suggested,
+)
 
 
 class Clock:

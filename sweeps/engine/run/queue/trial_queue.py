@@ -4,9 +4,8 @@ import bisect
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from filelock import Timeout
 from ray.tune.search import Searcher
@@ -15,52 +14,15 @@ from segtrain import records
 from segtrain.machine.disk import DiskError, locked
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
-from sweeps.engine.run.lost_workers import memory_advice, memory_kills
+from sweeps.engine.run.queue.deaths import Deaths, Entry
+from sweeps.engine.run.queue.trial_source import Source
 from sweeps.engine.run.trainable import OUTCOME, REASON
 
-MAX_DEATHS = 3
-"""How often a trial's process may die (killed, hung, node lost) before the trial counts as failed."""
-KILLED_FOR_MEMORY = "killed by the kernel: out of memory"
 ELSEWHERE_POLL_S = 2.0
 PAST_TENSE = {
     **dict.fromkeys(("pruned", "stopped"), "was stopped"),
     **{"failed": "failed", "diverged": "diverged", "skipped": "was skipped"},
 }
-
-TrialState = Literal["pending", "running", "ended"]
-
-
-class Source(Protocol):
-    """Where trials come from that depend on how others ended, such as those of a search."""
-
-    @property
-    def unasked(self) -> int:
-        """How many more trials `next_trial` will give."""
-
-    def next_trial(self) -> Trial | None:
-        """A trial that may start when its parent has finished, which has been given before or is in the plan, or that
-        has ended already; None when there is none now."""
-
-    def report(self, trial_id: str, epoch: int, value: float) -> bool:
-        """Takes a validation mean IoU of a running trial; whether the trial should stop there."""
-
-    def prune(self, trial_id: str) -> None:
-        """Writes down that the trial was stopped."""
-
-    def ended(self, trial: Trial, outcome: records.State) -> None:
-        """Is told once how each trial ended, of `next_trial` or of the plan."""
-
-
-@dataclass(eq=False)
-class Entry:
-    trial: Trial
-    cost: float  # of what is left, in any unit
-    state: TrialState
-    outcome: records.State | None = None  # of a trial that ended
-    deaths: int = 0
-    alone: bool = False  # ran out of memory beside others; runs when no other does
-    why_again: str | None = None  # of a trial whose process died
-    not_before: float = 0.0  # time.monotonic(); another process had the trial, look again then
 
 
 class TrialQueue(Searcher):
@@ -102,7 +64,7 @@ class TrialQueue(Searcher):
         self.pending = sorted((e for e in self.entries.values() if e.state == "pending"), key=self._path_cost)
         self.running: dict[str, Entry] = {}  # by the id that Tune gives them
         self.ended_for: dict[str, str] = {}  # id of Tune -> why its worker is being ended
-        self.memory_kills = memory_kills()
+        self.deaths = Deaths()
         self.unwritten: dict[str, str] = {}  # trial id -> reason of an end that its folder could not take
         for entry, outcome in [(e, e.outcome) for e in self.entries.values()]:
             if outcome is not None:
@@ -181,9 +143,9 @@ class TrialQueue(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         entry = self.running.pop(trial_id)
         if error:
-            self._died(entry, self.ended_for.pop(trial_id, None))
+            self._lost(entry, self.deaths.of_process(entry, self.ended_for.pop(trial_id, None)))
         elif result and result.get(OUTCOME) == "out of memory":
-            self._ran_out_of_memory(entry, str(result.get(REASON)))
+            self._lost(entry, self.deaths.of_memory(entry, str(result.get(REASON))))
         elif result and result.get(OUTCOME) == "locked":
             entry.not_before = time.monotonic() + ELSEWHERE_POLL_S
             self._wait_again(entry)
@@ -199,26 +161,11 @@ class TrialQueue(Searcher):
         entry = self.entries[trial_id]
         return entry.why_again if entry.state == "pending" else None
 
-    def _died(self, entry: Entry, why: str | None) -> None:
-        kills, before = memory_kills(), self.memory_kills
-        self.memory_kills = kills
-        if why is None and kills > before:
-            self._ran_out_of_memory(entry, KILLED_FOR_MEMORY)
-            return
-        entry.deaths += 1
-        entry.why_again = why or entry.why_again
-        if entry.deaths < MAX_DEATHS:
+    def _lost(self, entry: Entry, failure: str | None) -> None:
+        if failure is None:
             self._wait_again(entry)
         else:
-            why = why or "killed, out of memory, or node lost"
-            self._close(entry, "failed", f"its process died {MAX_DEATHS} times: {why}")
-
-    def _ran_out_of_memory(self, entry: Entry, reason: str) -> None:
-        if entry.alone:
-            self._close(entry, "failed", f"{reason}; {memory_advice(entry.trial.config)}")
-        else:
-            entry.alone, entry.why_again = True, f"{reason}; runs again when no other trial does"
-            self._wait_again(entry)
+            self._close(entry, "failed", failure)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the trial folders are the truth."""

@@ -8,8 +8,8 @@ from segtrain import records
 from sweeps.engine.ask.options import Replicates
 from sweeps.engine.plan.actions import make_plan
 from sweeps.engine.plan.study_file import write_study
-from sweeps.engine.run.replicate_source import ReplicateSource
-from sweeps.engine.run.trial_queue import TrialQueue
+from sweeps.engine.run.queue.replicate_source import ReplicateSource
+from sweeps.engine.run.queue.trial_queue import TrialQueue
 from tests.sweeps.engine.plan.test_replication import STUDY, finish, options, score, start
 
 

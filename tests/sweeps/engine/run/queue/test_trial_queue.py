@@ -14,8 +14,9 @@ from segtrain import records
 from segtrain.config import TrialConfig
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import make_plan
-from sweeps.engine.run import trial_queue
-from sweeps.engine.run.trial_queue import MAX_DEATHS, TrialQueue
+from sweeps.engine.run.queue import trial_queue
+from sweeps.engine.run.queue.deaths import MAX_DEATHS
+from sweeps.engine.run.queue.trial_queue import TrialQueue
 from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
 from tests.sweeps.harness import SCORES
 
