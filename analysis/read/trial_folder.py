@@ -33,6 +33,8 @@ EPOCH_NUMBERS = (
 TEST_NUMBERS = ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou", "mean_auc", "mean_boundary_iou")
 TASK_NUMBERS = ("loss", "mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
 """Of each task that has a name: the column `test/<task>/pixel_accuracy` and so on."""
+TASK_COUNTS = ("counted_classes", "class_count")
+"""Beside them: how many classes the mean IoU of the task counts, and of how many."""
 SIZE_NUMBERS = tuple(f"iou_{size}" for size in records.OBJECT_SIZES)
 CLASS_NUMBERS = ("iou", "auc", "boundary_iou", *SIZE_NUMBERS)
 COST_NUMBERS = ("parameters", "trained_parameters", "multiply_adds")
@@ -146,7 +148,7 @@ def _add_env(trial: Trial, folder: Path) -> None:
         return
     trial.env = env
     if (task := env.get(records.TASK_KEY)) and records.TEST_MEAN_IOU in trial.row:
-        own = {records.TEST_LOSS: "loss", records.TEST_MEAN_IOU: "mean_iou"}
+        own = {records.TEST_LOSS: "loss", records.TEST_MEAN_IOU: "mean_iou", "test_counted_classes": "counted_classes"}
         first = {own.get(name, name): value for name, value in trial.row.items()}
         trial.row |= _of_task(task, first)
     trial.row |= {name: env.get(name) for name in (*ENV_TEXTS, *COST_NUMBERS, "threads", "git_dirty")}
@@ -167,7 +169,8 @@ def _read_outcome(folder: Path, status: records.Status) -> tuple[Row, list[Row],
         classes = _list_classes(scores)
         row |= {f"iou_{size}": scores.mean_size_iou[size] for size in records.OBJECT_SIZES}
         for place in sorted(folder.glob(f"{records.TASKS_DIR}/*/{records.TEST_FILE}")):
-            row |= _of_task(place.parent.name, vars(records.read_test_scores(place.parent)))
+            of_task = records.read_test_scores(place.parent)
+            row |= _of_task(place.parent.name, vars(of_task) | {"class_count": len(of_task.classes)})
     elif status.state == "finished":
         raise RecordError(f"{folder} is finished but has no {records.TEST_FILE}; delete the folder to start over")
     else:
@@ -200,7 +203,7 @@ def _cost(epochs: Mapping[int, Row]) -> Row:
 
 
 def _of_task(task: str, scores: Mapping[str, Any]) -> Row:
-    return {records.of_task(f"test/{name}", task): scores[name] for name in TASK_NUMBERS}
+    return {records.of_task(f"test/{name}", task): scores[name] for name in (*TASK_NUMBERS, *TASK_COUNTS)}
 
 
 def _list_classes(scores: records.TestScores) -> list[Row]:

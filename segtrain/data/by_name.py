@@ -15,7 +15,7 @@ from segtrain import own_code
 from segtrain.config import OWN_NAME, OWN_PREFIX, parse_value
 from segtrain.data import DATASETS
 from segtrain.data.own.toml_dataset import read_dataset
-from segtrain.data.spec import IGNORE, DataError, Dataset
+from segtrain.data.spec import IGNORE, DataError, Dataset, Task
 from segtrain.own_code import CodeError
 
 _places: dict[str, Path] = {}  # of each own:NAME, the dataset.toml
@@ -88,15 +88,23 @@ def _import(name: str) -> Dataset:
         raise CodeError(
             f"dataset is {name!r}, which is a {type(dataset).__name__}; it has to be a segtrain.data.spec.Dataset"
         )
-    count = len(dataset.classes)
-    wrong = None
-    if not re.fullmatch(OWN_NAME, dataset.name):
-        wrong = f"name {dataset.name!r}; allowed: letters, digits, '.', '_' and '-', up to 64"
-    elif not 1 <= count <= IGNORE or len(dataset.palette) != count:
-        wrong = f"{count} classes and {len(dataset.palette)} colours; allowed: 1 to {IGNORE}, and as many colours"
-    elif not set(dataset.train_ids.values()) <= {*range(count), IGNORE}:
-        stray = sorted(set(dataset.train_ids.values()) - {*range(count), IGNORE})
-        wrong = f"train ids {', '.join(map(str, stray))}; allowed: 0 to {count - 1}, and {IGNORE} for ignored pixels"
-    if wrong is not None:
-        raise CodeError(f"dataset is {name!r} and has {wrong}")
+    tasks: list[Dataset | Task] = [dataset, *dataset.further]
+    problems = [wrong for one in tasks if (wrong := _what_is_wrong(one)) is not None]
+    if not problems and len({task.name for task in dataset.further} | {dataset.task}) < 1 + len(dataset.further):
+        problems = ["two tasks of one name; give each its own"]
+    if problems:
+        raise CodeError(f"dataset is {name!r} and has {problems[0]}")
     return replace(dataset, code=own_code.digest(own_code.sources(name)))
+
+
+def _what_is_wrong(labels: Dataset | Task) -> str | None:
+    """In the name, the classes and the labels of a dataset or of a further task of one."""
+    count = len(labels.classes)
+    if not re.fullmatch(OWN_NAME, labels.name):
+        return f"name {labels.name!r}; allowed: letters, digits, '.', '_' and '-', up to 64"
+    if not 1 <= count <= IGNORE or len(labels.palette) != count:
+        return f"{count} classes and {len(labels.palette)} colours; allowed: 1 to {IGNORE}, and as many colours"
+    if not set(labels.train_ids.values()) <= {*range(count), IGNORE}:
+        stray = sorted(set(labels.train_ids.values()) - {*range(count), IGNORE})
+        return f"train ids {', '.join(map(str, stray))}; allowed: 0 to {count - 1}, and {IGNORE} for ignored pixels"
+    return None

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from segtrain.data.pixels import Pixels, read_colours
+from segtrain.data.pixels import Pixels, counted, read_colours
 from segtrain.data.spec import IGNORE, Channels, DataError, Dataset, Pair, open_picture
 from segtrain.errors import UserError
 from segtrain.own_code import CodeError, describe_error
@@ -60,10 +60,10 @@ def _to_train_ids(
         raise DataError(
             f"{mask}: has {labels.shape[2]} channels; dataset {dataset.name!r} expects labels in a single one"
         )
-    stray = [label for label in np.unique(labels).tolist() if label not in train_ids]
-    if stray:
+    counts = zip(*(found.tolist() for found in np.unique(labels, return_counts=True)), strict=True)
+    if stray := [f"{label} in {counted(count)}" for label, count in counts if label not in train_ids]:
         raise DataError(
-            f"{mask}: has label {', '.join(map(str, stray))}; dataset {dataset.name!r} has labels "
+            f"{mask}: has label {', '.join(stray)}; dataset {dataset.name!r} has labels "
             f"{', '.join(map(str, train_ids))}"
         )
     table = np.full(max(256, 1 + max(train_ids)), IGNORE, dtype=np.uint8)

@@ -89,3 +89,7 @@ def picture(image: Pixels) -> Image.Image:
         low, high = int(shown.min()), int(shown.max())
         shown = ((shown - np.float32(low)) * (255 / max(1, high - low))).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(shown))
+
+
+def counted(pixels: int) -> str:
+    return f"{pixels} pixel{'s' * (pixels != 1)}"

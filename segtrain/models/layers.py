@@ -15,6 +15,7 @@ from segtrain.config import TrialConfig
 from segtrain.models import build_model, set_trainable
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.models.operations import on_meta_or_cpu
+from segtrain.models.stock.split import EncoderSlot
 
 RESAMPLING = ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "interpolate")
 """Functions that are layers, too, where a model calls them without a module: they change the size."""
@@ -74,6 +75,7 @@ class _Tracer(TorchFunctionMode):
     @contextmanager
     def watching(self, model: nn.Module) -> Iterator[None]:
         leaves = [(name, module) for name, module in model.named_modules() if not any(module.children())]
+        leaves = [(name, leaf) for name, leaf in leaves if not isinstance(leaf, EncoderSlot)]  # it hides the encoder
         handles = []
         for name, module in leaves:
             handles.append(module.register_forward_pre_hook(self._enter))

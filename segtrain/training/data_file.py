@@ -23,7 +23,8 @@ def write_data_file(folder: Path, config: TrialConfig, dataset: Dataset, data: D
         return {split: count_split(data.splits[split], len(dataset.classes)) for split in SPLITS}
 
     counts = remembered("shares", key, dict.fromkeys(SPLITS, OBJECT), count)
-    described = {"classes": list(dataset.classes), "height": height, "width": width, **counts}
+    size = {"height": None if own else height, "width": None if own else width}
+    described = {"classes": list(dataset.classes), **size, **counts}
     records.write_json(folder / records.DATA_FILE, described)
 
 

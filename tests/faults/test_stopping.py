@@ -11,6 +11,7 @@ import pytest
 from segtrain import records
 from sweeps.engine import cli
 from sweeps.engine.ask.options import Options
+from sweeps.engine.plan.resources import ResourceError
 from sweeps.engine.run import cluster
 from sweeps.engine.run.schedule import RAY_PREFIX
 from tests.sweeps.conftest import start
@@ -59,6 +60,7 @@ def test_sigterm_ends_a_sweep_without_a_dump_of_the_stack(start: Callable[..., S
 def options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Options:
     monkeypatch.setattr(cluster, "ENVIRONMENT", {})
     monkeypatch.setattr(cluster, "OWN_ENVIRONMENT", {})
+    monkeypatch.setenv(cluster.PRESTART, "")
     return Options(
         out=tmp_path, data_root=tmp_path, num_gpus=None, gpus_per_trial=None, cpus_per_trial=1, address=None,
         wandb="disabled", strict=False, command="python sweeps/fcn_grid.py",
@@ -92,3 +94,23 @@ def test_the_thread_that_started_ray_lives_as_long_as_ray(monkeypatch: pytest.Mo
         assert threads[0].is_alive()
     threads[0].join(timeout=60)
     assert not threads[0].is_alive()
+
+
+def test_a_ray_that_does_not_come_up_is_a_line(monkeypatch: pytest.MonkeyPatch, options: Options) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out\nduring startup.")
+
+    monkeypatch.setattr(cluster, "_init_ray", fail)
+    sentence = "Ray could not be started on this machine: The current node timed out during startup.; give the command"
+    with cluster.starting_ray(options) as ready, pytest.raises(ResourceError, match=sentence):
+        ready()
+
+
+@pytest.mark.parametrize(("trials", "prestarted"), [(0, "false"), (3, "false"), (4, "true"), (9, "true")])
+def test_workers_are_ready_where_as_many_trials_wait(
+    trials: int, prestarted: str, monkeypatch: pytest.MonkeyPatch, options: Options
+) -> None:
+    monkeypatch.setattr(cluster, "local_node", lambda: {"CPU": 4.0, "GPU": 0.0, "memory": 1e9})
+    monkeypatch.setattr(cluster, "_start", lambda *_: list)
+    with cluster.starting_ray(options, trials):
+        assert os.environ[cluster.PRESTART] == prestarted

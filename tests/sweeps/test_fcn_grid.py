@@ -89,7 +89,7 @@ def test_every_bad_file_is_named_before_any_trial_starts(call: Call, data_root: 
     assert len(lines) == 3
     assert f"{images[0]}: cannot be read" in lines[0]
     assert f"{masks[1]}: is 9x9 but its image {images[1]} is 64x64" in lines[1]
-    assert f"{masks[2]}: has label 200; dataset 'scenes' has labels 0, 1, 2, 3," in lines[2]
+    assert f"{masks[2]}: has label 200 in 4096 pixels; dataset 'scenes' has labels 0, 1, 2, 3," in lines[2]
     assert not (out / records.TRIALS_DIR).exists()
 
 

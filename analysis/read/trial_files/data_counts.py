@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segtrain import records
-from segtrain.fields import COUNT, OBJECT, TEXT, list_of
+from segtrain.fields import COUNT, OBJECT, TEXT, list_of, or_none
 from segtrain.records import RecordError
 
 SPLITS = ("train", "val", "test")
@@ -24,13 +24,19 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class DataCounts:
+    """Counted at `height` x `width`; at the size of each file where they are None."""
+
     classes: Sequence[str]
-    height: int
-    width: int
+    height: int | None
+    width: int | None
     splits: Mapping[str, SplitCounts]
 
 
-_KINDS = {"classes": list_of(TEXT), "height": COUNT, "width": COUNT, **dict.fromkeys(SPLITS, OBJECT)}
+_KINDS = {
+    "classes": list_of(TEXT),
+    **dict.fromkeys(("height", "width"), or_none(COUNT)),
+    **dict.fromkeys(SPLITS, OBJECT),
+}
 _SPLIT_KINDS = {
     **dict.fromkeys(("images", "ignored"), COUNT),
     **dict.fromkeys(("pixels", "images_with"), list_of(COUNT)),

@@ -30,9 +30,10 @@ def _class_shares(name: str, dataset: str, counts: DataCounts) -> Table:
         ignored = f", {100 * held.ignored / pixels:.1f} % of its pixels ignored" if held.ignored else ""
         lacking = f", none with {', '.join(absent)}" if absent else ""
         notes.append(f"{split}: {held.images} images{ignored}{lacking}")
+    size = "files" if counts.width is None else f"training, {counts.width} × {counts.height}"
     note = (
-        f"At the size of the training, {counts.width} × {counts.height}: the share of all pixels, and in how many "
-        f"images a class occurs. {'; '.join(notes)}. A score of a class with few pixels hangs on few mistakes."
+        f"At the size of the {size}: the share of all pixels, and in how many images a class occurs. "
+        f"{'; '.join(notes)}. A score of a class with few pixels hangs on few mistakes."
     )
     return Table(name, f"Classes of {dataset}", note, columns)
 

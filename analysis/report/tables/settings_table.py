@@ -1,13 +1,16 @@
 """Every setting that was tried, whatever became of its seeds; and what was chosen, task by task."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from analysis.inference.estimates import estimate
+from analysis.read.counted_classes import counted_text
 from analysis.read.frames import Study
+from analysis.read.trial_folder import TASK_COUNTS
 from analysis.report.tables.result_tables import INTERVAL
-from analysis.report.tables.table import Column, Table, numbers, spread, words
+from analysis.report.tables.table import Column, Table, numbers, part_text, spread, with_counted, words
 from analysis.statistics import cells, selection
 from segtrain import records
 from segtrain.records import TEST_MEAN_IOU, VAL_MEAN_IOU
@@ -77,7 +80,7 @@ def task_table(study: Study) -> Table | None:
         return None
     frame = pd.DataFrame(rows)
     columns = [words(name, name, frame[name]) for name in ("task", "model", "setting")]
-    columns += [spread(title, frame, name, ".2f", 100) for name, title in TASK_SCORES.items()]
+    columns += [_score_column(frame, name, title) for name, title in TASK_SCORES.items()]
     note = (
         "Test scores of each task, of the weights that validated best on the first one of their data. Each has a "
         f"confusion matrix of its own, over its own classes; {INTERVAL}."
@@ -85,8 +88,19 @@ def task_table(study: Study) -> Table | None:
     return Table("tasks", "Task by task", note, columns)
 
 
+def _score_column(frame: pd.DataFrame, name: str, title: str) -> Column:
+    """A mean IoU over fewer classes than the task has says so."""
+    column = spread(title, frame, name, ".2f", 100)
+    if name != "mean_iou" or column.parts is None:
+        return column
+    parts = [with_counted(found, few) for found, few in zip(column.parts, frame["counted"], strict=True)]
+    values = {**column.values, "mean_iou_counted": list(frame["counted"])}
+    return replace(column, texts=[part_text(found) for found in parts], values=values, parts=parts)
+
+
 def _task_scores(trials: pd.DataFrame, task: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    counts, classes = (trials[records.of_task(f"test/{name}", task)].dropna() for name in TASK_COUNTS)
+    found: dict[str, Any] = {"counted": counted_text(map(int, counts), int(classes.max()))}
     for name in TASK_SCORES:
         e = estimate(trials[records.of_task(f"test/{name}", task)].to_numpy(dtype="float64"))
         found |= {name: e.mean, f"{name}_low": e.low, f"{name}_high": e.high, f"{name}_n": e.n}

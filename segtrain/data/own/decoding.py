@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from segtrain.data.pixels import counted
 from segtrain.data.spec import DataError
 
 MOST_SHOWN = 5
@@ -27,10 +28,10 @@ def decode_colours(mask: Image.Image, colours: tuple[tuple[tuple[int, int, int],
     stray, counts = np.unique(codes[labels < 0], return_counts=True)
     if len(stray):
         order = np.argsort(-counts, kind="stable")
-        shown = ", ".join(f"{split_codes(int(stray[i]))} in {_pixels(int(counts[i]))}" for i in order[:MOST_SHOWN])
+        shown = ", ".join(f"{split_codes(int(stray[i]))} in {counted(int(counts[i]))}" for i in order[:MOST_SHOWN])
         rest = f" and {len(stray) - MOST_SHOWN} more colours" if len(stray) > MOST_SHOWN else ""
         raise DataError(
-            f"has {shown}{rest}, {_pixels(int(counts.sum()))} of no class; add these colours to the classes or to "
+            f"has {shown}{rest}, {counted(int(counts.sum()))} of no class; add these colours to the classes or to "
             "ignore"
         )
     return labels
@@ -57,7 +58,3 @@ def to_codes(rgb: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
 
 def split_codes(code: int) -> tuple[int, int, int]:
     return code >> 16, code >> 8 & 255, code & 255
-
-
-def _pixels(count: int) -> str:
-    return f"{count} pixel{'s' * (count != 1)}"

@@ -36,6 +36,8 @@ OWN_ENVIRONMENT = {
     "RAY_idle_worker_killing_time_threshold_ms": "600000",
 }
 """Likewise, of a Ray of our own."""
+PRESTART = "RAY_prestart_worker_first_driver"
+"""Likewise; true or false."""
 NEEDLESS = ("start_monitor", "start_api_server", "start_log_monitor")
 """Of `ray._private.node.Node`: what starts the autoscaler, the dashboard's server, which `include_dashboard=False` only
 empties, and the collector of output that nobody reads. Each is a Python that imports Ray, and each is waited for."""
@@ -106,7 +108,7 @@ def starting_ray(options: Options, trials: int = 0) -> Iterator[Callable[[], Cal
         gpus = node["GPU"] if own.num_gpus is None else own.num_gpus
         # Ray begins with a worker for each CPU, or with none: not where trials have several CPUs, or are few.
         prestart = str(cpus <= min(slots, trials)).lower()
-        os.environ.update(OWN_ENVIRONMENT | {"RAY_prestart_worker_first_driver": prestart})
+        os.environ.update(OWN_ENVIRONMENT | {PRESTART: prestart})
         start = partial(_start, cpus, int(gpus), int(node["memory"]))
     else:
         start = partial(_connect, find_cluster(options.address))
@@ -152,7 +154,11 @@ def _start(cpus: int, gpus: int, memory: int) -> Callable[[], Nodes]:
 
     for name in NEEDLESS:
         setattr(Node, name, lambda *_, **__: None)
-    _init_ray("local", num_cpus=cpus, num_gpus=gpus, _memory=memory, include_dashboard=False)
+    try:
+        _init_ray("local", num_cpus=cpus, num_gpus=gpus, _memory=memory, include_dashboard=False)
+    except Exception as error:  # a bare one, when it is not there within the 30 s that Ray gives itself
+        reason = " ".join(str(error).split())
+        raise ResourceError(f"Ray could not be started on this machine: {reason}; give the command again") from error
     return _alive_nodes
 
 

@@ -86,8 +86,15 @@ def test_training_images_come_with_the_masks_of_the_fullest_and_what_the_splits_
     )
     assert "20.0 % of its pixels ignored" in shares.note
     assert "val: 1 images, none with sky" in shares.note
+    assert shares.note.startswith("At the size of the training, 3 × 2: ")
     assert [column.texts for column in groups.columns] == [["scenes"] * 2, ["a", "b"], ["1", "1"], ["", "1"], ["", "1"]]
     assert "In more than one split: 1 of 2." in groups.note
+
+
+def test_of_images_at_their_own_sizes_the_classes_are_counted_at_these(builder: Any) -> None:
+    records.write_json(builder.trial() / records.DATA_FILE, data() | {"height": None, "width": None})
+    samples, _ = training_samples(load(builder.write()))
+    assert data_tables(samples)[0].note.startswith("At the size of the files: ")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,7 @@ def test_training_images_come_with_the_masks_of_the_fullest_and_what_the_splits_
     [
         ({"train": None}, "train is None; allowed: an object; what it says is left out"),
         ({"classes": ["road"]}, "train has other classes than 1; what it says is left out"),
-        ({"height": -1}, "height is -1; allowed: an integer >= 0; what it says is left out"),
+        ({"height": -1}, "height is -1; allowed: an integer >= 0, or null; what it says is left out"),
     ],
 )
 def test_a_damaged_data_file_is_named(builder: Any, changes: dict[str, Any], problem: str) -> None:

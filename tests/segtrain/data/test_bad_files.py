@@ -82,8 +82,9 @@ def test_stray_labels_are_named_though_resizing_would_drop_them(tmp_path: Path, 
     labels = np.array(Image.open(mask))
     labels[7, 9], labels[7, 11], labels[8, 9] = (13, 0, 0), (254, 0, 0), (IGNORE, 0, 0)
     Image.fromarray(labels).save(mask)
+    known = ", ".join(map(str, range(13)))
     assert problems(tmp_path) == (
-        f"{mask}: has label 13, 254; dataset 'roads' has labels {', '.join(map(str, range(13)))}, 255",
+        f"{mask}: has label 13 in 1 pixel, 254 in 1 pixel; dataset 'roads' has labels {known}, 255",
     )
 
 
@@ -95,7 +96,7 @@ def test_labels_beyond_a_byte_are_named(tmp_path: Path, write_roads: WriteRoads,
     labels[3, 5] = label
     Image.fromarray(labels).save(mask)
     (problem,) = problems(tmp_path)
-    assert problem.startswith(f"{mask}: has label {label}; ")
+    assert problem.startswith(f"{mask}: has label {label} in 1 pixel; ")
 
 
 def test_an_image_of_16_bits_is_named(tmp_path: Path, write_roads: WriteRoads) -> None:
@@ -124,7 +125,7 @@ def test_labels_are_refused_as_they_are_in_the_file_and_not_as_train_ids(
     with pytest.raises(DataError) as caught:
         open_cache(dataset, tmp_path, 32, 48)
     assert caught.value.problems[0] == (
-        f"{mask}: has label 0; dataset 'roads' has labels 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
+        f"{mask}: has label 0 in 256 pixels; dataset 'roads' has labels 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
     )
 
 

@@ -91,7 +91,7 @@ def test_an_id_that_cityscapes_does_not_have_is_named(tmp_path: Path, write_citi
     path = CITYSCAPES.list_pairs(tmp_path)["test"][1].mask
     Image.fromarray(np.full((33, 47), label, dtype=np.uint16)).save(path)
     with pytest.raises(
-        DataError, match=f"^{re.escape(f'{path}: has label {label}; dataset {CITYSCAPES.name!r} has ')}"
+        DataError, match=f"^{re.escape(f'{path}: has label {label} in 1551 pixels; dataset {CITYSCAPES.name!r} has ')}"
     ):
         open_cache(CITYSCAPES, tmp_path, 32, 64)
 

@@ -97,7 +97,7 @@ def test_another_trimap_value_is_named(tmp_path: Path, write_pets: WritePets, st
     trimap = np.array(Image.open(path))
     trimap[3, 4] = stray
     Image.fromarray(trimap).save(path)
-    sentence = f"{path}: has label {stray}; dataset 'pets' has labels 1, 2, 3"
+    sentence = f"{path}: has label {stray} in 1 pixel; dataset 'pets' has labels 1, 2, 3"
     with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
         open_cache(PETS, tmp_path, 32, 32)
 

@@ -11,6 +11,7 @@ from segtrain.config import TrialConfig
 from segtrain.models import build_model
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
 from segtrain.models.layers import IMAGE, Layer, list_layers, trace
+from segtrain.models.stock.split import SplitModel
 
 Recipe = Callable[..., TrialConfig]
 
@@ -50,6 +51,26 @@ def test_a_model_worked_by_hand() -> None:
         Layer("encoder.deep", "Conv2d", 3, 2, (8, 2, 3), 296, False, (1,)),
         Layer("", "interpolate", None, None, (8, 8, 12), 0, None, (2,)),
         Layer("decoder.score", "Conv2d", 1, 1, (2, 8, 12), 26, True, (0, 3)),
+    ]
+
+
+class Whole(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.score = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU()), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.score(self.encoder(x))  # type: ignore[no-any-return]
+
+
+def test_the_encoder_of_a_model_that_is_not_ours_is_there() -> None:
+    whole = Whole()
+    found = trace(SplitModel(whole, "encoder", [whole.score]), torch.zeros(1, 3, 8, 12))
+    assert [(layer.name, layer.kind, layer.shape, layer.inputs) for layer in found] == [
+        ("encoder.body.0", "Conv2d", (8, 4, 6), (IMAGE,)),
+        ("encoder.body.1", "ReLU", (8, 4, 6), (0,)),
+        ("decoder.whole.score", "Conv2d", (2, 4, 6), (1,)),
+        ("", "interpolate", (2, 8, 12), (2,)),
     ]
 
 

@@ -55,6 +55,9 @@ def test_the_table_has_a_row_per_task_and_model(study: Study) -> None:
     assert sorted(rows) == [("geometric", "alone"), ("geometric", "both"), ("semantic", "both")]
     accuracies = columns["pixel acc. %"].values["pixel_accuracy"]
     assert accuracies[rows.index(("geometric", "both"))] == pytest.approx(0.85)
+    ious = columns["mean IoU %"].texts
+    assert ious[rows.index(("geometric", "both"))].endswith("(n=2, 2 of 3 classes)")
+    assert ious[rows.index(("semantic", "both"))].endswith("(n=2)")
 
 
 def test_data_with_one_task_have_no_such_table(builder: StudyBuilder) -> None:

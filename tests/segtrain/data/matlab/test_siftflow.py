@@ -91,7 +91,7 @@ def shrink(path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "break_file", "sentence"), [
     ("GeoLabels", tear, r"cannot be read as a MATLAB file \(.+\)"),
-    ("GeoLabels", relabel, "has label 4; dataset 'siftflow' has labels 0, 1, 2, 3"),
+    ("GeoLabels", relabel, "has label 4 in 1600 pixels; dataset 'siftflow' has labels 0, 1, 2, 3"),
     ("GeoLabels", shrink, f"is 39x40 but its image .+{NAMES[2]}.jpg is 40x40"),
     ("SemanticLabels", rename, "holds no variable 'S' but L"),
 ])  # fmt: skip

@@ -101,7 +101,7 @@ def shrink(path: Path) -> None:
     (rename, "holds no variable 'GTcls' but GTinst"),
     (flatten, "holds a 'GTcls' of another structure than it is published in"),
     (halve, "holds in 'GTcls' 33 x 47 of float64; expected a matrix of whole numbers"),
-    (add_label, "has label 21; dataset 'voc' has labels 0, 1, .*"),
+    (add_label, r"has label 21 in \d+ pixels?; dataset 'voc' has labels 0, 1, .*"),
     (shrink, "is 46x33 but its image .+ is 47x33"),
 ])  # fmt: skip
 def test_a_broken_annotation_is_named_with_what_is_wrong(

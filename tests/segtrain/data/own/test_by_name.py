@@ -146,6 +146,12 @@ def test_a_dataset_written_in_python(tmp_path: Path, write_own: WriteOwn, module
          "dataset is '{}:DATA' and has 2 classes and 3 colours; allowed: 1 to 255, and as many colours"),
         (MODULE.replace("2: 2", "2: 3"),
          "dataset is '{}:DATA' and has train ids 3; allowed: 0 to 2, and 255 for ignored pixels"),
+        (MODULE.replace("9: 255}", "9: 255}, further=(spec.Task('b', ('x',), (), {}, None),)").replace(
+            "from", "from segtrain.data import spec\nfrom", 1),
+         "dataset is '{}:DATA' and has 1 classes and 0 colours; allowed: 1 to 255, and as many colours"),
+        (MODULE.replace("9: 255}", "9: 255}, task='b', further=(spec.Task('b', ('x',), ((0, 0, 0),), {}, None),)")
+         .replace("from", "from segtrain.data import spec\nfrom", 1),
+         "dataset is '{}:DATA' and has two tasks of one name; give each its own"),
     ],
 )  # fmt: skip
 def test_an_object_that_is_no_dataset(module: Callable[[str], str], text: str, sentence: str) -> None:

@@ -51,7 +51,7 @@ def test_an_id_of_no_class_is_named(tmp_path: Path, write_own: WriteOwn) -> None
     labels = np.array(Image.open(mask))
     labels[3, 4] = 77
     Image.fromarray(labels).save(mask)
-    assert problems(path) == (f"{mask}: has label 77; dataset 'mine' has labels 0, 1, 2, 9",)
+    assert problems(path) == (f"{mask}: has label 77 in 1 pixel; dataset 'mine' has labels 0, 1, 2, 9",)
 
 
 def test_colours_of_no_class_are_named_with_their_pixels(tmp_path: Path, write_own: WriteOwn) -> None:
