@@ -5,6 +5,9 @@ from typing import Any
 from segtrain.architectures import SCALABLE, WITH_IMAGENET_HEAD, WITH_SKIPS, WITHOUT_IMAGENET, library_of
 from segtrain.recipe import SMOOTHED, WEIGHTED, loss_terms
 
+FIXED_SCHEDULES = ("exponential", "constant")
+"""With these the learning rate of an epoch does not depend on how many there are."""
+
 
 def find_mismatch(config: Any) -> str | None:
     """The first thing that does not go together in a TrialConfig, and what to do."""
@@ -184,7 +187,7 @@ def _of_freezing(config: Any) -> str | None:
 
 def why_not_extendable(config: Any) -> str | None:
     """Why a trial of more epochs would not begin like this one, and what to do; None when it does."""
-    if not rates_are_fixed(config):
+    if config.schedule not in FIXED_SCHEDULES:
         return (
             f"schedule is {config.schedule!r}, whose rates depend on the number of epochs, so no longer trial begins "
             "like this one; set schedule=exponential or constant"
@@ -197,8 +200,3 @@ def why_not_extendable(config: Any) -> str | None:
                 f"no longer trial; set epochs to a multiple of {every}"
             )
     return None
-
-
-def rates_are_fixed(config: Any) -> bool:
-    """Whether the learning rate of an epoch does not depend on how many there are."""
-    return config.schedule in ("exponential", "constant")

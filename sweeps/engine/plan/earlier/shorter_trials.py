@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.mismatches import rates_are_fixed, why_not_extendable
+from segtrain.mismatches import why_not_extendable
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import CurrentData, Longest, PlannedTrial
 from sweeps.engine.plan.earlier.folder_problems import find_damage, find_problems
@@ -24,8 +24,6 @@ class ShorterTrials:
 
     def longest(self, config: TrialConfig) -> TrialConfig | None:
         """The trial with the most epochs that one of `config` can go on from; None without any."""
-        if not rates_are_fixed(config):
-            return None
         for epochs in self.lengths:
             if not config.warmup_epochs < epochs < config.epochs:
                 continue

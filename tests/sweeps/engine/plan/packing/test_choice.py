@@ -100,6 +100,10 @@ def test_the_choice_counts_what_waits_and_how_often_a_search_trains() -> None:
 def test_a_trial_that_all_wait_for_has_all_cores() -> None:
     assert waited_for(STAGED) == {STAGED[0].trial_id}
     assert waited_for(FOUR) == frozenset()
+    chain = Study(
+        name="chain", title="C", base=BASE, axes={"seed": (0, 1)}, pretrain=[{"dataset": d} for d in ("objects", "voc")]
+    ).expand()
+    assert waited_for(chain) == {trial.trial_id for trial in chain[:2]}, "one after the other"
     choice = chosen(STAGED, {TWO: 10.0, ONE: 15.0})
     assert (choice.packing, choice.wide) == (TWO, {STAGED[0].trial_id})
     slower = chosen(STAGED, {TWO: 10.0, ONE: 10.2})
