@@ -31,7 +31,8 @@ from segtrain.data.by_name import find_dataset
 from segtrain.models import set_train_mode
 from segtrain.training import checkpoint
 from segtrain.training.epoch import train_one_epoch
-from segtrain.training.evaluation import autocast, cross_entropy_sum
+from segtrain.training.evaluation import cross_entropy_sum
+from segtrain.training.inference.network import autocast
 from segtrain.training.operation_counts import flops_per_image
 from segtrain.training.run import Run, start_or_resume
 

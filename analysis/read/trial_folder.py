@@ -225,4 +225,4 @@ def _read_epochs(folder: Path) -> dict[int, Row]:
 
 def _counted(line: Row) -> Row:
     iou = line.get(records.VAL_IOU)
-    return {VAL_COUNTED: None if iou is None else count_classes(iou)}
+    return {VAL_COUNTED: count_classes(iou) if iou else None}

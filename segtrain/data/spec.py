@@ -157,7 +157,12 @@ def require_folder(folder: Path, name: str, layout: str, remedy: str = "") -> No
 
 def held_out(names: Iterable[str], count: int) -> set[str]:
     """`count` of the names, drawn by their hash: the same ones on every machine, in any order, for ever."""
-    return set(sorted(names, key=lambda name: hashlib.sha256(f"{SPLIT_SEED}/{name}".encode()).digest())[:count])
+    return set(sorted(names, key=lambda name: hash_of_name(SPLIT_SEED, name))[:count])
+
+
+def hash_of_name(seed: int, name: str) -> bytes:
+    """The same on every machine; of a name that is no UTF-8, as file names may be, by its bytes."""
+    return hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogateescape")).digest()
 
 
 def require_pairs(

@@ -28,11 +28,12 @@ CASES = [
     (["--dataset", "no_such_module:DATA"], "dataset is 'no_such_module:DATA' and there is no module no_such_module,"),
     (["--cpus-per-trial", "nan"], "--cpus-per-trial is nan; allowed: a number > 0"),
     (["--cpus-per-trial", "1e-320"], "--cpus-per-trial is 9.99989e-321; allowed: a number > 0"),
+    (["--out", "\ud800"], "--out is '\\ud800', which is the name of no folder; give another"),
     (["--cpus-per-trial", "inf"], "--cpus-per-trial is inf; allowed: a number > 0"),
 ]
 
 
-@pytest.mark.parametrize(("words", "message"), CASES, ids=[words[-1][:20].encode().hex() for words, _ in CASES])
+@pytest.mark.parametrize(("words", "message"), CASES, ids=[ascii(words[-1][:20]) for words, _ in CASES])
 def test_an_odd_value_is_one_line(call: Callable[..., tuple[int, str]], words: list[str], message: str) -> None:
     code, text = call("--demo", "--plan", *words)
     assert code == 2

@@ -1,8 +1,9 @@
 """Groups of images, drawn into splits of given shares: seeded, and never one group into two splits."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
+
+from segtrain.data.spec import hash_of_name
 
 S = TypeVar("S", bound=str)
 
@@ -13,7 +14,7 @@ def draw(sizes: Mapping[str, int], shares: Mapping[S, float], seed: int) -> dict
     In the order of their hashes, the same on every machine, each group goes where the most images are missing; the last
     ones go to splits that have none. There are splits without any when there are fewer groups than splits.
     """
-    order = sorted(sizes, key=lambda group: hashlib.sha256(f"{seed}/{group}".encode()).digest())
+    order = sorted(sizes, key=lambda group: hash_of_name(seed, group))
     missing = {split: share * sum(sizes.values()) for split, share in shares.items()}
     drawn: dict[str, S] = {}
     empty = list(shares)

@@ -153,6 +153,8 @@ def chosen_replicates(arguments: argparse.Namespace) -> Replicates | None:
 
 def chosen_options(arguments: argparse.Namespace) -> Options:
     out = arguments.out or Path("runs/demo" if arguments.demo else "runs")
+    _require_name("--out", out)
+    _require_name("--data-root", arguments.data_root)
     if REMOTE.match(str(out)):
         raise ConfigError(
             f"--out is {str(out)!r}; allowed: a folder, and every machine of a cluster must see it; an object store is "
@@ -198,6 +200,14 @@ def chosen_options(arguments: argparse.Namespace) -> Options:
         gpu_type=arguments.gpu_type,
         command=shlex.join(["python", *map(hide_passwords, _without_notice(sys.argv))]),
     )
+
+
+def _require_name(flag: str, path: Path) -> None:
+    """A caller in Python may give what no command line can."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise ConfigError(f"{flag} is {str(path)!r}, which is the name of no folder; give another") from None
 
 
 def _chosen_share(name: str, text: str | None, default: T) -> float | T:

@@ -56,6 +56,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     check_models(configs, console)
     check_starts((planned.trial for planned in plan if planned.action != "skip"), console)
     check_recipes(configs)
+    asked = pick_resources(nodes, *options.resources)  # what cannot be had is refused before anything is said
     say(console, recipe(study))
     if (note := feature_note(configs)) is not None:
         say(console, note)
@@ -67,7 +68,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         flops = listed_flops([trial.config for trial in [*points, *trials]], options.data_root)
         options = packed(points, options, nodes, lambda c: flops[c.trial_id], console, spend=False)
     except DataError as error:
-        unit, share = _unit(pick_resources(nodes, *options.resources))
+        unit, share = _unit(asked)
         console.print(_table(study, plan, {}, unit, share, with_ids=console.width >= WIDTH_FOR_IDS))
         say(console, f"What it would cost depends on the data, which cannot be read: {error}. Nothing was started.")
         return

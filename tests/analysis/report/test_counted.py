@@ -82,6 +82,14 @@ def test_a_trial_whose_epochs_count_differently_says_which_is_the_best_over_the_
     assert note == ["its epochs count different classes, and over those that all count epoch 2 is the best"]
 
 
+def test_a_list_of_no_classes_marks_nothing(builder: Any) -> None:
+    builder.trial([0.5], state="running", extra={records.VAL_IOU: []})
+    study = load(builder.write())
+    assert study.trials["class_count"].isna().all()
+    assert study.epochs["val_counted_classes"].isna().all()
+    assert all_charts(study)[0]
+
+
 def test_what_was_not_recorded_is_missing_and_marks_nothing(builder: Any) -> None:
     builder.trial()
     study = load(builder.write())

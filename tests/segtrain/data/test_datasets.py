@@ -38,4 +38,5 @@ def test_what_is_held_out_depends_on_the_names_alone() -> None:
     assert held == held_out(reversed(names), 10)
     assert held < held_out(names, 20)
     assert held_out(names, 0) == set()
+    assert held_out(["a\udce4"], 1) == {"a\udce4"}  # a name in Latin-1
     assert held - {"n0"} <= held_out(names[1:], 10)
