@@ -35,10 +35,10 @@ from segtrain.training.continuation import read_origin
 from segtrain.training.data_file import write_data_file
 from segtrain.training.evaluation import Evaluation, evaluate
 from segtrain.training.examples import save_training_examples
-from segtrain.training.inference.network import autocast
+from segtrain.training.inference.network import encode
 from segtrain.training.inference.predictions import FileInputs, Judged, RestoredInputs
 from segtrain.training.inputs.batches import Inputs
-from segtrain.training.inputs.features import Features, open_features
+from segtrain.training.inputs.features import Features, kinds_to_keep, open_features
 from segtrain.training.inputs.random_views import RandomViews
 from segtrain.training.model_file import write_model_file
 from segtrain.training.objective.losses import Loss, build_loss
@@ -282,17 +282,22 @@ def prepare_inputs(
         return RandomViews(data.splits["train"], hardware), files
     images = {split: Inputs(data.splits[split], hardware) for split in (judged if config.augmented else SPLITS)}
 
-    @torch.no_grad()
-    def encode(split: Split, rows: npt.NDArray[np.int64], flip: bool) -> Features:
-        batch = images[split].batch(rows, np.full(len(rows), flip))
-        model.eval()
-        with autocast(hardware):
-            features: Features = model.encoder(batch.images)
-        return features
+    encoder = functools.partial(encode, model, batch_size=config.batch_size, hardware=hardware)
 
-    features = None if config.augmented else open_features(config, model, data, hardware, encode)
-    if features is not None:
-        images = {split: Inputs(data.splits[split], hardware, features[split]) for split in SPLITS}
+    def encode_rows(split: Split, rows: npt.NDArray[np.int64], flip: bool) -> Features:
+        images_of = images[split].batch(rows, np.full(len(rows), flip)).images
+        assert images_of is not None, "no features yet"
+        return encoder(images_of)
+
+    kinds = None if config.augmented else kinds_to_keep(config, model, encode_rows)
+    if kinds is not None:
+        kept = open_features(config, model, data, hardware, kinds, encode_rows)
+        images = {
+            split: Inputs(data.splits[split], hardware, encode=encoder)
+            if kept is None
+            else Inputs(data.splits[split], hardware, kept[split])
+            for split in SPLITS
+        }
     training = RandomViews(data.splits["train"], hardware) if config.augmented else images["train"]
     if config.resolution == "restored":
         return training, {split: RestoredInputs(images[split], data.scored[split]) for split in judged}

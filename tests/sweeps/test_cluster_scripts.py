@@ -120,11 +120,11 @@ def test_jobs_over_two_nodes_of_which_one_is_lost_end_with_the_undisturbed_score
         assert "its process died; trying again" in job.text()
         assert records.read_json(lost / records.ENV_FILE)["host"] == "node0"
         named("bash", str(SCRIPTS / "slurm_symmetric.sh")).send_signal(signal.SIGUSR1)
-        assert running.wait(timeout=120) == 138, job.text()
+        assert running.wait(timeout=300) == 138, job.text()
         assert job.requeued.read_text() == f"requeue {JOB}\n"
 
         running = job.start("slurm_nodes.sh", *grid, nodes=True)
-        assert running.wait(timeout=120) == 0, job.text()
+        assert running.wait(timeout=300) == 0, job.text()
     finally:
         running.kill()  # and with it all that it has started
     assert "2 of 2 trials finished" in job.text()

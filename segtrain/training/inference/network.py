@@ -9,6 +9,7 @@ from segtrain.data.pixels import Pixels
 from segtrain.machine.device import Hardware
 from segtrain.models.encoder_decoder import EncoderDecoder
 from segtrain.training.inputs.batches import Batch, Normalisation, as_stored
+from segtrain.training.inputs.features import Features
 
 
 def forward(model: EncoderDecoder, batch: Batch) -> Tensor:
@@ -27,6 +28,19 @@ def forward_with_auxiliary(model: EncoderDecoder, batch: Batch) -> tuple[Tensor,
         return model.forward_with_auxiliary(batch.images)
     height, width = batch.target.shape[-2:]
     return model.decoder.forward_with_auxiliary(batch.features, (height, width))
+
+
+@torch.no_grad()
+def encode(model: EncoderDecoder, images: Tensor, batch_size: int, hardware: Hardware) -> Features:
+    """What a frozen encoder makes of at most `batch_size` images (N, C, H, W). They are filled up to that many with the
+    last of them: which kernel computes an image, and so its last bits, may depend on the size of the batch."""
+    model.encoder.eval()
+    whole = images[torch.arange(batch_size, device=images.device).clamp(max=len(images) - 1)]
+    with autocast(hardware):
+        features = model.encoder(whole.contiguous(memory_format=hardware.memory_format))
+    if isinstance(features, dict):
+        return {name: tensor[: len(images)] for name, tensor in features.items()}
+    return [tensor[: len(images)] for tensor in features]
 
 
 def by_task(scores: Tensor, outputs: Sequence[int]) -> tuple[Tensor, ...]:

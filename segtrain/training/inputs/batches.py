@@ -31,7 +31,7 @@ U = TypeVar("U")
 @dataclass(frozen=True)
 class Batch:
     target: Tensor  # (N, H, W) int64, 255 = ignore
-    images: Tensor | None  # (N, C, H, W) float, normalised; None where the encoder has made its features of them
+    images: Tensor | None  # (N, C, H, W) float, normalised; None where a frozen encoder has made its features of them
     features: Features | None = None
     further: tuple[Tensor, ...] = ()  # targets of the dataset's further tasks
 
@@ -88,10 +88,17 @@ def one_ahead(gather: Callable[[T], U], parts: Sequence[T]) -> Iterator[U]:
 
 
 class Inputs:
-    """A split on its way into a model: from host memory, or living on the GPU as integers where it fits."""
+    """A split on its way into a model: from host memory, or living on the GPU as integers where it fits. Its batches
+    are images, kept `features`, or what `encode` makes of images, which has the same bits."""
 
-    def __init__(self, arrays: SplitArrays, hardware: Hardware, features: SplitFeatures | None = None) -> None:
-        self.hardware, self.features, self.count = hardware, features, len(arrays)
+    def __init__(
+        self,
+        arrays: SplitArrays,
+        hardware: Hardware,
+        features: SplitFeatures | None = None,
+        encode: Callable[[Tensor], Features] | None = None,
+    ) -> None:
+        self.hardware, self.features, self.encode, self.count = hardware, features, encode, len(arrays)
         assert isinstance(arrays.masks, np.ndarray)
         assert isinstance(arrays.images, np.ndarray), "ragged arrays are no batches"
         self.tasks = 1 + len(arrays.further)
@@ -160,4 +167,7 @@ class Inputs:
         (images,) = rest
         pixels = torch.where(flip.view(-1, 1, 1, 1), images.flip(2), images)
         # (N, H, W, C) in memory is what channels_last means for (N, C, H, W): the permute copies nothing.
-        return Batch(target, self.normalise(pixels.permute(0, 3, 1, 2)), further=tuple(further))
+        normalised = self.normalise(pixels.permute(0, 3, 1, 2))
+        if self.encode is not None:
+            return Batch(target, None, self.encode(normalised), tuple(further))
+        return Batch(target, normalised, further=tuple(further))

@@ -3,7 +3,8 @@ the same data: such trials train a decoder on features that they read.
 
 A frozen encoder is in evaluation mode, batch norm and dropout too, so an image has the same features in every epoch;
 a flipped image has others, which are computed as well. Kept in the precision and the memory layout that the encoder
-gave them, so a trial that reads them and one that computes them see the same bits.
+gave them, and computed in batches of one size whether they are kept or not: so a trial that reads them and one that
+computes them see the same bits.
 """
 
 import hashlib
@@ -90,26 +91,31 @@ Encode: TypeAlias = Callable[[Split, npt.NDArray[np.int64], bool], Features]
 """(split, indices of images, whether flipped) -> what the encoder makes of them."""
 
 
-def open_features(
-    config: TrialConfig, model: EncoderDecoder, data: DataCache, hardware: Hardware, encode: Encode
-) -> Mapping[Split, SplitFeatures] | None:
-    """The features of every split, computed by `encode` where no trial has done so before; None where the encoder
-    learns or goes on collecting statistics, where the model needs more of an image than its features, where a trial
-    would read them hardly more often than they are computed, where they are neither a dict nor a list of tensors, and
-    where the cache has no room."""
-    variants: dict[Split, tuple[bool, ...]] = dict.fromkeys(SPLITS, (False,))
-    if config.flip:
-        variants["train"] = (False, True)
+def kinds_to_keep(config: TrialConfig, model: EncoderDecoder, encode: Encode) -> list[Feature] | None:
+    """The features of an image; None where the encoder learns or goes on collecting statistics, where the model needs
+    more of an image than its features, where a trial would read them hardly more often than they are computed, and
+    where they are neither a dict nor a list of tensors."""
     if (
         config.freeze == "none"
         or config.frozen_norm == "collecting"
         or not model.can_keep_features
-        or config.epochs <= len(variants["train"])
+        or config.epochs <= len(_variants(config)["train"])
     ):
         return None
-    kinds = _kinds(encode("train", np.zeros(1, dtype=np.int64), False))
-    if kinds is None:
-        return None
+    return _kinds(encode("train", np.zeros(1, dtype=np.int64), False))
+
+
+def open_features(
+    config: TrialConfig,
+    model: EncoderDecoder,
+    data: DataCache,
+    hardware: Hardware,
+    kinds: list[Feature],
+    encode: Encode,
+) -> Mapping[Split, SplitFeatures] | None:
+    """The features of every split, computed by `encode` where no trial has done so before; None where the cache has no
+    room."""
+    variants = _variants(config)
 
     def names(split: Split) -> list[str]:
         return [f"{split}{'_flipped' * flip}_{number}" for flip in variants[split] for number in range(len(kinds))]
@@ -134,15 +140,18 @@ def open_features(
     return {s: SplitFeatures(kinds, [stored[name] for name in names(s)], stored, memory_format) for s in SPLITS}
 
 
+def _variants(config: TrialConfig) -> dict[Split, tuple[bool, ...]]:
+    """Whether flipped, of each variant of an image that a trial sees."""
+    return dict.fromkeys(SPLITS, (False,)) | {"train": (False, True) if config.flip else (False,)}
+
+
 def _fill(arrays: list[Array], kinds: list[Feature], batch_size: int, encode: Encode, split: Split, flip: bool) -> None:
-    """Batches of one size, the last one filled up with its last image: which kernel computes an image, and so its last
-    bits, may depend on the size."""
     count = len(arrays[0])
     for start in range(0, count, batch_size):
-        rows = np.minimum(np.arange(start, start + batch_size), count - 1)
+        rows = np.arange(start, min(start + batch_size, count))
         tensors = _tensors(encode(split, rows, flip))
         for array, kind, tensor in zip(arrays, kinds, tensors, strict=True):
-            array[start : start + batch_size] = kind.to_bits(tensor)[: count - start]
+            array[start : start + batch_size] = kind.to_bits(tensor)
 
 
 def _kinds(features: Any) -> list[Feature] | None:

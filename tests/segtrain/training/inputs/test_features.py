@@ -23,7 +23,12 @@ Tiny = Callable[..., TrialConfig]
 Outcome = Callable[[Path], dict[str, Any]]
 FROZEN = {"freeze": "encoder", "epochs": 4, "val_every": 2, "test_every": 2}
 """More epochs than there are variants of an image."""
-KINDS = {"fcn": {}, "unet": {"arch": "unet"}, "resnet": {"arch": "fcn_resnet50", "width_mult": 1.0, "batch_size": 7}}
+KINDS = {
+    "fcn": {},
+    "unet": {"arch": "unet"},
+    "resnet": {"arch": "fcn_resnet50", "width_mult": 1.0, "batch_size": 7},
+    "one image left over": {"batch_size": 13},  # of 14
+}
 
 
 @pytest.fixture
