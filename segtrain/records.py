@@ -418,6 +418,10 @@ def _record(kind: type[R], path: Path) -> R:
 def _check_classes(path: Path, scores: TestScores) -> None:
     check(path, scores.mean_size_iou, dict.fromkeys(OBJECT_SIZES, or_none(NUMBER)), ", mean_size_iou")
     check(path, scores.size_iou, dict.fromkeys(OBJECT_SIZES, _SCORES), ", size_iou")
+    if missing := [size for size in OBJECT_SIZES if size not in scores.mean_size_iou]:
+        raise RecordError(
+            f"{path}, mean_size_iou lacks {', '.join(missing)}; restore it or delete its folder to start over"
+        )
     for values in (scores.iou, scores.auc, scores.boundary_iou, *scores.size_iou.values()):
         if len(values) != len(scores.classes):
             raise RecordError(

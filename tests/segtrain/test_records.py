@@ -265,6 +265,7 @@ def test_texts_come_without_what_a_terminal_obeys(tmp_path: Path, text: str) -> 
         ({"iou": [0.1, "a"]}, "iou is [0.1, 'a']; allowed: a list, each a number from"),
         ({"iou": [0.1]}, "has a list of 1 scores for 2 classes"),
         ({"size_iou": {"small": [0.1, None]}}, ", size_iou: medium is None; allowed: a list"),
+        ({"mean_size_iou": {"medium": 0.5}}, ", mean_size_iou lacks small, large; restore it or delete"),
         ({"classes": "ab"}, "classes is 'ab'; allowed: a list, each a text"),
         ({"epoch": 10**19}, "epoch is 10000000000000000000; allowed: an integer >= 0"),
     ],
