@@ -3,8 +3,8 @@
     <out>/trials/<trial_id>/   config.json env.json model.json status.json metrics.jsonl last.pt
                                best.safetensors test.json confusion.npy confusion.csv confusion_normalised.csv
                                image_confusion.npz roc.npz panels/*.png
-    <out>/studies/<name>/      study.json report/
                                tasks/<name>/ of each further task of the data: test.json, confusion*, roc.npz, panels/
+    <out>/studies/<name>/      study.json report/
     <out>/archive/             trials/ and studies/ that were set aside
 
 Writers and readers share this module, so a name on disk is spelled once. Metrics are fractions in
