@@ -1,7 +1,8 @@
 # make demo: set up, then run the FCN grid with three seeds on the embedded scenes and print its tables and verdicts.
 # make test: set up, then lint, types and tests.
 # make fuzz: damaged files and odd command lines through everything that reads them, 10,000 cases.
-# make soak: sweeps that are killed, stopped and run twice at once at random moments, 200 times; hours.
+# make soak: the tests that take minutes each, then sweeps that are killed, stopped and run twice at once at random
+#   moments, 200 times; hours.
 # make readme: the demo with three seeds, its report, and its tables and pictures into the README.
 
 PYTHON ?= python3
@@ -39,6 +40,7 @@ fuzz: setup
 	$(BIN)/python -m tests.fuzz --cases 10000
 
 soak: setup
+	$(BIN)/python -m pytest -m soak
 	$(BIN)/python -m tests.faults.soak --disturbances 200
 
 # Exact versions for every platform, without addresses.

@@ -32,9 +32,8 @@ from segtrain.training.run import Run, start_or_resume
 
 LOCK_PATIENCE_S = 10.0
 """How long to wait for a trial's lock: an owner that was just killed lets go of it within this."""
-
-
 ROOM_BYTES = 2**16
+"""Held on the disk while a trial runs, for the status that says that it is full."""
 
 
 class TrialLocked(UserError):
@@ -55,10 +54,9 @@ def train(
     How it ended stands in the folder's status: finished, with the test scores of the best weights, or diverged. A
     trial that has ended so yields nothing. With no checkpoint of its own it goes on from the finished trial in
     `shorter`, which differs in nothing but fewer epochs; `extendable` keeps its own last state for a longer one. One
-    that somebody stops (records.STOP_FILE) drops the epoch in hand, and is
-    `stopped`. Raises TrialLocked while another process runs the trial, and DiskError when
-    its folder cannot be locked or has no space left. Any exception but the first leaves the status failed, with the
-    reason, and a traceback, where that can be written, and goes through.
+    that somebody stops (records.STOP_FILE) drops the epoch in hand, and is `stopped`. Raises TrialLocked while another
+    process runs the trial, and DiskError when its folder cannot be locked or has no space left. Any exception but the
+    first leaves the status failed, with the reason, and a traceback, where that can be written, and goes through.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:

@@ -83,6 +83,7 @@ def test_a_task_that_ends_by_itself_is_not_queued_again(tmp_path: Path, environm
     assert not job.requeued.exists()
 
 
+@pytest.mark.soak
 def test_jobs_over_two_nodes_of_which_one_is_lost_end_with_the_undisturbed_scores(
     tmp_path: Path, environment: dict[str, str], data_root: Path
 ) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from segtrain import records
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import make_plan
@@ -49,6 +51,7 @@ def writing_checkpoint(out: Path) -> bool:
     return any(out.glob(f"trials/*/.{records.LAST_FILE}.*{records.TEMPORARY_SUFFIX}"))
 
 
+@pytest.mark.soak
 def test_killed_in_both_stages_it_ends_with_the_bytes_of_an_undisturbed_run(
     start: Callable[..., Sweep], tmp_path: Path
 ) -> None:

@@ -17,7 +17,6 @@ from segtrain.mirror.study_copies import listed_trials, push_archived
 from segtrain.mirror.trial_copies import push_files, push_trial
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Study
-from sweeps.engine.plan.study_file import merge
 from sweeps.engine.run.from_mirror import fetch_study
 from sweeps.engine.say import say
 
@@ -142,6 +141,8 @@ class Mirror:
                 theirs = check_description(path, found) if isinstance(found, dict) else mine
         except (FileNotFoundError, records.RecordError):  # told by the command itself
             return
+        from sweeps.engine.plan.study_file import merge  # with scipy, which no mistake should wait for
+
         merged = records.json_bytes(merge(theirs, mine))
         if merged != content:
             self.store.write(place, merged)
