@@ -1,4 +1,4 @@
-"""What the loaders of MATLAB's labels share: a matrix out of a file, and lists of names."""
+"""What the loaders of MATLAB's labels share: a matrix out of a file, lists of names, and splits by two of them."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segtrain.data.spec import DataError
+from segtrain.data.spec import DataError, Pair, Split, held_out, require_folder, require_pairs
+
+VAL_SHARE = 0.1
 
 
 def read_matrix(path: Path, key: str, inside: Callable[[Any], Any] = lambda value: value) -> npt.NDArray[np.integer]:
@@ -50,3 +52,20 @@ def read_names(path: Path, dataset: str, layout: str) -> list[str]:
         if name:
             lines[name] = number
     return list(lines)
+
+
+def split_by_lists(folder: Path, dataset: str, layout: str, pair: Callable[[str], Pair]) -> dict[Split, list[Pair]]:
+    """The `pair` of every name: VAL_SHARE of those in trainval.txt, drawn by `held_out`, choose the weights, and those
+    of test.txt are the test. Raises DataError on lists or files that are missing, and on a name in both."""
+    require_folder(folder, dataset, layout)
+    trainval, test = (read_names(folder / f"{part}.txt", dataset, layout) for part in ("trainval", "test"))
+    if both := sorted({*trainval} & {*test}):
+        raise DataError(f"{folder}: {', '.join(both[:5])} are in both trainval.txt and test.txt; take them out of one")
+    val = held_out(trainval, round(VAL_SHARE * len(trainval)))
+    pairs: dict[Split, list[Pair]] = {
+        "train": [pair(name) for name in trainval if name not in val],
+        "val": [pair(name) for name in trainval if name in val],
+        "test": [pair(name) for name in test],
+    }
+    require_pairs(pairs, folder, dataset, layout)
+    return pairs

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segtrain import config
-from segtrain.data.matlab.mat_file import read_matrix, read_names
+from segtrain.data.matlab.mat_file import read_matrix, split_by_lists
 from segtrain.data.spec import (
     IGNORE,
     RGB,
@@ -18,10 +18,7 @@ from segtrain.data.spec import (
     Dataset,
     Pair,
     Split,
-    held_out,
     open_picture,
-    require_folder,
-    require_pairs,
     to_rgb,
 )
 from segtrain.synthetic import voc_colour, write_rooms
@@ -37,7 +34,6 @@ CLASSES = (
 FOLDERS: dict[Modality, tuple[str, ...]] = {
     "rgb": ("images",), "depth": ("depth",), "rgbd": ("images", "depth"), "hha": ("hha",), "rgb_hha": ("images", "hha"),
 }  # fmt: skip
-VAL_SHARE = 0.1
 MOST_DEPTH = 2**16 - 1
 DEPTH_SCALE = np.log(MOST_DEPTH)
 """Of the logarithm of a depth in millimetres, which is kept in 16 bits: the greatest becomes their greatest value."""
@@ -53,24 +49,13 @@ def list_pairs(data_root: Path, name: str, subfolder: str, modality: Modality) -
     """VAL_SHARE of the 795 images of trainval.txt, drawn by `held_out`, choose the weights, and the 654 of test.txt are
     the test; the FCN paper trains on all of the former. A line of a list is the number of an image."""
     folder = data_root / subfolder / "nyud"
-    require_folder(folder, name, LAYOUT)
-    trainval, test = (read_names(folder / f"{part}.txt", name, LAYOUT) for part in ("trainval", "test"))
-    if both := sorted({*trainval} & {*test}):
-        raise DataError(f"{folder}: {', '.join(both[:5])} are in both trainval.txt and test.txt; take them out of one")
-    val = held_out(trainval, round(VAL_SHARE * len(trainval)))
 
     def pair(number: str) -> Pair:
         stem = f"img_{number.removeprefix('img_')}"
         first, *more = (folder / "data" / kind / f"{stem}.png" for kind in FOLDERS[modality])
         return Pair(first, folder / "segmentation" / f"{stem}.mat", more=tuple(more))
 
-    pairs: dict[Split, list[Pair]] = {
-        "train": [pair(number) for number in trainval if number not in val],
-        "val": [pair(number) for number in trainval if number in val],
-        "test": [pair(number) for number in test],
-    }
-    require_pairs(pairs, folder, name, LAYOUT)
-    return pairs
+    return split_by_lists(folder, name, LAYOUT, pair)
 
 
 def read_labels(path: Path) -> npt.NDArray[np.integer]:

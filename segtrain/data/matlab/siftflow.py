@@ -10,19 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from segtrain import config
-from segtrain.data.matlab.mat_file import read_matrix, read_names
+from segtrain.data.matlab.mat_file import read_matrix, split_by_lists
 from segtrain.data.spec import (
     IGNORE,
     RGB,
     Channels,
-    DataError,
     Dataset,
     Pair,
     Split,
     Task,
-    held_out,
-    require_folder,
-    require_pairs,
 )
 from segtrain.synthetic import voc_colour, write_outdoors
 
@@ -38,7 +34,6 @@ CLASSES = (
 GEOMETRY = ("sky", "horizontal", "vertical")
 MEAN = tuple(level / 255 for level in (108.353, 115.294, 114.578))
 """Published, of red, green and blue; the reference divides by no deviation, here it is ImageNet's."""
-VAL_SHARE = 0.1
 EMBEDDED_TRAINVAL, EMBEDDED_TEST, EMBEDDED_SIDE = 270, 60, 96
 
 
@@ -46,11 +41,6 @@ def list_pairs(data_root: Path, name: str, subfolder: str, tasks: Tasks) -> dict
     """VAL_SHARE of the images of trainval.txt, drawn by `held_out`, choose the weights, and those of test.txt are the
     test. The lists of the reference implementation leave out two images without labels."""
     folder = data_root / subfolder / "SiftFlow"
-    require_folder(folder, name, LAYOUT)
-    trainval, test = (read_names(folder / f"{part}.txt", name, LAYOUT) for part in ("trainval", "test"))
-    if both := sorted({*trainval} & {*test}):
-        raise DataError(f"{folder}: {', '.join(both[:5])} are in both trainval.txt and test.txt; take them out of one")
-    val = held_out(trainval, round(VAL_SHARE * len(trainval)))
 
     def pair(image: str) -> Pair:
         first, *further = (
@@ -58,13 +48,7 @@ def list_pairs(data_root: Path, name: str, subfolder: str, tasks: Tasks) -> dict
         )
         return Pair(folder / "Images" / SCENES / f"{image}.jpg", first, further=tuple(further))
 
-    pairs: dict[Split, list[Pair]] = {
-        "train": [pair(image) for image in trainval if image not in val],
-        "val": [pair(image) for image in trainval if image in val],
-        "test": [pair(image) for image in test],
-    }
-    require_pairs(pairs, folder, name, LAYOUT)
-    return pairs
+    return split_by_lists(folder, name, LAYOUT, pair)
 
 
 def read_labels(path: Path) -> npt.NDArray[np.integer]:
