@@ -22,6 +22,11 @@ def counted_text(counts: Iterable[int], classes: int) -> str:
     return f"{fewest} of {classes}" if fewest == most else f"{fewest} to {most} of {classes}"
 
 
+def counted_of(iou: Iou | None) -> str:
+    """`counted_text` of one mean, by its classes; blank where they are not known."""
+    return counted_text([count_classes(iou)], len(iou)) if iou else ""
+
+
 def comparable_best(epochs: Mapping[int, Iou]) -> int | None:
     """Where `epochs` count different classes, the one whose mean over those that all of them count is the highest, the
     first on a tie; None where all count the same ones, or there are none that all count. A trial keeps the epoch of the

@@ -8,7 +8,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from analysis.read.counted_classes import count_classes, counted_text
+from analysis.read.counted_classes import counted_of
 from analysis.read.gathering.study_json import Row
 from segtrain import records
 from segtrain.records import RecordError
@@ -86,7 +86,6 @@ def _progress(folder: Path) -> dict[str, Any]:
     lines = records.read_metrics(folder)
     validated = [line for line in lines if line.get(records.VAL_MEAN_IOU) is not None]
     best = max(validated, key=lambda line: float(line[records.VAL_MEAN_IOU]), default={})
-    iou = best.get(records.VAL_IOU)
     seconds = [value for line in lines if (value := line.get(records.EPOCH_S)) is not None]
     try:
         host = records.read_json(folder / records.ENV_FILE).get("host")
@@ -94,7 +93,7 @@ def _progress(folder: Path) -> dict[str, Any]:
         host = None
     return {
         "val_mean_iou": best.get(records.VAL_MEAN_IOU),
-        "val_counted": counted_text([count_classes(iou)], len(iou)) if iou else "",
+        "val_counted": counted_of(best.get(records.VAL_IOU)),
         "epoch_s": statistics.median(seconds) if seconds else None,
         "host": str(host) if host else None,
         "age_s": max(0.0, time.time() - (folder / records.STATUS_FILE).stat().st_mtime),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from analysis.read.counted_classes import count_classes, counted_text
+from analysis.read.counted_classes import counted_of
 from analysis.read.gathering.sweep_state import is_locked
 from segtrain import records
 
@@ -46,8 +46,7 @@ def how_it_stands(folder: Path) -> str:
 
 def line_text(line: dict[str, Any], epochs: int) -> str:
     """`epoch  3/10  train/loss 0.812  val/mean_iou 0.3127 (12 of 13)  ...`; what was not measured is left out."""
-    iou = line.get(records.VAL_IOU)
-    few = counted_text([count_classes(iou)], len(iou)) if iou else ""
+    few = counted_of(line.get(records.VAL_IOU))
     marks = {records.VAL_MEAN_IOU: f" ({few})" if few else ""}
     numbers = [f"{name} {line[name]:.4g}{marks.get(name, '')}" for name in NUMBERS if line.get(name) is not None]
     return "  ".join([f"epoch {line[records.EPOCH]:>{len(str(epochs))}}/{epochs}", *numbers])

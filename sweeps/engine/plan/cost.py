@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from analysis.read.counted_classes import count_classes, counted_text
+from analysis.read.counted_classes import counted_of
 from segtrain.config import TrialConfig
 from segtrain.data.by_name import find_dataset
 from segtrain.data.spec import Split
@@ -94,5 +94,5 @@ def percent(fraction: float | None, iou: Sequence[float | None] | None = None) -
     in it: it does not compare with one over all classes."""
     if fraction is None:
         return "-"
-    counted = counted_text([count_classes(iou)], len(iou)) if iou else ""
+    counted = counted_of(iou)
     return f"{100 * fraction:.2f}" + (f" ({counted})" if counted else "")
