@@ -76,9 +76,10 @@ class TrainedModel:
             raise ValueError(f"task is {task!r}; allowed: {', '.join(map(repr, names))}")
         place, pixels = names.index(task), read_pixels(image, self.facts.to_channels())
         if output == "probabilities":
-            first = sum(self.facts.outputs[:place])
-            part = slice(first, first + self.facts.outputs[place])
-            rows = [found[part] for found in self._probability_rows(pixels, own_resolution)]
+            rows = [
+                by_task(found[None], self.facts.outputs)[place][0]
+                for found in self._probability_rows(pixels, own_resolution)
+            ]
             return torch.cat(rows, dim=1).cpu().numpy()
         mask = self.predict_tasks(pixels, own_resolution)[place]
         return mask if output == "mask" else overlay(picture(pixels), mask, self.facts.tasks[place].palette)

@@ -16,7 +16,7 @@ from sweeps.engine.ask.search import Search
 from sweeps.engine.ask.stage_graph import describe_stages
 from sweeps.engine.ask.study import Study
 from sweeps.engine.plan.actions import PlanError, PlannedTrial, check_decided, check_study_folder, make_plan
-from sweeps.engine.plan.cost import duration, end_times
+from sweeps.engine.plan.cost import duration, end_times, makespan
 from sweeps.engine.plan.earlier.code_changes import choose_again
 from sweeps.engine.plan.earlier.shorter_trials import ShorterTrials
 from sweeps.engine.plan.packing.packed import packed
@@ -75,7 +75,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     resources = pick_resources(nodes, *options.resources)
     slots, (unit, share) = resources.slots(nodes), _unit(resources)
     left = {p.trial.trial_id: p.epochs_left * flops[p.trial.trial_id] for p in plan}
-    rate, source = predicted_rate(study.expand()[-1].config, plan, flops, options.out, resources)
+    rate, source = predicted_rate(points[-1].config, plan, flops, options.out, resources)
     seconds = {trial_id: operations / rate for trial_id, operations in left.items()}
     durations = [(p.trial.trial_id, seconds[p.trial.trial_id], p.trial.config.parent) for p in plan]
     ends = end_times(durations, slots, options.budget.seconds if options.budget else math.inf)
@@ -86,7 +86,7 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
         open_ids = {p.trial.trial_id for p in plan if p.action != "skip"}
         fitting = f"{len(open_ids - left_out)} of {len(open_ids)} trials"
         say(console, f"{fitting} that are left fit into {options.budget.text}, after {duration(eta_s)}.")
-        eta_s = max(end_times(durations, slots).values(), default=0.0)
+        eta_s = makespan(durations, slots)
     say(
         console,
         f"In all {sum(seconds.values()) * share / 3600:.3f} {unit}-hours; about {duration(eta_s)} with {slots} trials "
@@ -130,13 +130,13 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     folder = records.study_dir(options.out, search.study.name)
     check_study_folder(folder)  # raises, as the run would
     spent = count_trials(folder)
-    points = make_plan(search.study.expand(), options.out)
+    trials = search.study.expand()
+    points = make_plan(trials, options.out)
     check_models((p.trial.config for p in points), console)
     if (note := feature_note([p.trial.config for p in points])) is not None:
         say(console, note)
     check_recipes(p.trial.config for p in points)
     flops = listed_flops([planned.trial.config for planned in points], options.data_root)
-    trials = search.study.expand()
     options = packed(trials, options, nodes, lambda c: flops[c.trial_id], console, spend=False, repeats=search.trials)
     resources = pick_resources(nodes, *options.resources)
     unit, share = _unit(resources)
@@ -148,9 +148,9 @@ def show_search(search: Search, options: Options, nodes: Nodes, console: Console
     for cell in search.cells():
         done = spent.get(cell.name, 0)
         left = max(0, search.trials - done)
-        at_most = left * cell.config.epochs * flops[cell.config.trial_id] / rate * share / 3600
-        hours += at_most
         each = cell.config.epochs * flops[cell.config.trial_id] / rate
+        at_most = left * each * share / 3600
+        hours += at_most
         durations += [(f"{cell.name} {number}", each, None) for number in range(left)]
         table.add_row(cell.name, str(done), str(left), str(cell.config.epochs), f"{at_most:.3f}")
     console.print(table)

@@ -21,13 +21,13 @@ from sweeps.engine.ask.options import Budget
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import PlannedTrial
 from sweeps.engine.plan.cost import duration, percent
+from sweeps.engine.plan.rates import SHORTEST_S
 from sweeps.engine.run.progress.sweep_totals import Row, Totals
 from sweeps.engine.run.queue.trial_source import Source
 from sweeps.engine.run.trainable import OUTCOME, TRACKING_PROBLEMS
 from sweeps.engine.say import say
 
 REFRESH_S = 0.5
-SHORTEST_S = 1e-6  # an epoch takes longer; a clock that was set back may say less
 LOOK_AT = 50
 """Folders that are looked into at every refresh."""
 FRAME_LINES = 8
