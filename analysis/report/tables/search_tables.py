@@ -19,6 +19,7 @@ def search_tables(cells: Sequence[Cell], counted: Mapping[str, str]) -> list[Tab
 
 def _summary(cells: Sequence[Cell], counted: Mapping[str, str]) -> Table:
     best: list[Mapping[str, Any]] = [cell.best or {"params": {}} for cell in cells]
+    few = [counted.get(found.get("trial_id", ""), "") for found in best]
     near = [cell.neighbourhood() for cell in cells]
     spent = [sum(trial["epochs"] for trial in cell.trials) for cell in cells]
     whole = [cell.epochs * len(cell.trials) for cell in cells]
@@ -26,10 +27,7 @@ def _summary(cells: Sequence[Cell], counted: Mapping[str, str]) -> Table:
     columns = [
         words("search", "search", [cell.name for cell in cells]),
         *(numbers(f"best {name}", name, [found["params"].get(name) for found in best], ".3g") for name in fields),
-        numbers(
-            *("val mIoU %", VAL_MEAN_IOU, [found.get(VAL_MEAN_IOU) for found in best], ".2f", 100),
-            counted=[counted.get(found.get("trial_id", ""), "") for found in best],
-        ),
+        numbers("val mIoU %", VAL_MEAN_IOU, [found.get(VAL_MEAN_IOU) for found in best], ".2f", 100, few),
         Column(
             f"rates within {100 * NEAR:g} point",
             [f"{min(rates):.2g} to {max(rates):.2g} ({len(rates)})" if rates else "" for rates in near],
