@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,17 @@ class Layout(NamedTuple):
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
+Fill: TypeAlias = Callable[[Mapping[str, Array]], None]
+"""Writes every array of a set."""
+
+
+class Recipe(NamedTuple):
+    """How a set is made where it is absent."""
+
+    layouts: Mapping[str, Layout]
+    fill: Fill
+
+
 class StoredArrays:
     """Read-only memory maps of one set, by name. While this object lives, the set is in use and is not evicted."""
 
@@ -66,18 +77,37 @@ class ArrayStore:
     def __init__(self, root: Path, bound_bytes: int) -> None:
         self.root, self.bound_bytes = root, bound_bytes
 
-    def open(
-        self, name: str, layouts: Mapping[str, Layout], fill: Callable[[Mapping[str, Array]], None]
-    ) -> StoredArrays:
+    def open(self, name: str, layouts: Mapping[str, Layout], fill: Fill) -> StoredArrays:
         """The set `name`, made first when it is absent or damaged: `fill(arrays)` writes every array of `layouts`.
 
         Of several processes that open a set at once one makes it, and the others wait for it. Its space is reserved
         before `fill` is called. Raises DiskError when it does not fit; what `fill` raises is passed on.
         """
+        return self.open_all({name: Recipe(layouts, fill)})[name]
+
+    def open_all(self, sets: Mapping[str, Recipe]) -> dict[str, StoredArrays]:
+        """Likewise several sets. Processes that open the same ones at once share the work: each makes what no other is
+        making, and waits for those sets at the end."""
+        needed = sum(layout.nbytes for recipe in sets.values() for layout in recipe.layouts.values())
+        if needed > self.bound_bytes:
+            verb = "needs" if len(sets) == 1 else "need"
+            raise DiskError(
+                f"{', '.join(sets)} {verb} {_gb(needed)} in {self.root}, but {BOUND_VARIABLE} allows "
+                f"{_gb(self.bound_bytes)}; set it higher"
+            )
+        opened: dict[str, StoredArrays] = {}
+        for timeout_s in (0, -1):
+            for name in [name for name in sets if name not in opened]:
+                with suppress(Timeout):
+                    opened[name] = self._open(name, *sets[name], timeout_s)
+        return opened
+
+    def _open(self, name: str, layouts: Mapping[str, Layout], fill: Fill, timeout_s: float) -> StoredArrays:
+        """Raises Timeout when another process has been making it for longer."""
         found = self._open_whole(name, layouts)
         if found is None:
             self.root.mkdir(parents=True, exist_ok=True)
-            with locked(self.root / f"{name}.lock"):
+            with locked(self.root / f"{name}.lock", timeout_s):
                 found = self._open_whole(name, layouts) or self._make(name, layouts, fill)
         return found
 
@@ -105,9 +135,7 @@ class ArrayStore:
             os.utime(used)
         return held
 
-    def _make(
-        self, name: str, layouts: Mapping[str, Layout], fill: Callable[[Mapping[str, Array]], None]
-    ) -> StoredArrays:
+    def _make(self, name: str, layouts: Mapping[str, Layout], fill: Fill) -> StoredArrays:
         """Called by the one process that holds the lock of `name`."""
         folder = self.root / name
         with locked(self.root / ROOM_LOCK):
@@ -140,8 +168,6 @@ class ArrayStore:
         of the room, so that two processes do not reckon with the same space."""
         needed = sum(layout.nbytes for layout in layouts.values())
         what = f"{folder.name} needs {_gb(needed)} in {self.root}"
-        if needed > self.bound_bytes:
-            raise DiskError(f"{what}, but {BOUND_VARIABLE} allows {_gb(self.bound_bytes)}; set it higher")
         total, freed = sum(map(_size, [*self._sets(), *self._unfinished()])), self._evict_unused()
         while total + needed > self.bound_bytes:
             size = next(freed, None)

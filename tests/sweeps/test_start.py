@@ -44,7 +44,8 @@ def test_a_worker_imports_no_compiler_and_no_library_of_another_model(tmp_path: 
         "config = TrialConfig(arch='fcn8s', dataset='scenes', init='scratch', image_height=32, image_width=32, "
         "width_mult=0.0625, epochs=1, seed=int(sys.argv[2]))\n"
         "epochs = train(config, Path(sys.argv[1]) / sys.argv[2], Path(sys.argv[1]), threads=1); next(epochs)\n"
-        "print([name for name in ('torch._dynamo', 'torchvision', 'transformers', 'wandb') if name in sys.modules])"
+        "names = ('torch._dynamo', 'sympy', 'torchvision', 'transformers', 'wandb')\n"
+        "print([name for name in names if name in sys.modules])"
     )
     from segtrain.synthetic import write_scenes
 

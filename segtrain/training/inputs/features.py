@@ -9,8 +9,9 @@ computes them see the same bits.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,7 +24,7 @@ from segtrain.architectures import library_of
 from segtrain.config import TrialConfig
 from segtrain.data.cache import DataCache
 from segtrain.data.spec import SPLITS, Split
-from segtrain.machine.array_store import Array, Layout, StoredArrays, machine_store
+from segtrain.machine.array_store import Array, Layout, Recipe, StoredArrays, machine_store
 from segtrain.machine.device import Hardware, device_name
 from segtrain.machine.disk import DiskError
 from segtrain.models.encoder_decoder import EncoderDecoder
@@ -69,7 +70,7 @@ class SplitFeatures:
 
     kinds: list[Feature]
     arrays: list[npt.NDArray[Any]]
-    keep: StoredArrays  # keeps them from being evicted
+    keep: Sequence[StoredArrays]  # keeps them from being evicted
     memory_format: torch.memory_format
 
     def assemble(self, bits: list[Tensor], flip: Tensor) -> Features:
@@ -115,29 +116,31 @@ def open_features(
 ) -> Mapping[Split, SplitFeatures] | None:
     """The features of every split, computed by `encode` where no trial has done so before; None where the cache has no
     room."""
-    variants = _variants(config)
+    key = _key(config, model, data, hardware)
+    variants = {split: [(split, flip) for flip in flips] for split, flips in _variants(config).items()}
 
-    def names(split: Split) -> list[str]:
-        return [f"{split}{'_flipped' * flip}_{number}" for flip in variants[split] for number in range(len(kinds))]
+    def fill(split: Split, flip: bool, arrays: Mapping[str, Array]) -> None:
+        _fill([*arrays.values()], kinds, config.batch_size, encode, split, flip)
 
-    def fill(arrays: Mapping[str, Array]) -> None:
-        for split, flips in variants.items():
-            found = [arrays[name] for name in names(split)]
-            for flip in flips:
-                own, found = found[: len(kinds)], found[len(kinds) :]
-                _fill(own, kinds, config.batch_size, encode, split, flip)
+    def recipe(split: Split, flip: bool) -> Recipe:
+        layouts = {str(number): kind.layout(len(data.splits[split])) for number, kind in enumerate(kinds)}
+        return Recipe(layouts, partial(fill, split, flip))
 
-    layouts = {
-        name: kind.layout(len(data.splits[split]))
-        for split in SPLITS
-        for name, kind in zip(names(split), kinds * len(variants[split]), strict=True)
-    }
+    def name(split: Split, flip: bool) -> str:
+        return f"features-{key}-{split}{'-flipped' * flip}"
+
     try:
-        stored = machine_store().open(f"features-{_key(config, model, data, hardware)}", layouts, fill)
+        # A set for each variant, so that trials that begin together share the work.
+        stored = machine_store().open_all({name(*each): recipe(*each) for split in SPLITS for each in variants[split]})
     except DiskError:
         return None
-    memory_format = hardware.memory_format
-    return {s: SplitFeatures(kinds, [stored[name] for name in names(s)], stored, memory_format) for s in SPLITS}
+
+    def features_of(split: Split) -> SplitFeatures:
+        sets = [stored[name(*each)] for each in variants[split]]
+        arrays = [found[str(number)] for found in sets for number in range(len(kinds))]
+        return SplitFeatures(kinds, arrays, sets, hardware.memory_format)
+
+    return {split: features_of(split) for split in SPLITS}
 
 
 def _variants(config: TrialConfig) -> dict[Split, tuple[bool, ...]]:

@@ -4,14 +4,16 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from segtrain.errors import UserError
-from segtrain.machine.array_store import GB, Array, ArrayStore, Layout, StoredArrays, machine_store
+from segtrain.machine.array_store import GB, Array, ArrayStore, Layout, Recipe, StoredArrays, machine_store
 from segtrain.machine.disk import DiskError
 
 LAYOUTS = {"images": Layout((50, 4, 4), np.uint8), "scores": Layout((25,), np.float64)}
@@ -168,3 +170,35 @@ def test_the_bound_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv("SEGTRAIN_CACHE_GB", wrong)
         with pytest.raises(UserError, match=f"^SEGTRAIN_CACHE_GB is {wrong!r}; allowed: a number of gigabytes > 0"):
             machine_store()
+
+
+def test_who_finds_a_set_being_made_makes_the_next_one_meanwhile(store: ArrayStore) -> None:
+    order: list[str] = []
+    elsewhere = threading.Event()
+
+    def first(arrays: Mapping[str, Array]) -> None:
+        order.append("a begun")
+        elsewhere.wait(60)
+        order.append("a made")
+        fill(arrays)
+
+    def second(arrays: Mapping[str, Array]) -> None:
+        fill(arrays)
+        order.append("b made")
+        elsewhere.set()
+
+    begun = {"a": Recipe(LAYOUTS, first)}
+    with ThreadPoolExecutor(1) as pool:
+        one = pool.submit(store.open_all, begun)
+        while "a begun" not in order:
+            pass
+        both = store.open_all({"a": Recipe(LAYOUTS, never), "b": Recipe(LAYOUTS, second)})
+        assert order == ["a begun", "b made", "a made"]
+        assert np.array_equal(one.result()["a"]["images"], both["a"]["images"])
+    assert both["b"]["scores"].sum() == 12.5
+
+
+def test_several_sets_that_are_together_too_large_are_not_begun(store: ArrayStore) -> None:
+    with pytest.raises(DiskError, match=r"^a, b, c, d need .* but SEGTRAIN_CACHE_GB allows .*; set it higher$"):
+        store.open_all(dict.fromkeys("abcd", Recipe(LAYOUTS, never)))
+    assert not store.root.exists()

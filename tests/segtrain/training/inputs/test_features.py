@@ -43,7 +43,11 @@ def start(tiny: Tiny, roads_root: Path, tmp_path: Path) -> Callable[..., Run]:
 
 
 def stored() -> set[str]:
-    return {path.name for path in cache_root().glob("features-*") if path.is_dir()}
+    """The encoders on their data of which all features are kept."""
+    sets = [path.name for path in cache_root().glob("features-*") if path.is_dir()]
+    variants = ("train", "train-flipped", "val", "test")
+    keys = {name.split("-")[1] for name in sets}
+    return {key for key in keys if all(f"features-{key}-{variant}" in sets for variant in variants)}
 
 
 def without_features(monkeypatch: pytest.MonkeyPatch) -> None:
