@@ -3,8 +3,9 @@
     python -m tests.faults.soak [--disturbances 200] [--seed 0]
 
 A round is one `--out`: up to four disturbances, each at a moment drawn from the length of an undisturbed run, then the
-command once more, to its end. A finding is an exit code that the disturbance does not explain, or a trial whose files
-differ by a byte from the undisturbed ones (times and memory apart).
+command once more, to its end. A moment after the sweep's end disturbs nothing: it ends the round and does not count. A
+finding is an exit code that the disturbance does not explain, or a trial whose files differ by a byte from the
+undisturbed ones (times and memory apart).
 """
 
 import argparse
@@ -54,19 +55,26 @@ class Soak:
     def outcomes(self, out: Path) -> dict[str, dict[str, Any]]:
         return {folder.name: read_outcome(folder) for folder in finished(out)}
 
-    def round(self, number: int, disturbances: int) -> None:
-        out = self.folder / f"round{number}"
+    def round(self, number: int, most: int) -> int:
+        """How many disturbances there were: `most`, or fewer where the sweep came to its end before the next one."""
+        out, met = self.folder / f"round{number}", 0
         families = []
-        for _ in range(disturbances):
+        while met < most:
+            begun = time.monotonic()
             sweep = self.start(out)
-            moment = time.monotonic() + self.random.uniform(0, self.whole_s)
+            moment = begun + self.random.uniform(0, self.whole_s)
             while time.monotonic() < moment and sweep.process.poll() is None:
                 time.sleep(0.01)
-            families += sweep.family() if sweep.process.poll() is None else []
+            if sweep.process.poll() is not None:
+                self.expect(sweep, {0}, f"round {number}, undisturbed")
+                if met == 0:  # a whole sweep, as fast as the machine is now
+                    self.whole_s = time.monotonic() - begun
+                break
+            families += sweep.family()
             name = self.random.choice(list(DISTURBANCES))
-            late = sweep.process.poll() is not None
-            self.counts[f"{name}, after the end" if late else name] += 1
-            self.expect(sweep, DISTURBANCES[name](self, sweep, out) if not late else {0}, f"round {number}, {name}")
+            self.counts[name] += 1
+            self.expect(sweep, DISTURBANCES[name](self, sweep, out), f"round {number}, {name}")
+            met += 1
         last = self.start(out)
         self.expect(last, {0}, f"round {number}, the last command")
         if self.outcomes(out) != self.whole:
@@ -74,6 +82,7 @@ class Soak:
         for process in families:
             kill(process)  # what a killed driver may have left
         self.counts["rounds"] += 1
+        return met
 
     def expect(self, sweep: Sweep, codes: set[int], what: str) -> None:
         code = sweep.wait()
@@ -151,9 +160,7 @@ def main() -> int:
     soak, left, number = Soak(folder, arguments.seed), arguments.disturbances, 0
     while left > 0:
         number += 1
-        disturbances = min(left, soak.random.randint(1, MOST_IN_A_ROUND))
-        soak.round(number, disturbances)
-        left -= disturbances
+        left -= soak.round(number, min(left, soak.random.randint(1, MOST_IN_A_ROUND)))
         print(f"{arguments.disturbances - left} of {arguments.disturbances}, {len(soak.findings)} findings", flush=True)
     for name, count in sorted(soak.counts.items()):
         print(f"{count:5}  {name}")
