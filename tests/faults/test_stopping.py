@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from segtrain import records
@@ -18,6 +19,9 @@ from tests.sweeps.conftest import start
 from tests.sweeps.harness import TINY, Sweep
 
 __all__ = ["start"]
+
+ENDED_S = 10.0
+"""A worker of Ray notices by itself that its Ray has ended, a moment later."""
 
 
 @pytest.mark.parametrize("number", cli.STOP_SIGNALS)
@@ -50,7 +54,8 @@ def test_sigterm_ends_a_sweep_without_a_dump_of_the_stack(start: Callable[..., S
     assert "***" not in sweep.text()
     assert "Traceback" not in sweep.text()
     assert list(out.glob(f"{RAY_PREFIX}*")) == []
-    assert [process for process in family if process.is_running() and process.status() != "zombie"] == []
+    _, left = psutil.wait_procs(family, timeout=ENDED_S)
+    assert [process for process in left if process.status() != psutil.STATUS_ZOMBIE] == []
     (status,) = (records.read_status(folder) for folder in (out / "trials").iterdir())
     assert status is not None
     assert status.state == "running"
