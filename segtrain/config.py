@@ -20,7 +20,7 @@ from segtrain.records import FREEZE_LABELS
 
 Dataset = Literal[
     "roads", "camvid", "pets", "cityscapes", "scenes", "scenes_source", "animals", "streets",
-    "voc", "voc2012", "objects",
+    "voc", "voc2012", "objects", "objects_source",
     "nyud", "nyud_depth", "nyud_rgbd", "nyud_hha", "nyud_rgb_hha",
     "rooms", "rooms_depth", "rooms_rgbd", "rooms_hha", "rooms_rgb_hha",
     "siftflow", "siftflow_semantic", "siftflow_geometric",

@@ -16,7 +16,7 @@ SMALL = {
     "dataset": ("scenes",), "width_mult": (0.0625,), "image_height": (64,), "image_width": (64,), "epochs": (3,),
     "val_every": (1,),
 }  # fmt: skip
-"""What TINY and --dataset scenes set."""
+"""What TINY and --dataset scenes set; --pretrain scenes_source gives it classes to start from."""
 
 
 def test_the_ladder_is_the_papers() -> None:
@@ -57,7 +57,7 @@ def results(out: Path, trials: list[Trial]) -> dict[str, bytes]:
 @pytest.fixture
 def ladder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Trial]:
     monkeypatch.setenv("SEGTRAIN_CACHE", str(tmp_path / "cache"))
-    return DEMO.edit(SMALL).expand()
+    return DEMO.edit(SMALL, ["scenes_source"]).expand()
 
 
 def test_killed_in_every_stage_and_gone_on_with_it_comes_to_the_same_bytes(
@@ -69,18 +69,18 @@ def test_killed_in_every_stage_and_gone_on_with_it_comes_to_the_same_bytes(
         run(trial, tmp_path / "killed", data_root)
     whole = results(tmp_path / "whole", ladder)
     assert results(tmp_path / "killed", ladder) == whole
-    assert len(whole) == 2 * 10
+    assert len(whole) == 2 * len(ladder)
 
     # Under Ray, by SIGKILL to everything: in FCN-32s, and in FCN-8s.
     out = tmp_path / "out"
-    command = (*TINY, "--dataset", "scenes", "--out", str(out))
-    for stage in ("fcn32s-scenes-unfreeze-lr1e-07-*", "fcn8s-scenes-unfreeze-lr1e-08-*"):
+    command = (*TINY, "--dataset", "scenes", "--pretrain", "scenes_source", "--out", str(out))
+    for stage in ("fcn32s-scenes-unfreeze-lr1e-08-*", "fcn8s-scenes-unfreeze-lr1e-09-*"):
         sweep = start(*command, script="sweeps/fcn_paper.py")
         sweep.wait_until(lambda name=stage: half_done(out, name))
         sweep.kill_everything()
     last = start(*command, script="sweeps/fcn_paper.py")
     assert last.wait() == 0, last.text()
-    assert len(finished(out)) == 10
+    assert len(finished(out)) == len(ladder)
     assert results(out, ladder) == whole
     # What is new in a stage stands in the log, and with the trial.
     note = "16s takes all layers of 32s; new: decoder.score_skips.pool4, decoder.upscore2.pool4"

@@ -2,6 +2,7 @@
 Contours from Inverse Detectors", ICCV 2011), as in the FCN paper; and the embedded objects, which are written in the
 same layout so that they go through the same loader."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ CLASSES = (
 )  # fmt: skip
 PALETTE = tuple(map(voc_colour, range(len(CLASSES))))
 VAL_SHARE = 0.1
-EMBEDDED_YEAR, EMBEDDED_SBD, EMBEDDED_VOC = 2011, 260, 90
+EMBEDDED_YEAR, EMBEDDED_VOC = 2011, 90
 
 
 def list_pairs(data_root: Path, name: str, subfolder: str, year: int) -> dict[Split, list[Pair]]:
@@ -62,7 +63,7 @@ def read_labels(path: Path) -> npt.NDArray[np.integer]:
     return decode_palette(open_picture(path))
 
 
-def _voc(name: str, subfolder: str, year: int) -> Dataset:
+def _voc(name: str, subfolder: str, year: int, prepare: Callable[[Path], None] | None = None) -> Dataset:
     return Dataset(
         name=name,
         classes=CLASSES,
@@ -70,14 +71,19 @@ def _voc(name: str, subfolder: str, year: int) -> Dataset:
         list_pairs=partial(list_pairs, name=name, subfolder=subfolder, year=year),
         train_ids={label: label for label in range(len(CLASSES))} | {IGNORE: IGNORE},
         read_labels=read_labels,
-        prepare=partial(_write_embedded, subfolder=subfolder) if name == "objects" else None,
+        prepare=prepare,
     )
 
 
-def _write_embedded(data_root: Path, subfolder: str) -> None:
-    write_objects(data_root / subfolder, EMBEDDED_YEAR, EMBEDDED_SBD, EMBEDDED_VOC, seed=0)
+def _embedded(name: str, sbd: int, seed: int) -> Dataset:
+    def write(data_root: Path) -> None:
+        write_objects(data_root / name, EMBEDDED_YEAR, sbd, EMBEDDED_VOC, seed)
+
+    return _voc(name, name, EMBEDDED_YEAR, write)
 
 
 VOC = _voc("voc", subfolder=".", year=2011)
 VOC2012 = _voc("voc2012", subfolder=".", year=2012)
-OBJECTS = _voc("objects", subfolder="objects", year=EMBEDDED_YEAR)
+OBJECTS = _embedded("objects", sbd=260, seed=0)
+OBJECTS_SOURCE = _embedded("objects_source", sbd=600, seed=1)
+"""Others of the same kinds, and more, for a pretraining."""

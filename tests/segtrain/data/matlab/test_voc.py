@@ -10,9 +10,9 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from segtrain.data.cache import open_cache
-from segtrain.data.matlab.voc import OBJECTS, VOC, VOC2012, read_labels
+from segtrain.data.matlab.voc import OBJECTS, OBJECTS_SOURCE, VOC, VOC2012, read_labels
 from segtrain.data.pair_files import read_pair
-from segtrain.data.spec import IGNORE, SPLITS, DataError
+from segtrain.data.spec import IGNORE, SPLITS, DataError, Dataset
 
 WriteVoc = Callable[..., Path]
 SBD = [f"2008_{number:06d}" for number in range(20)]
@@ -143,12 +143,11 @@ def test_a_listed_image_without_its_file_is_named(root: Path) -> None:
         VOC.list_pairs(root)
 
 
-def test_the_embedded_objects_go_through_the_same_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for counts, value in (("EMBEDDED_SBD", 30), ("EMBEDDED_VOC", 12)):
-        monkeypatch.setattr(f"segtrain.data.matlab.voc.{counts}", value)
-    assert OBJECTS.prepare is not None
-    OBJECTS.prepare(tmp_path)
-    pairs = OBJECTS.list_pairs(tmp_path)
-    assert [len(pairs[split]) for split in SPLITS] == [27, 3, 8]
+@pytest.mark.parametrize(("objects", "counts"), [(OBJECTS, [234, 26, 60]), (OBJECTS_SOURCE, [540, 60, 60])])
+def test_the_embedded_objects_go_through_the_same_loader(objects: Dataset, counts: list[int], tmp_path: Path) -> None:
+    assert objects.prepare is not None
+    objects.prepare(tmp_path)
+    pairs = objects.list_pairs(tmp_path)
+    assert [len(pairs[split]) for split in SPLITS] == counts
     seen = {label for split in SPLITS for pair in pairs[split] for label in np.unique(read_labels(pair.mask)).tolist()}
     assert seen == {*range(21), IGNORE}
