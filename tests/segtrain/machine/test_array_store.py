@@ -174,10 +174,11 @@ def test_the_bound_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch,
 
 def test_who_finds_a_set_being_made_makes_the_next_one_meanwhile(store: ArrayStore) -> None:
     order: list[str] = []
-    elsewhere = threading.Event()
+    begun, elsewhere = threading.Event(), threading.Event()
 
     def first(arrays: Mapping[str, Array]) -> None:
         order.append("a begun")
+        begun.set()
         elsewhere.wait(60)
         order.append("a made")
         fill(arrays)
@@ -187,11 +188,9 @@ def test_who_finds_a_set_being_made_makes_the_next_one_meanwhile(store: ArraySto
         order.append("b made")
         elsewhere.set()
 
-    begun = {"a": Recipe(LAYOUTS, first)}
     with ThreadPoolExecutor(1) as pool:
-        one = pool.submit(store.open_all, begun)
-        while "a begun" not in order:
-            pass
+        one = pool.submit(store.open_all, {"a": Recipe(LAYOUTS, first)})
+        assert begun.wait(60)
         both = store.open_all({"a": Recipe(LAYOUTS, never), "b": Recipe(LAYOUTS, second)})
         assert order == ["a begun", "b made", "a made"]
         assert np.array_equal(one.result()["a"]["images"], both["a"]["images"])
