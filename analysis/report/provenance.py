@@ -23,6 +23,9 @@ FACTS = {
 }
 """Key of env.json -> what the report calls it."""
 
+SHORT_HASH = 12
+"""Characters of a commit or of the data's hash that a sentence shows; the table of the trials has all of them."""
+
 
 def recipe(study: Study) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     """The config fields that all compared trials share, and the others with their values in order of appearance."""
@@ -83,7 +86,8 @@ def warnings(study: Study) -> list[str]:
             trials.groupby("dataset")[column].nunique() if column == "data_fingerprint" else [trials[column].nunique()]
         )
         if max(by_dataset, default=0) > 1:
-            listed = ", ".join(f"{value} ({count})" for value, count in Counter(trials[column].dropna()).most_common())
+            counts = Counter(trials[column].dropna()).most_common()
+            listed = ", ".join(f"{value:.{SHORT_HASH}} ({count})" for value, count in counts)
             found.append(f"The compared trials differ in {what}: {listed}.")
     found += _fewer_classes(study)
     if study.trials["git_dirty"].fillna(False).any():

@@ -52,7 +52,7 @@ Fill: TypeAlias = Callable[[Mapping[str, Array]], None]
 """Writes every array of a set."""
 
 
-class Recipe(NamedTuple):
+class SetRecipe(NamedTuple):
     """How a set is made where it is absent."""
 
     layouts: Mapping[str, Layout]
@@ -83,9 +83,9 @@ class ArrayStore:
         Of several processes that open a set at once one makes it, and the others wait for it. Its space is reserved
         before `fill` is called. Raises DiskError when it does not fit; what `fill` raises is passed on.
         """
-        return self.open_all({name: Recipe(layouts, fill)})[name]
+        return self.open_all({name: SetRecipe(layouts, fill)})[name]
 
-    def open_all(self, sets: Mapping[str, Recipe]) -> dict[str, StoredArrays]:
+    def open_all(self, sets: Mapping[str, SetRecipe]) -> dict[str, StoredArrays]:
         """Likewise several sets. Processes that open the same ones at once share the work: each makes what no other is
         making, and waits for those sets at the end."""
         needed = sum(layout.nbytes for recipe in sets.values() for layout in recipe.layouts.values())

@@ -24,7 +24,7 @@ from segtrain.architectures import library_of
 from segtrain.config import TrialConfig
 from segtrain.data.cache import DataCache
 from segtrain.data.spec import SPLITS, Split
-from segtrain.machine.array_store import Array, Layout, Recipe, StoredArrays, machine_store
+from segtrain.machine.array_store import Array, Layout, SetRecipe, StoredArrays, machine_store
 from segtrain.machine.device import Hardware, device_name
 from segtrain.machine.disk import DiskError
 from segtrain.models.encoder_decoder import EncoderDecoder
@@ -122,9 +122,9 @@ def open_features(
     def fill(split: Split, flip: bool, arrays: Mapping[str, Array]) -> None:
         _fill([*arrays.values()], kinds, config.batch_size, encode, split, flip)
 
-    def recipe(split: Split, flip: bool) -> Recipe:
+    def recipe(split: Split, flip: bool) -> SetRecipe:
         layouts = {str(number): kind.layout(len(data.splits[split])) for number, kind in enumerate(kinds)}
-        return Recipe(layouts, partial(fill, split, flip))
+        return SetRecipe(layouts, partial(fill, split, flip))
 
     def name(split: Split, flip: bool) -> str:
         return f"features-{key}-{split}{'-flipped' * flip}"

@@ -37,11 +37,11 @@ def test_what_makes_trials_less_comparable_is_said(builder: Any) -> None:
     builder.trial(lr=0.1, env=ENV)
     builder.trial(lr=0.2, env=ENV)
     assert provenance.warnings(load(builder.write())) == []
-    builder.trial(lr=0.3, env=ENV | {"data_fingerprint": "d2", "git_commit": "beef", "git_dirty": True})
+    builder.trial(lr=0.3, env=ENV | {"data_fingerprint": "d2", "git_commit": "beef" * 10, "git_dirty": True})
     builder.trial(dataset="animals", env=ENV | {"data_fingerprint": "d3"})
     assert provenance.warnings(load(builder.write())) == [
         "The compared trials differ in data: d1 (2), d2 (1), d3 (1).",
-        "The compared trials differ in git commit: c0ffee (3), beef (1).",
+        "The compared trials differ in git commit: c0ffee (3), beefbeefbeef (1).",
         "Trials ran from a tree with uncommitted changes, so the commit does not say exactly what ran.",
     ]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from segtrain.errors import UserError
-from segtrain.machine.array_store import GB, Array, ArrayStore, Layout, Recipe, StoredArrays, machine_store
+from segtrain.machine.array_store import GB, Array, ArrayStore, Layout, SetRecipe, StoredArrays, machine_store
 from segtrain.machine.disk import DiskError
 
 LAYOUTS = {"images": Layout((50, 4, 4), np.uint8), "scores": Layout((25,), np.float64)}
@@ -189,9 +189,9 @@ def test_who_finds_a_set_being_made_makes_the_next_one_meanwhile(store: ArraySto
         elsewhere.set()
 
     with ThreadPoolExecutor(1) as pool:
-        one = pool.submit(store.open_all, {"a": Recipe(LAYOUTS, first)})
+        one = pool.submit(store.open_all, {"a": SetRecipe(LAYOUTS, first)})
         assert begun.wait(60)
-        both = store.open_all({"a": Recipe(LAYOUTS, never), "b": Recipe(LAYOUTS, second)})
+        both = store.open_all({"a": SetRecipe(LAYOUTS, never), "b": SetRecipe(LAYOUTS, second)})
         assert order == ["a begun", "b made", "a made"]
         assert np.array_equal(one.result()["a"]["images"], both["a"]["images"])
     assert both["b"]["scores"].sum() == 12.5
@@ -199,5 +199,5 @@ def test_who_finds_a_set_being_made_makes_the_next_one_meanwhile(store: ArraySto
 
 def test_several_sets_that_are_together_too_large_are_not_begun(store: ArrayStore) -> None:
     with pytest.raises(DiskError, match=r"^a, b, c, d need .* but SEGTRAIN_CACHE_GB allows .*; set it higher$"):
-        store.open_all(dict.fromkeys("abcd", Recipe(LAYOUTS, never)))
+        store.open_all(dict.fromkeys("abcd", SetRecipe(LAYOUTS, never)))
     assert not store.root.exists()
