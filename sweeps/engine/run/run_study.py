@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from segtrain import records
+from segtrain.config import TrialConfig
 from segtrain.machine.disk import NO_SPACE_LEFT
 from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
 from sweeps.engine.plan.actions import (
     CurrentData,
+    PlannedTrial,
     best_validated,
     check_decided,
     check_study_folder,
@@ -61,14 +63,7 @@ def run_study(
     if options.extendable and (count := without_state(plan, options.out)):
         say(console, f"{count} trials finished without --extendable before: no longer one can go on from them")
     left = [planned for planned in plan if planned.action != "skip"]
-    configs = [planned.trial.config for planned in left]
-    preflight.check_models(configs, console)
-    preflight.check_starts((planned.trial for planned in left), console)
-    preflight.check_recipes(configs)
-    starting = (planned.trial.config for planned in left if planned.action in ("run", "restart"))
-    preflight.check_weights(starting, options.data_root)
-    preflight.find_data(configs, options.data_root)
-
+    configs = _check(left, options, console)
     if left and options.measured:
         flops = preflight.listed_flops((trial.config for trial in study.expand()), options.data_root)
         options = packed(study.expand(), options, find_nodes(options), lambda c: flops[c.trial_id], console)
@@ -119,6 +114,19 @@ def run_study(
         if notifier is not None:
             notifier.claims = claims
     return code
+
+
+def _check(left: Sequence[PlannedTrial], options: Options, console: Console) -> list[TrialConfig]:
+    """The configs of what is left to train. Raises what is wrong with their models, starts, recipes, weights and data,
+    as far as that is seen without reading an image."""
+    configs = [planned.trial.config for planned in left]
+    preflight.check_models(configs, console)
+    preflight.check_starts((planned.trial for planned in left), console)
+    preflight.check_recipes(configs)
+    starting = (planned.trial.config for planned in left if planned.action in ("run", "restart"))
+    preflight.check_weights(starting, options.data_root)
+    preflight.find_data(configs, options.data_root)
+    return configs
 
 
 def _replication(study: Study, options: Options, current_data: CurrentData) -> "Replication":

@@ -1,11 +1,8 @@
 """One `Tuner.fit()` over everything that is to be run."""
 
-import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +10,8 @@ from ray import tune
 from ray.tune.execution import class_cache
 from rich.console import Console
 
-from segtrain import own_code, records
+from segtrain import records
 from segtrain.config import TrialConfig
-from segtrain.data.by_name import known_places
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.actions import Longest, PlannedTrial
@@ -30,9 +26,10 @@ from sweeps.engine.run.progress.live_table import SweepTable
 from sweeps.engine.run.queue.out_of_time import OutOfTime
 from sweeps.engine.run.queue.trial_queue import TrialQueue
 from sweeps.engine.run.queue.trial_source import Source
-from sweeps.engine.run.tracking.trial_trackers import tracking_of
 from sweeps.engine.run.trainable import TrialTrainable
+from sweeps.engine.run.tune_callbacks import KeptSignal, MirrorEvents
 from sweeps.engine.run.tune_schedulers import NewestFirst, Pruning
+from sweeps.engine.run.worker_configs import worker_configs
 from sweeps.engine.say import say
 
 RAY_PREFIX = ".ray-"
@@ -45,35 +42,6 @@ class_cache.DEFAULT_ENV_VARS.clear()
 class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
     {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
 )
-
-
-class KeptSignal(tune.Callback):
-    """Gives SIGUSR1 back to whoever had it when this was made: Tune takes it, to end the sweep in its own way."""
-
-    def __init__(self) -> None:
-        self.handler = signal.getsignal(signal.SIGUSR1)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles this into a snapshot that nobody restores
-
-    def setup(self, **info: Any) -> None:
-        signal.signal(signal.SIGUSR1, self.handler)
-
-
-class MirrorEvents(tune.Callback):
-    """Tells the mirror of the trials."""
-
-    def __init__(self, mirror: Mirror) -> None:
-        self.mirror = mirror
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles this into a snapshot that nobody restores
-
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
-        self.mirror.runs(trial.config["trial_id"])
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.mirror.ended(trial.config["trial_id"])
 
 
 def run_trials(
@@ -98,42 +66,19 @@ def run_trials(
     with console.status("waiting for Ray"):
         nodes = ready()
     resources = pick_resources(nodes(), *options.resources)
-    code = records.study_dir(options.out, study) / records.CODE_DIR
-
-    places, tracking = known_places(), tracking_of(options)
 
     def slots() -> int:
         return resources.slots(nodes())
 
-    begins_in = starting_folders(plan, options.out, longest)
+    given = worker_configs(study, options, resources, nodes, starting_folders(plan, options.out, longest))
 
     def worker_config(trial: Trial) -> dict[str, Any]:
         table.add(trial)
-        share = resources
-        if trial.trial_id in options.all_cores:
-            share = replace(resources, cpus=nodes()[0]["CPU"])
-        return {
-            "trial": trial.config.to_dict(),
-            "trial_id": trial.trial_id,
-            "run_name": trial.run_name,
-            "study": study,
-            "out": str(options.out),
-            "data_root": str(options.data_root),
-            "import_path": [*own_code.import_path(), str(code)],
-            "directory": os.getcwd(),
-            "data_places": places,
-            "tracking": tracking,
-            "cpus": share.cpus,
-            "gpus": share.gpus,
-            "bundle": share.bundle,
-            "shorter": begins_in(trial),
-            "extendable": options.extendable,
-        }
+        return given(trial)
 
     def read_status(trial_id: str) -> records.Status | None:
         return records.read_status(records.trial_dir(options.out, trial_id))
 
-    planned_rate = _planned_rate(plan, epoch_flops, options, resources)
     costs = {p.trial.trial_id: p.epochs_left * epoch_flops(p.trial.config) if p.epochs_left else 0.0 for p in plan}
     queue = TrialQueue(plan, costs, options.out, slots, worker_config, source, lambda trial: table.fits(trial))
     needed = (notifier or Notifier(study, options, console)).needed
@@ -144,37 +89,53 @@ def run_trials(
 
     hung = HungWorkers(options.hung_after, epoch_flops, hangs)
     help_ = CallsForHelp(needed, read_status, queue.why_again, slots)
-    session = Path(tempfile.mkdtemp(prefix=RAY_PREFIX, dir=options.out))
+    rate = _planned_rate(plan, epoch_flops, options, resources)
+    table = SweepTable(console, plan, epoch_flops, slots, read_status, source, queue.why_again, options.budget, rate)
+    callbacks = [table, hung, help_, KeptSignal(), *([] if mirror is None else [MirrorEvents(mirror)])]
+    scheduler = NewestFirst() if source is None else Pruning(source)
     try:
-        with SweepTable(
-            console, plan, epoch_flops, slots, read_status, source, queue.why_again, options.budget, planned_rate
-        ) as table:
-            tune.Tuner(
-                trainable,
-                tune_config=tune.TuneConfig(
-                    search_alg=queue,
-                    scheduler=NewestFirst() if source is None else Pruning(source),
-                    num_samples=-1,  # until the queue says that it is done
-                    # The queue knows the slots; unset, Tune would ask it for one trial at a time.
-                    max_concurrent_trials=MORE_THAN_ANY_CLUSTER_HOLDS,
-                    reuse_actors=True,
-                ),
-                run_config=tune.RunConfig(
-                    name=study,
-                    storage_path=str(session),
-                    callbacks=[table, hung, help_, KeptSignal(), *([] if mirror is None else [MirrorEvents(mirror)])],
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
-                    verbose=0,
-                ),
-            ).fit()
+        with table:
+            _fit(study, trainable, queue, scheduler, callbacks, options.out)
     finally:
-        shutil.rmtree(session, ignore_errors=True)
         for trial_id, reason in queue.unwritten.items():
             say(console, f"{trial_id}: {reason}")
     if options.budget is not None and queue.out_of_time:
         unasked = 0 if source is None else source.unasked
         raise OutOfTime(options.budget, [entry.trial for entry in queue.pending], unasked, table.seconds_of)
     return queue.complete
+
+
+def _fit(
+    study: str,
+    trainable: type[tune.Trainable],
+    queue: TrialQueue,
+    scheduler: NewestFirst,
+    callbacks: list[tune.Callback],
+    out: Path,
+) -> None:
+    """Returns when the queue says that it is done."""
+    session = Path(tempfile.mkdtemp(prefix=RAY_PREFIX, dir=out))
+    try:
+        tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=queue,
+                scheduler=scheduler,
+                num_samples=-1,  # until the queue says that it is done
+                # The queue knows the slots; unset, Tune would ask it for one trial at a time.
+                max_concurrent_trials=MORE_THAN_ANY_CLUSTER_HOLDS,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name=study,
+                storage_path=str(session),
+                callbacks=callbacks,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
+                verbose=0,
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(session, ignore_errors=True)
 
 
 def _planned_rate(
