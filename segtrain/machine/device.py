@@ -39,18 +39,22 @@ def pick_hardware(precision: Precision, threads: int | None = None, use_gpu: boo
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Ampere and later on GPUs; AVX512_BF16 or AMX on CPUs."""
+    """Ampere and later on GPUs; AVX512_BF16 or AMX on CPUs, where torch may use them (see `_has_avx2_alone`)."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return not _has_avx2_alone() and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def prefers_channels_last(device: torch.device) -> bool:
     """Not on an x86 processor without AVX-512: there each large kernel converts its inputs back and forth, which took
     40 % of a training step (docs/speed.md)."""
-    capabilities = torch.cpu.get_capabilities()
-    return device.type != "cpu" or not capabilities.get("avx2") or bool(capabilities.get("avx512_f"))
+    return device.type != "cpu" or not _has_avx2_alone()
+
+
+def _has_avx2_alone() -> bool:
+    """Of an x86 processor without AVX-512, and of one that is told to do without (ATEN_CPU_CAPABILITY=avx2)."""
+    return torch.backends.cpu.get_cpu_capability() == "AVX2"
 
 
 def make_deterministic(hardware: Hardware) -> None:

@@ -19,6 +19,7 @@ from segtrain.machine.device import (
     make_deterministic,
     peak_memory_bytes,
     pick_hardware,
+    prefers_channels_last,
     reset_peak_memory,
 )
 
@@ -44,11 +45,27 @@ def test_only_auto_asks_the_hardware(monkeypatch: pytest.MonkeyPatch, precision:
         ({"architecture": "aarch64"}, False),
     ],
 )
+@pytest.mark.parametrize(("torch_uses", "may"), [("AVX512", True), ("DEFAULT", True), ("AVX2", False)])
 def test_bfloat16_needs_its_instructions(
-    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, object], expected: bool
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, object], expected: bool, torch_uses: str, may: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert has_bfloat16(CPU) is expected
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: torch_uses)
+    assert has_bfloat16(CPU) is (expected and may)
+    assert prefers_channels_last(CPU) is may
+
+
+def test_a_processor_told_to_do_without_avx512_trains_as_one_without() -> None:
+    code = (
+        "from segtrain.machine.device import pick_hardware\n"
+        "found = pick_hardware('auto', threads=1, use_gpu=False)\n"
+        "print(found.precision, found.channels_last)"
+    )
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        pytest.skip("no such processor")
+    limited = {**os.environ, "ATEN_CPU_CAPABILITY": "avx2"}
+    done = subprocess.run([sys.executable, "-c", code], env=limited, stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.split() == ["float32", "False"]
 
 
 def test_threads_are_those_given_or_those_of_torch() -> None:
