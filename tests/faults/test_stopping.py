@@ -42,13 +42,16 @@ def test_a_signal_ends_a_command_like_ctrl_c(number: int, capsys: pytest.Capture
 
 
 def test_sigterm_ends_a_sweep_without_a_dump_of_the_stack(start: Callable[..., Sweep], tmp_path: Path) -> None:
-    """Ray has a handler of its own, which would."""
+    """Ray has a handler of its own, which would; and a signal to the process group, which would reach all of Ray, must
+    reach the command alone, or a call into a Ray that is gone ends it a minute later."""
     out = tmp_path / "out"
     one = ("--set", "init=scratch", "--set", "arch=fcn32s", "--set", "freeze=none", "--set", "epochs=500")
     sweep = start(*TINY, *one, "--out", str(out))
     sweep.wait_until(lambda: bool(sweep.epoch_lines()))
     family = sweep.family()
-    sweep.process.terminate()
+    group = os.getpgid(sweep.process.pid)
+    assert [process.cmdline() for process in family if os.getpgid(process.pid) == group] == []
+    os.killpg(group, signal.SIGTERM)
     assert sweep.wait() == 143, sweep.text()
     assert sweep.text().endswith("interrupted; the same command again goes on from here\n")
     assert "***" not in sweep.text()
@@ -73,8 +76,8 @@ def options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Options:
 
 
 def test_a_ray_that_does_not_come_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, options: Options) -> None:
-    """As after a signal to the whole process group, which ends what Ray has started so far: it would wait a minute for
-    that, then end this process with 1. (The signal itself: `make soak`.)"""
+    """As after a signal to every process, which ends what Ray has started so far: it would wait a minute for
+    that, then end this process with 1."""
     let_go, ended = threading.Event(), threading.Event()
 
     def start(*_: object) -> None:

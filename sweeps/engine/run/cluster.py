@@ -43,9 +43,9 @@ NEEDLESS = ("start_monitor", "start_api_server", "start_log_monitor")
 empties, and the collector of output that nobody reads. Each is a Python that imports Ray, and each is waited for."""
 CONNECT_S, PROBE_S = 4.0, 10.0
 STARTED_S = 20.0
-"""How long a command that is told to end waits for a Ray that is just starting. A signal to the whole process group, as
-Slurm sends it, also ends what Ray has started so far; Ray would wait a minute for that, then end this process with a
-code of its own."""
+"""How long a command that is told to end waits for a Ray that is just starting. A signal to every process of a job, as
+Slurm may send it, also ends what Ray has started so far; Ray would wait a minute for that, then end this process with
+a code of its own."""
 PROBE = """
 import sys
 from ray._private.services import canonicalize_bootstrap_address_or_die
@@ -150,16 +150,26 @@ def _init_ray(address: str, **how: Any) -> None:
 
 
 def _start(cpus: int, gpus: int, memory: int) -> Callable[[], Nodes]:
+    from ray._private import utils
     from ray._private.node import Node
 
     for name in NEEDLESS:
         setattr(Node, name, lambda *_, **__: None)
+    utils.set_kill_on_parent_death_linux = partial(_leave_group, utils.set_kill_on_parent_death_linux)
     try:
         _init_ray("local", num_cpus=cpus, num_gpus=gpus, _memory=memory, include_dashboard=False)
     except Exception as error:  # a bare one, when it is not there within the 30 s that Ray gives itself
         reason = " ".join(str(error).split())
         raise ResourceError(f"Ray could not be started on this machine: {reason}; give the command again") from error
     return _alive_nodes
+
+
+def _leave_group(die_with_parent: Callable[[], None]) -> None:
+    """Run in each new process of Ray. A signal to the process group of the command, such as `timeout` sends, then
+    reaches the command alone, which ends Ray: with its Ray gone it may be inside a call that waits a minute for it and
+    then ends the process with a code of its own."""
+    os.setpgid(0, 0)
+    die_with_parent()
 
 
 def _connect(address: str) -> Callable[[], Nodes]:

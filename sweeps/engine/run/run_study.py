@@ -172,7 +172,6 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
     unfinished = [t for t in trials if states[t.trial_id] != "finished"]
     finished = [t for t in trials if states[t.trial_id] == "finished"]
     tested = {t.trial_id: records.read_test_scores(records.trial_dir(options.out, t.trial_id)) for t in finished}
-    caption = "(12 of 13): the mean is over those classes that occur, and does not compare with one over others"
     table = Table(title=study.title)
     for name in ("run", "state"):
         table.add_column(name, overflow="fold")
@@ -184,8 +183,12 @@ def _summarise(study: Study, trials: Sequence[Trial], options: Options, console:
         best = reached[trial.trial_id]
         validated = percent(best.get(records.VAL_MEAN_IOU), best.get(records.VAL_IOU))
         table.add_row(trial.run_name, states[trial.trial_id], tests[0], validated, tests[1])
-    if any(" of " in str(cell) for column in table.columns[3:] for cell in column.cells):
-        table.caption = caption
+    partial = next((str(cell) for column in table.columns[3:] for cell in column.cells if " of " in str(cell)), None)
+    if partial is not None:
+        counted = partial[partial.index("(") :]
+        table.caption = (
+            f"{counted}: the mean is over those classes that occur, and does not compare with one over others"
+        )
     console.print(table)
     lines = [f"{len(trials) - len(unfinished)} of {len(trials)} trials finished"]
     for trial in unfinished:
