@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from segtrain.config import Upsampling
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder, scaled
-from segtrain.models.wide_conv import WideConv2d
+from segtrain.models.product_conv import ProductConv2d
+from segtrain.models.upsampling import upsample
 
 STRIDE = 32
 STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
@@ -78,8 +79,8 @@ class FCNDecoder(Decoder):
     ) -> None:
         super().__init__()
         hidden = scaled(4096, width_mult)
-        self.fc6 = WideConv2d(in_channels["pool5"], hidden, kernel_size=7, padding=3)
-        self.fc7 = nn.Conv2d(hidden, hidden, kernel_size=1)
+        self.fc6 = ProductConv2d(in_channels["pool5"], hidden, kernel_size=7, padding=3)
+        self.fc7 = ProductConv2d(hidden, hidden, kernel_size=1)
         self.dropout = nn.Dropout(0.5)
         self.score = nn.Conv2d(hidden, num_classes, kernel_size=1)
         self.skips = skips
@@ -87,12 +88,12 @@ class FCNDecoder(Decoder):
         self.upscore2 = nn.ModuleDict(
             {skip: nn.ConvTranspose2d(num_classes, num_classes, 4, stride=2, padding=1, bias=False) for skip in skips}
         )
-        for layer in (self.fc6, self.fc7):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            zero_bias(layer)
-        for layer in self.score_layers():
-            nn.init.zeros_(layer.weight)
-            zero_bias(layer)
+        for hidden_layer in (self.fc6, self.fc7):
+            nn.init.kaiming_normal_(hidden_layer.weight, nonlinearity="relu")
+            zero_bias(hidden_layer)
+        for score_layer in self.score_layers():
+            nn.init.zeros_(score_layer.weight)
+            zero_bias(score_layer)
         self.skip_scales = {skip: skip_scale**depth for depth, skip in enumerate(skips, start=1)}
         for upscore in self.upscore2.values():
             upscore.weight = nn.Parameter(bilinear_kernel(num_classes, factor=2), upsampling != "fixed")
@@ -113,12 +114,12 @@ class FCNDecoder(Decoder):
         for skip in self.skips:
             pool = features[skip] if self.skip_scales[skip] == 1 else features[skip] * self.skip_scales[skip]
             x = self.upscore2[skip](x) + self.score_skips[skip](pool)
-        padded = [side * STRIDE for side in features["pool5"].shape[-2:]]
-        # In float32 whatever the precision: bfloat16 logits tie often enough to leave blocks in the argmax.
         if self.upscore is None:
-            logits = F.interpolate(x.float(), size=padded, mode="bilinear", align_corners=False)
+            height, width = features["pool5"].shape[-2:]
+            logits = upsample(x, (height * STRIDE, width * STRIDE))
         else:
             stride = self.upscore.stride[0]
+            # In float32, as `upsample`.
             with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):  # there is none of "meta"
                 wide = self.upscore(with_border(x.float()))
             logits = wide[..., stride:-stride, stride:-stride]

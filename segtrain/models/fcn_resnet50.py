@@ -10,11 +10,11 @@ none.
 Layers start as torchvision starts them.
 """
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
 from segtrain.models.image_channels import see_channels
+from segtrain.models.upsampling import upsample
 
 COCO_CLASSES = 21
 """Of PASCAL VOC, background among them: what init=coco was trained on."""
@@ -34,7 +34,7 @@ class FCNHead(Decoder):
 
     def forward(self, features: dict[str, Tensor], size: tuple[int, int]) -> Tensor:
         scores: Tensor = self.head(features["out"])
-        return F.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)
+        return upsample(scores, size)
 
 
 def build_fcn_resnet50(num_classes: int, channels: int = 3) -> EncoderDecoder:

@@ -16,11 +16,11 @@ transformers is imported when a model is built, not before: that takes seconds w
 import math
 from typing import Literal, NamedTuple
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segtrain.config import WeightInit
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
+from segtrain.models.upsampling import upsample
 
 Size = Literal["b0", "b1", "b2", "b3", "b4", "b5"]
 
@@ -75,7 +75,7 @@ class AllMLPDecoder(Decoder):
 
     def forward(self, features: list[Tensor], size: tuple[int, int]) -> Tensor:
         scores: Tensor = self.head(features)
-        return F.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)
+        return upsample(scores, size)
 
 
 def build_segformer(
