@@ -1,5 +1,6 @@
 """What one would write first: a function for Ray Tune, and a DataLoader that decodes every file again. Models, data,
-recipe and metric are those of `sweeps/fcn_grid.py`; float32, as torch has it by default. The benchmarks run it:
+recipe and metric are those of `sweeps/fcn_grid.py`, of torch's own layers; float32, as torch has it by default. The
+benchmarks run it:
 
     python benchmarks/plain_ray.py '{"configs": [...], "data_root": "data"}'
 """
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for workers, which do not 
 def train(given: dict[str, Any]) -> None:
     import numpy as np
     import torch
+    import torch.nn.functional as F
     from PIL import Image
     from safetensors.torch import load_file
     from torch.utils.data import DataLoader, Dataset
@@ -34,7 +36,8 @@ def train(given: dict[str, Any]) -> None:
     from segtrain.data.pixels import resize
     from segtrain.data.spec import IGNORE
     from segtrain.metrics.confusion import SegMetric
-    from segtrain.models import build_model, load_parent
+    from segtrain.models import build_model, fcn, load_parent
+    from segtrain.models.product_conv import ProductConv2d
 
     torch.set_num_threads(1)
     config = TrialConfig.from_dict(given["config"])
@@ -58,6 +61,9 @@ def train(given: dict[str, Any]) -> None:
                 pixels, mask = pixels.flip(-1), mask.flip(-1)
             return (pixels - mean) / std, mask
 
+    # What this program has instead of torch's own, since that is faster (docs/speed.md).
+    ProductConv2d.forward = torch.nn.Conv2d.forward  # type: ignore[method-assign]
+    fcn.upsample = lambda scores, size: F.interpolate(scores, size, mode="bilinear", align_corners=False)
     torch.manual_seed(config.seed)
     model = build_model(config, classes)
     if config.parent is not None:
