@@ -144,7 +144,7 @@ DISTURBANCES: dict[str, Callable[[Soak, Sweep, Path], set[int]]] = {
     "driver killed": Soak.kill_driver,
     "everything killed": Soak.kill_everything,
     "SIGTERM": Soak.terminate,
-    "SIGTERM to all": Soak.terminate_group,
+    "SIGTERM to the group": Soak.terminate_group,
     "Ctrl-C": Soak.interrupt,
     "second command": Soak.second_command,
     "other times of files": Soak.change_clock,
