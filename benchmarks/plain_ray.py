@@ -37,7 +37,7 @@ def train(given: dict[str, Any]) -> None:
     from segtrain.data.spec import IGNORE
     from segtrain.metrics.confusion import SegMetric
     from segtrain.models import build_model, fcn, load_parent
-    from segtrain.models.product_conv import ProductConv2d
+    from segtrain.models.matrix_products import ProductConv2d
 
     torch.set_num_threads(1)
     config = TrialConfig.from_dict(given["config"])

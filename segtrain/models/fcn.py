@@ -24,8 +24,7 @@ from torch import Tensor, nn
 
 from segtrain.config import Upsampling
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder, scaled
-from segtrain.models.product_conv import ProductConv2d
-from segtrain.models.upsampling import upsample
+from segtrain.models.matrix_products import ProductConv2d, upsample
 
 STRIDE = 32
 STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))

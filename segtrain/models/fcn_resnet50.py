@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
 from segtrain.models.image_channels import see_channels
-from segtrain.models.upsampling import upsample
+from segtrain.models.matrix_products import upsample
 
 COCO_CLASSES = 21
 """Of PASCAL VOC, background among them: what init=coco was trained on."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from segtrain.config import WeightInit
 from segtrain.models.encoder_decoder import Decoder, EncoderDecoder
-from segtrain.models.upsampling import upsample
+from segtrain.models.matrix_products import upsample
 
 Size = Literal["b0", "b1", "b2", "b3", "b4", "b5"]
 

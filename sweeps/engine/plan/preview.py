@@ -40,13 +40,9 @@ def show_plan(study: Study, options: Options, nodes: Nodes, console: Console) ->
     check_study_folder(records.study_dir(options.out, study.name))  # raises, as the run would
     replication = None
     if options.replicates:
-        # Statistics: seconds to import, which a plan of the whole study does without.
-        from sweeps.engine.plan.replication import Replication
-        from sweeps.engine.plan.study_file import read_looks
+        from sweeps.engine.plan.replication import go_on  # statistics: seconds, which a plan of all does without
 
-        taken = read_looks(study, study.expand(), options)
-        replication = Replication(study, options.replicates, options, current, taken)
-        replication.advance()
+        replication = go_on(study, options, current)
     points = study.expand()
     trials = replication.trials if replication else points
     longest = ShorterTrials(options.out, current, lambda text: say(console, text)).longest

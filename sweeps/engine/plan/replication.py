@@ -19,6 +19,7 @@ from segtrain.config import ConfigError
 from sweeps.engine.ask.options import Options, Replicates
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan.actions import CurrentData, PlannedTrial, best_validation, make_plan
+from sweeps.engine.plan.study_file import read_looks
 from sweeps.engine.plan.verdicts import judge
 
 
@@ -141,6 +142,15 @@ class Replication:
         assert self.winners is not None
         # The first fresh seed stands for its setting: every winner has been trained on it.
         return [winner for winner in self.winners if winner.at_seed(self.first_seed).trial_id in needed]
+
+
+def go_on(study: Study, options: Options, current_data: CurrentData) -> Replication:
+    """With the trials that follow from those that have ended so far."""
+    assert options.replicates is not None
+    taken = read_looks(study, study.expand(), options)
+    replication = Replication(study, options.replicates, options, current_data, taken)
+    replication.advance()
+    return replication
 
 
 def counted(taken: Sequence[Look], seeds: int, most: int | None = None) -> list[Look]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -14,7 +13,6 @@ from sweeps.engine.ask.options import INTERRUPTED, Options
 from sweeps.engine.ask.study import Study, Trial
 from sweeps.engine.plan import preflight
 from sweeps.engine.plan.actions import (
-    CurrentData,
     PlannedTrial,
     best_validated,
     check_decided,
@@ -33,9 +31,6 @@ from sweeps.engine.run.notifying import Notifier
 from sweeps.engine.run.queue.out_of_time import OutOfTime
 from sweeps.engine.say import say
 
-if TYPE_CHECKING:
-    from sweeps.engine.plan.replication import Replication
-
 
 def run_study(
     study: Study,
@@ -53,7 +48,11 @@ def run_study(
     preflight.check_machine(options)
     check_study_folder(records.study_dir(options.out, study.name))  # raises, where nothing can be added to it
     current_data = preflight.current_data(options.data_root)
-    replication = _replication(study, options, current_data) if options.replicates else None
+    replication = None
+    if options.replicates:
+        from sweeps.engine.plan.replication import go_on  # statistics: seconds, which others do without
+
+        replication = go_on(study, options, current_data)
     trials = replication.trials if replication else study.expand()
     say(console, f"{study.title}: {len(trials)} trials{' so far' if replication else ''}, in {options.out}")
     longest = ShorterTrials(options.out, current_data, lambda text: say(console, text)).longest
@@ -127,18 +126,6 @@ def _check(left: Sequence[PlannedTrial], options: Options, console: Console) -> 
     preflight.check_weights(starting, options.data_root)
     preflight.find_data(configs, options.data_root)
     return configs
-
-
-def _replication(study: Study, options: Options, current_data: CurrentData) -> "Replication":
-    """The trials that follow from those that have ended so far."""
-    from sweeps.engine.plan.replication import Replication
-    from sweeps.engine.plan.study_file import read_looks
-
-    assert options.replicates is not None
-    taken = read_looks(study, study.expand(), options)
-    replication = Replication(study, options.replicates, options, current_data, taken)
-    replication.advance()
-    return replication
 
 
 def _show_verdicts(study: Study, trials: Sequence[Trial], options: Options, console: Console) -> tuple[int, int]:

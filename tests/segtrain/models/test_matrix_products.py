@@ -1,10 +1,11 @@
-"""The convolution as a matrix product against torch's own."""
+"""Matrix products against the kernels of torch that they stand for."""
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from segtrain.models.product_conv import ProductConv2d
+from segtrain.models.matrix_products import ProductConv2d, upsample
 
 CHANNELS, OUT = 5, 6
 LAYOUTS = [torch.channels_last, torch.contiguous_format]
@@ -49,3 +50,31 @@ def test_only_small_maps_or_kernels_of_one_place_take_a_matrix_product(monkeypat
     assert convolved == [(6, 3), (7, 4)]
     wide.eval()(torch.zeros(1, CHANNELS, 3, 4))  # what is predicted and exported is the plain one
     assert convolved[2:] == [(3, 4)]
+
+
+def interpolate(scores: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    return F.interpolate(scores, size=size, mode="bilinear", align_corners=False)
+
+
+@pytest.mark.parametrize("size", [(24, 56), (17, 30), (3, 7), (2, 5)])
+def test_values_and_gradients_are_the_interpolations(size: tuple[int, int]) -> None:
+    scores = torch.randn(2, 5, 3, 7, generator=torch.Generator().manual_seed(0))
+    found = []
+    for kind in (upsample, interpolate):
+        x = scores.clone(memory_format=torch.channels_last).requires_grad_()
+        y = kind(x, size)
+        (y * torch.linspace(-1, 1, y.numel()).view(y.shape)).sum().backward()
+        found.append([y, x.grad])
+    for ours, theirs in zip(*found, strict=True):
+        assert ours is not None
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_it_is_in_float32_under_bfloat16() -> None:
+    scores = torch.randn(1, 5, 3, 7, generator=torch.Generator().manual_seed(0)).bfloat16()
+    expected = interpolate(scores.float(), (24, 56))
+    with torch.autocast("cpu", torch.bfloat16):
+        learning = upsample(scores.clone().requires_grad_(), (24, 56))
+        judged = upsample(scores, (24, 56))
+    torch.testing.assert_close(learning, expected)
+    assert judged.equal(expected), "without a gradient it is torch's own, as in an export"
