@@ -2,7 +2,7 @@
 # make test: set up, then lint, types and tests.
 # make fuzz: damaged files and odd command lines through everything that reads them, 10,000 cases.
 # make soak: the tests that take minutes each, then sweeps that are killed, stopped and run twice at once at random
-#   moments, 200 times; hours.
+#   moments, 200 times; an hour.
 # make readme: the demo with three seeds, its report, and its tables and pictures into the README.
 
 PYTHON ?= python3
