@@ -117,7 +117,7 @@ class _Tracer(TorchFunctionMode):
         parameters = list(what.parameters()) if isinstance(what, nn.Module) else []
         layer = Layer(
             name=name,
-            kind=type(what).__name__ if isinstance(what, nn.Module) else what.__name__,
+            kind=_kind(what),
             kernel=_first(getattr(what, "kernel_size", None)),
             stride=_first(getattr(what, "stride", None)),
             shape=tuple(outputs[0].shape[1:]),
@@ -132,6 +132,16 @@ class _Tracer(TorchFunctionMode):
         for output in outputs:
             self.origins[id(output)] = origins
             self.kept.append(output)
+
+
+def _kind(what: Any) -> str:
+    """The layer of torch that a module is or is derived from, else its class; of a function its name."""
+    if not isinstance(what, nn.Module):
+        return str(what.__name__)
+    ancestors = [
+        kind for kind in type(what).__mro__ if kind.__module__.startswith("torch.nn.") and kind is not nn.Module
+    ]
+    return next((kind.__name__ for kind in ancestors), type(what).__name__)
 
 
 def _tensors(values: Any) -> list[Tensor]:

@@ -26,12 +26,16 @@ class Encoder(nn.Module):
         return [wide, self.deep(F.max_pool2d(wide, 2))]
 
 
+class OwnConv(nn.Conv2d):
+    """Of a model's own, and yet a convolution."""
+
+
 class Head(Decoder):
     """The deep features, brought to the size of the wide ones, beside these."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.score = nn.Conv2d(12, 2, 1)
+        self.score = OwnConv(12, 2, 1)
 
     def score_layers(self) -> list[nn.Module]:
         return [self.score]
