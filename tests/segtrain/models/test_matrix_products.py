@@ -40,6 +40,26 @@ def test_output_and_gradients_are_the_convolutions(
         torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("learns", ["everything", "only the layer", "only what is before it"])
+def test_it_is_in_bfloat16_under_autocast_with_float32_gradients(learns: str, layout: torch.memory_format) -> None:
+    found = []
+    for layer in pair(layout=layout):
+        x = torch.randn(2, CHANNELS, 3, 4, generator=torch.Generator().manual_seed(1)).to(memory_format=layout)
+        x.requires_grad_(learns != "only the layer")
+        layer.requires_grad_(learns != "only what is before it")
+        with torch.autocast("cpu", torch.bfloat16):
+            y = layer(x)
+        assert y.dtype == torch.bfloat16
+        (y.float() * torch.linspace(-1, 1, y.numel()).view(y.shape)).sum().backward()
+        found.append([y.float(), x.grad, *(parameter.grad for parameter in layer.parameters())])
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours is None) == (theirs is None)
+        if theirs is not None:
+            assert ours.dtype == theirs.dtype == torch.float32
+            torch.testing.assert_close(ours, theirs, rtol=0.02, atol=0.02)
+
+
 def test_only_small_maps_or_kernels_of_one_place_take_a_matrix_product(monkeypatch: pytest.MonkeyPatch) -> None:
     wide, _ = pair()
     convolved: list[tuple[int, ...]] = []
