@@ -64,3 +64,9 @@ def class_probabilities(
 
 def autocast(hardware: Hardware) -> torch.autocast:
     return torch.autocast(hardware.device.type, torch.bfloat16, enabled=hardware.precision == "bfloat16")
+
+
+def keeping_casts(hardware: Hardware) -> torch.autocast:
+    """What weights are cast to inside an `autocast` is kept until the end of this block, in which none may change, and
+    not until that of each one within it."""
+    return torch.autocast(hardware.device.type, enabled=False)

@@ -13,7 +13,7 @@ from segtrain.data.cache import SplitArrays
 from segtrain.data.pixels import Pixels
 from segtrain.machine.device import Hardware
 from segtrain.models.encoder_decoder import EncoderDecoder
-from segtrain.training.inference.network import autocast, class_probabilities, forward
+from segtrain.training.inference.network import autocast, class_probabilities, forward, keeping_casts
 from segtrain.training.inference.own_resolution import at_own_resolution
 from segtrain.training.inference.windows import resized
 from segtrain.training.inputs.batches import Inputs, Normalisation
@@ -80,10 +80,11 @@ def predict(
 def _batch_by_batch(
     model: EncoderDecoder, inputs: Inputs, batch_size: int, hardware: Hardware, rows: npt.NDArray[np.int64] | None
 ) -> Predictions:
-    for batch in inputs.evaluation_batches(batch_size, rows):
-        with autocast(hardware):
-            logits = forward(model, batch)
-        yield logits, batch.targets
+    with keeping_casts(hardware):
+        for batch in inputs.evaluation_batches(batch_size, rows):
+            with autocast(hardware):
+                logits = forward(model, batch)
+            yield logits, batch.targets
 
 
 def _of_file(probabilities: Iterator[Tensor], mask: npt.NDArray[np.uint8]) -> tuple[Tensor, tuple[Tensor]]:

@@ -1,5 +1,6 @@
 """Scores at the resolution of the files: what a trial keeps is what its model says of the files themselves."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ import pytest
 import torch
 import torchmetrics
 from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import segtrain
 from segtrain import records
 from segtrain.config import TrialConfig
 from segtrain.data.roads import CLASSES, ROADS
+from segtrain.training.inference.predictions import predict
+from segtrain.training.inputs.batches import Inputs
+from segtrain.training.run import start_or_resume
 from segtrain.training.trial import train
 from tests.segtrain.conftest import road_scene, write_road_pair
 
@@ -63,3 +68,38 @@ def test_what_is_kept_is_what_the_model_says_of_the_files(
     first.close()  # type: ignore[attr-defined]
     list(train(config, tmp_path / "killed", mixed, threads=1))
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
+
+
+class WeightCasts(TorchDispatchMode):
+    """How often each shape of weights of a convolution is cast to bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[tuple[int, ...]] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        is_weight = func is torch.ops.aten._to_copy.default and isinstance(args[0], torch.nn.Parameter)
+        if is_weight and kwargs.get("dtype") == torch.bfloat16:
+            self.counts[tuple(args[0].shape)] += 1
+        return func(*args, **kwargs)
+
+
+def test_weights_are_cast_once_for_all_batches(
+    tiny: Callable[..., TrialConfig], roads_root: Path, folder: Path
+) -> None:
+    run = start_or_resume(tiny(precision="bfloat16"), folder, roads_root, threads=1)
+    batches = -(-len(run.data.splits["train"]) // 2)
+    assert batches == 7
+    inputs = Inputs(run.data.splits["train"], run.hardware)
+    with WeightCasts() as casts:
+        logits = [logits for logits, _ in predict(run.model, inputs, 2, run.hardware)]
+    parameters = Counter(tuple(parameter.shape) for parameter in run.model.parameters() if parameter.dim() == 4)
+    cast = {shape: count for shape, count in casts.counts.items() if len(shape) == 4}
+    assert cast
+    assert all(count <= parameters[shape] for shape, count in cast.items()), cast
+    one_by_one = [logits for start in range(0, 14, 2) for logits, _ in predict(
+        run.model, inputs, 2, run.hardware, np.arange(start, start + 2)
+    )]  # fmt: skip
+    assert all(ours.equal(theirs) for ours, theirs in zip(logits, one_by_one, strict=True))
+    assert not torch.is_autocast_enabled("cpu")
