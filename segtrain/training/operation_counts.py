@@ -4,6 +4,11 @@ takes seconds, for torch and the model's library have to be imported for it. Imp
 import dataclasses
 import functools
 import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,12 +17,14 @@ import segtrain
 from segtrain.architectures import library_of
 from segtrain.config import TrialConfig
 from segtrain.fields import COUNT, OBJECT, list_of
-from segtrain.machine.remembered import Result, remembered
+from segtrain.machine.remembered import Result, recalled, remembered
 
 SHAPE = (
     "arch", "image_height", "image_width", "width_mult", "gate", "freeze", "upsampling", "skip_scale", "fusion",
 )  # fmt: skip
 """The fields that the way of one image depends on."""
+FOLDER = "operations"
+"""Of the cache."""
 KINDS = {**dict.fromkeys(("training", "evaluation"), COUNT), "layers": list_of(OBJECT)}
 
 
@@ -34,6 +41,34 @@ def layers_of(config: TrialConfig, num_classes: int, streams: tuple[int, ...] = 
     return layers
 
 
+@contextmanager
+def counting(models: Iterable[tuple[TrialConfig, int, tuple[int, ...]]]) -> Iterator[Callable[[], object]]:
+    """Counts what is not known yet of the models (config, number of classes, streams) in a process of its own, so that
+    this one goes on and need not import torch. Gives a function that waits for it. What cannot be counted there is
+    counted when it is asked for, as anything."""
+    ours = ((_shape_of(config), *rest) for config, *rest in models if library_of(config.arch) is None)
+    unknown = [model for model in dict.fromkeys(ours) if recalled(FOLDER, _key(*model), KINDS) is None]
+    if not unknown:
+        yield lambda: None
+        return
+    command = [sys.executable, "-P", "-c", f"from {__name__} import count_given; count_given()"]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, text=True) as process:
+        try:
+            assert process.stdin is not None
+            with suppress(BrokenPipeError), process.stdin as given:
+                json.dump(unknown, given)
+            yield process.wait
+        finally:
+            process.kill()
+
+
+def count_given() -> None:
+    """In the process of its own: counts the models on its standard input, a JSON list, and remembers them."""
+    for shape, num_classes, streams in json.load(sys.stdin):
+        _found(tuple(shape), num_classes, tuple(streams))
+
+
 def _shape_of(config: TrialConfig) -> tuple[object, ...]:
     return tuple(getattr(config, name) for name in SHAPE)
 
@@ -46,8 +81,11 @@ def _found(shape: tuple[object, ...], num_classes: int, streams: tuple[int, ...]
     # To count is how a model that is not the program's is tried, and its code may be another the next time.
     if library_of(config.arch) is not None:
         return _make(config, num_classes, streams)
-    key = [shape, num_classes, streams, models_code()]
-    return remembered("operations", key, KINDS, lambda: _make(config, num_classes, streams))
+    return remembered(FOLDER, _key(shape, num_classes, streams), KINDS, lambda: _make(config, num_classes, streams))
+
+
+def _key(*model: object) -> list[object]:
+    return [*model, models_code()]
 
 
 def _make(config: TrialConfig, num_classes: int, streams: tuple[int, ...]) -> Result:

@@ -1,5 +1,7 @@
 """What a study's file calls: its command line, then the plan or the sweep that was asked for."""
 
+import atexit
+import gc
 import os
 import secrets
 import signal
@@ -134,6 +136,16 @@ def _tell_mistake_in_study_file(kind: type[BaseException], error: BaseException,
 
 # A study file imports `main` from here before it makes its study, which happens outside of any function of ours.
 sys.excepthook = _tell_mistake_in_study_file
+
+
+def _leave_garbage() -> None:
+    """Python would search what is left at the end of the process for garbage, half a second, before the kernel takes
+    it. The libraries of torch's compiler want that, and complain on the screen."""
+    if "torch" not in sys.modules:
+        gc.freeze()
+
+
+atexit.register(_leave_garbage)
 
 
 def _report_errors(run: Callable[[], int]) -> int:

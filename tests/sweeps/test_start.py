@@ -1,11 +1,13 @@
 """What is imported before a mistake is told and before a worker trains: seconds that nobody should wait."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from segtrain.training import operation_counts
 from tests.sweeps.harness import REPOSITORY
 
 SLOW = ("torch", "torchvision", "transformers", "ray", "pandas", "scipy", "wandb", "optuna")
@@ -35,6 +37,28 @@ def test_a_mistake_is_told_before_anything_slow_is_imported(what: str, tmp_path:
     assert message in done.stderr
     assert "imported []" in done.stdout
     assert not (tmp_path / "out" / "studies").exists()
+
+
+def test_the_process_of_a_sweep_leaves_to_others_what_needs_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['fcn_grid.py', *sys.argv[1:]]\n"
+        "from sweeps.fcn_grid import *\n"
+        "code = main(STUDY, DEMO)\n"
+        "names = ('ray.tune', 'torch', 'torchvision', 'transformers', 'wandb', 'mlflow')\n"
+        "print('imported', [name for name in names if name in sys.modules]); sys.exit(code)"
+    )
+    settings = ("arch=fcn8s", "freeze=none", "epochs=1", "image_height=32", "image_width=32", "width_mult=0.0625")
+    given = ["--demo", "--out", str(tmp_path / "out"), "--data-root", str(tmp_path / "data")]
+    for setting in settings:
+        given += ["--set", setting]
+    cache = {**os.environ, "SEGTRAIN_CACHE": str(tmp_path / "cache")}  # in which no operations are counted yet
+    done = subprocess.run(
+        [sys.executable, "-c", code, *given], cwd=REPOSITORY, env=cache, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "imported ['ray.tune']" in done.stdout, done.stdout
+    assert done.stderr == ""
+    assert len(list((tmp_path / "cache").glob(f"{operation_counts.FOLDER}/*.json"))) == 1
 
 
 def test_a_worker_imports_no_compiler_and_no_library_of_another_model(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from segtrain.data.spec import RGB, SPLITS, DataError
 from segtrain.errors import UserError
 from segtrain.own_code import is_own_name
 from segtrain.recipe import RecipeError, given_weights
+from segtrain.training import operation_counts
 from segtrain.training.operation_counts import flops_per_image
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
@@ -194,6 +196,12 @@ def find_data(configs: Iterable[TrialConfig], data_root: Path) -> None:
     where they are not there yet. Raises DataError."""
     for name in dict.fromkeys(config.dataset for config in configs):
         list_pairs(find_dataset(name), data_root)
+
+
+def counting(configs: Iterable[TrialConfig]) -> AbstractContextManager[Callable[[], object]]:
+    """Begins to count what the models of the trials cost; gives a function that waits for it."""
+    datasets = ((config, find_dataset(config.dataset)) for config in configs)
+    return operation_counts.counting((config, sum(data.outputs), data.streams) for config, data in datasets)
 
 
 def check_data(configs: Iterable[TrialConfig], data_root: Path) -> Callable[[TrialConfig], float]:

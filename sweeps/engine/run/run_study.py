@@ -69,7 +69,7 @@ def run_study(
     if left:
         say(console, f"{len(left)} to train; reading the data while Ray starts")
     why = "interrupted"
-    with starting_ray(options, len(left)) if left else nullcontext() as ready:
+    with preflight.counting(configs) as counted, starting_ray(options, len(left)) if left else nullcontext() as ready:
         epoch_flops = preflight.check_data(configs, options.data_root)
         move_away(again, options.out)
         clear_restarted(plan, options.out)
@@ -87,6 +87,7 @@ def run_study(
             from sweeps.engine.run.queue.replicate_source import ReplicateSource  # statistics, likewise
 
             source = ReplicateSource(replication, options, write, epoch_flops)
+        counted()
         try:
             complete = ready is None or run_trials(
                 study.name,

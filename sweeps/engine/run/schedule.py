@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.air._internal import usage
 from ray.tune.execution import class_cache
 from rich.console import Console
 
@@ -42,6 +43,9 @@ class_cache.DEFAULT_ENV_VARS.clear()
 class_cache.ENV_VARS_TO_PROPAGATE.difference_update(
     {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"}
 )
+# Tune tells which trackers of its own are used, for which it imports them all, MLflow among them: a second of a core.
+# Nothing is told here, see RAY_USAGE_STATS_ENABLED.
+usage.tag_callbacks = lambda callbacks: False
 
 
 def run_trials(

@@ -118,9 +118,11 @@ def _spend(
 ) -> bool:
     """Whether it came to its end."""
     try:
-        with starting_ray(options, len(plan) + studies.unasked) as ready:
+        configs = (trial.config for trial in search.study.expand())
+        with preflight.counting(configs) as counted, starting_ray(options, len(plan) + studies.unasked) as ready:
             from sweeps.engine.run.schedule import run_trials  # Tune: seconds, which go by while Ray starts
 
+            counted()
             return run_trials(
                 search.study.name, plan, epoch_flops, options, console, ready, studies, mirror=mirror, notifier=notifier
             )
