@@ -84,6 +84,11 @@ def release_memory(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    release_freed_memory()
+
+
+def release_freed_memory() -> None:
+    """Of the C library, which by itself keeps it: see `keep_freed_memory`."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)
@@ -119,12 +124,13 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Since the last reset: allocated on the GPU, or resident in this process on a CPU."""
+    """Since the last reset: allocated on the GPU, or resident in this process on a CPU, without the pages of files that
+    it maps: libraries and kept features, which it shares with other trials and which the kernel may drop."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
     if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
+        kib = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        resident, of_files = (int(kib[name].split()[0]) for name in ("VmHWM", "RssFile"))
+        return (resident - of_files) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -24,6 +24,7 @@ from segtrain.machine.device import (
     keep_freed_memory,
     make_deterministic,
     pick_hardware,
+    release_freed_memory,
     release_memory,
 )
 from segtrain.models import build_model, load_parent, set_trainable
@@ -135,6 +136,7 @@ def start_or_resume(
     else:
         _load(last, model, optimizer, average)
     training, inputs = prepare_inputs(config, model, data, hardware)
+    release_freed_memory()  # what only the beginning took, such as features that were computed
     before = records.read_status(folder)
     run = Run(
         config=config,

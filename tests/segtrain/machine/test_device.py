@@ -5,8 +5,10 @@ import mmap
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 
@@ -99,6 +101,15 @@ def test_the_peak_of_memory_rises_stays_and_is_reset() -> None:
     assert peak_memory_bytes(CPU) > before + 48 * MIB
     reset_peak_memory(CPU)
     assert peak_memory_bytes(CPU) < before + 32 * MIB
+
+
+def test_pages_of_a_mapped_file_are_not_in_the_peak(tmp_path: Path) -> None:
+    (tmp_path / "features").write_bytes(bytes(64 * MIB))
+    reset_peak_memory(CPU)
+    before = peak_memory_bytes(CPU)
+    features = np.memmap(tmp_path / "features", np.uint8, "r")
+    assert features.sum() == 0  # every page was looked at, and is resident
+    assert abs(peak_memory_bytes(CPU) - before) < 16 * MIB
 
 
 def test_the_device_has_a_name() -> None:
