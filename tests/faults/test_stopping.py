@@ -69,7 +69,7 @@ def options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Options:
     monkeypatch.setattr(cluster, "ENVIRONMENT", {})
     monkeypatch.setattr(cluster, "OWN_ENVIRONMENT", {})
     monkeypatch.setenv(cluster.PRESTART, "")
-    monkeypatch.setenv(*cluster.HUGE_PAGES)
+    monkeypatch.setenv(*cluster.ALLOCATOR)
     return Options(
         out=tmp_path, data_root=tmp_path, num_gpus=None, gpus_per_trial=None, cpus_per_trial=1, address=None,
         wandb="disabled", strict=False, command="python sweeps/fcn_grid.py",

@@ -36,9 +36,11 @@ OWN_ENVIRONMENT = {
     "RAY_idle_worker_killing_time_threshold_ms": "600000",
 }
 """Likewise, of a Ray of our own."""
-HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+ALLOCATOR = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1")
 """Likewise, where it is not set: what a step allocates lies in pages of 2 MB, whose addresses the processor has at hand
-(docs/speed.md). The C library reads it when a process starts, so it is for the workers."""
+(docs/speed.md), and threads allocate from one place. Of each place of its own a thread would leave behind what it took
+to write a checkpoint, and a worker would grow with every trial. The C library reads it when a process starts, so it is
+for the workers."""
 PRESTART = "RAY_prestart_worker_first_driver"
 """Likewise; true or false."""
 NEEDLESS = ("start_monitor", "start_api_server", "start_log_monitor")
@@ -112,7 +114,7 @@ def starting_ray(options: Options, trials: int = 0) -> Iterator[Callable[[], Cal
         # Ray begins with a worker for each CPU, or with none: not where trials have several CPUs, or are few.
         prestart = str(cpus <= min(slots, trials)).lower()
         os.environ.update(OWN_ENVIRONMENT | {PRESTART: prestart})
-        os.environ.setdefault(*HUGE_PAGES)
+        os.environ.setdefault(*ALLOCATOR)
         start = partial(_start, cpus, int(gpus), int(node["memory"]))
     else:
         start = partial(_connect, find_cluster(options.address))
