@@ -11,7 +11,8 @@ from torch.autograd.function import once_differentiable
 
 
 class ProductConv2d(nn.Conv2d):
-    """nn.Conv2d of stride 1, with the same parameters and, but for the rounding, the same numbers.
+    """nn.Conv2d of stride 1 whose output is as large as its input, with the same parameters and, but for the rounding,
+    the same numbers.
 
     On a map of at most half as many places as the kernel has, such as that of fc6 on small images, every output sees
     nearly all of it, and what there is to do is one matrix product with the weights as they lie in memory; with a
@@ -48,6 +49,7 @@ class Window(NamedTuple):
 
     @classmethod
     def meeting(cls, map_height: int, kernel: tuple[int, int], padding: tuple[int, int]) -> "Window":
+        assert 2 * padding[0] + 1 == kernel[0], "the output is as high as the input"
         first = max(0, padding[0] - map_height + 1)
         behind = min(kernel[0], padding[0] + map_height)
         return cls(first, behind - first, kernel[1], padding[0] - first, padding[1])
