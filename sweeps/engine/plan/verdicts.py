@@ -32,7 +32,7 @@ class Verdicts:
         lines = []
         for judgement in self.judgements:
             lack = judgement.lacks + (f", {time} of training" if (time := self._time(judgement)) else "")
-            why = [lack and f"lacks {lack}", judgement.reason] if judgement.verdict == "undecided" else []
+            why = [lack and f"lacks: {lack}", judgement.reason] if judgement.verdict == "undecided" else []
             seeds = f"{judgement.effect.n} seed{'' if judgement.effect.n == 1 else 's'}"
             lines.append(f"  {judgement.verdict}: {judgement.text} ({'; '.join(filter(None, [seeds, *why]))})")
         return lines

@@ -27,8 +27,8 @@ def test_an_undecided_claim_says_what_it_lacks_and_why_it_is_undecided() -> None
     study = cast("frames.Study", np.nan)  # no claim is of trials, so none are looked at
     assert Verdicts(study, judgements).lines() == [
         "  undecided: FCN-8s is better (3 seeds)",
-        "  undecided: FCN-8s is better (3 seeds; lacks 2 more seeds)",
+        "  undecided: FCN-8s is better (3 seeds; lacks: 2 more seeds)",
         "  undecided: FCN-8s is better (1 seed; a side selects none)",
-        "  undecided: FCN-8s is better (3 seeds; lacks further seeds; one seed decides nothing)",
+        "  undecided: FCN-8s is better (3 seeds; lacks: further seeds; one seed decides nothing)",
         "  holds: FCN-8s is better (3 seeds)",
     ]
