@@ -79,7 +79,7 @@ def change_json(rng: Random, value: Any) -> Any:
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         found = list(places(value))
         if not found:
-            return rng.choice(ODD_VALUES)
+            return copy.deepcopy(rng.choice(ODD_VALUES))
         container, key = rng.choice(found)
         action = rng.randrange(8)
         if action == 0:
@@ -92,7 +92,7 @@ def change_json(rng: Random, value: Any) -> Any:
             other, other_key = rng.choice(found)
             container[key] = copy.deepcopy(other.get(other_key) if isinstance(other, dict) else None)
         else:
-            container[key] = rng.choice(ODD_VALUES)
+            container[key] = copy.deepcopy(rng.choice(ODD_VALUES))  # a list of them would end up in itself
     return value
 
 
