@@ -19,20 +19,26 @@ COMMANDS = {
 }
 
 
-@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="torch is asked for the GPUs that there are")
-@pytest.mark.parametrize("what", COMMANDS)
-def test_a_mistake_is_told_before_anything_slow_is_imported(what: str, tmp_path: Path) -> None:
-    arguments, message = COMMANDS[what]
+def run_grid(arguments: list[str], names: tuple[str, ...], **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command; at its end it also prints which modules of `names` it has imported."""
     code = (
         "import sys; sys.argv = ['fcn_grid.py', *sys.argv[1:]]\n"
         "from sweeps.fcn_grid import *\n"
         "code = main(STUDY, DEMO)\n"
-        f"print('imported', [name for name in {SLOW} if name in sys.modules]); sys.exit(code)"
+        f"print('imported', [name for name in {names} if name in sys.modules]); sys.exit(code)"
     )
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=REPOSITORY, env={**os.environ, **variables},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="torch is asked for the GPUs that there are")
+@pytest.mark.parametrize("what", COMMANDS)
+def test_a_mistake_is_told_before_anything_slow_is_imported(what: str, tmp_path: Path) -> None:
+    arguments, message = COMMANDS[what]
     given = [*arguments, "--out", str(tmp_path / "out"), "--data-root", str(tmp_path / "data")]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *given], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
+    done = run_grid(given, SLOW)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "imported []" in done.stdout
@@ -40,21 +46,12 @@ def test_a_mistake_is_told_before_anything_slow_is_imported(what: str, tmp_path:
 
 
 def test_the_process_of_a_sweep_leaves_to_others_what_needs_torch(tmp_path: Path) -> None:
-    code = (
-        "import sys; sys.argv = ['fcn_grid.py', *sys.argv[1:]]\n"
-        "from sweeps.fcn_grid import *\n"
-        "code = main(STUDY, DEMO)\n"
-        "names = ('ray.tune', 'torch', 'torchvision', 'transformers', 'wandb', 'mlflow')\n"
-        "print('imported', [name for name in names if name in sys.modules]); sys.exit(code)"
-    )
     settings = ("arch=fcn8s", "freeze=none", "epochs=1", "image_height=32", "image_width=32", "width_mult=0.0625")
     given = ["--demo", "--out", str(tmp_path / "out"), "--data-root", str(tmp_path / "data")]
     for setting in settings:
         given += ["--set", setting]
-    cache = {**os.environ, "SEGTRAIN_CACHE": str(tmp_path / "cache")}  # in which no operations are counted yet
-    done = subprocess.run(
-        [sys.executable, "-c", code, *given], cwd=REPOSITORY, env=cache, capture_output=True, text=True, check=False
-    )
+    names = ("ray.tune", "torch", "torchvision", "transformers", "wandb", "mlflow")
+    done = run_grid(given, names, SEGTRAIN_CACHE=str(tmp_path / "cache"))  # in which no operations are counted yet
     assert done.returncode == 0, done.stderr
     assert "imported ['ray.tune']" in done.stdout, done.stdout
     assert done.stderr == ""

@@ -20,7 +20,6 @@ from segtrain.errors import UserError
 from segtrain.own_code import is_own_name
 from segtrain.recipe import RecipeError, given_weights
 from segtrain.training import operation_counts
-from segtrain.training.operation_counts import flops_per_image
 from sweeps.engine.ask.options import Options
 from sweeps.engine.ask.study import Trial
 from sweeps.engine.plan.cost import epoch_flops, mean_views, spread
@@ -74,7 +73,7 @@ def check_models(configs: Iterable[TrialConfig], console: Console) -> None:
         dataset = find_dataset(config.dataset)
         num_outputs = sum(dataset.outputs)
         try:
-            flops_per_image(config, num_outputs, dataset.streams)
+            operation_counts.flops_per_image(config, num_outputs, dataset.streams)
         except UserError:
             raise
         except Exception as error:
